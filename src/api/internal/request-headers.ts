@@ -1,0 +1,29 @@
+/**
+ * The record headers that carry a request through topics. A foreign service at either end of a topic keeps them on its
+ * answer; Millrace adds nothing else to a record.
+ */
+
+/** UTF-8 of the correlation id, on request and reply. */
+export const CORRELATION_ID_HEADER = 'millrace-correlation-id';
+/** UTF-8 `topic:partition` to which the reply goes, on the request. */
+export const REPLY_TO_HEADER = 'millrace-reply-to';
+/** ASCII decimal milliseconds since the epoch, on the request: expired work is dropped before it runs. */
+export const DEADLINE_HEADER = 'millrace-deadline';
+/** UTF-8 JSON of {@link RequestLine}, on the request. */
+export const REQUEST_HEADER = 'millrace-request';
+/** ASCII decimal HTTP status, on the reply; 200 when absent. */
+export const STATUS_HEADER = 'millrace-status';
+/** Media type of the reply's value; `application/json` when absent. */
+export const CONTENT_TYPE_HEADER = 'content-type';
+/** W3C trace context, passed through unchanged. */
+export const TRACEPARENT_HEADER = 'traceparent';
+
+/** Everything of a request but its body. */
+export interface RequestLine {
+  readonly method: string;
+  readonly path: string;
+  readonly route: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,116 @@
+/**
+ * The topic port: what Millrace needs of a message log, whatever is behind it (the embedded log, Apache Kafka). Both
+ * adapters pass the same contract tests (test/helpers/topic-contract.ts). Terms and meaning are Kafka's.
+ *
+ * Thread: main. Nothing here blocks.
+ */
+
+/** Header name, header value. Names may repeat. */
+export type RecordHeader = readonly [name: string, value: Uint8Array];
+
+/** What a producer hands in. Memory is not kept after `append` returns. */
+export interface ProducerRecord {
+  readonly partition: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly RecordHeader[];
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/** A record as read. Its memory is valid until the reader's next `poll`. */
+export interface TopicRecord extends ProducerRecord {
+  readonly offset: number;
+}
+
+/** Told once about its append: with the offset when it is durable, or with the error when it was refused. Must not throw. */
+export interface AppendListener {
+  onAppended(offset: number): void;
+  onAppendFailed(error: Error): void;
+}
+
+export interface TopicConfig {
+  readonly partitions: number;
+  /** Records older than this may be dropped, whole segments at a time. `Infinity` keeps them for ever. */
+  readonly retentionMs: number;
+  /** The topic may grow to about this many bytes before old segments are dropped. */
+  readonly retentionBytes: number;
+}
+
+export interface TopicDescription extends TopicConfig {
+  readonly name: string;
+  /** First offset still stored, per topic partition. */
+  readonly beginOffsets: readonly number[];
+  /** One past the last durable offset, per topic partition. */
+  readonly endOffsets: readonly number[];
+  /** Bytes stored; 0 where the adapter cannot know. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * How far a reader sees. `durable`: only what survives a crash. `appended`: also what is written but not yet synced, for
+ * readers that would get it again by replay (replies).
+ */
+export type ReadVisibility = 'durable' | 'appended';
+
+export interface ReaderOptions {
+  /** Where to start, per topic partition; only these partitions are read. */
+  readonly positions: ReadonlyMap<number, number>;
+  readonly visibility: ReadVisibility;
+  /** Called when `poll` would return records again after it returned 0. May be called more often. Must not throw. */
+  readonly onReadable: () => void;
+}
+
+/**
+ * A cursor over some partitions of a topic. Pull-based: a reader that is not polled reads nothing and holds no memory
+ * beyond a bounded read-ahead, which is how backpressure reaches the topic.
+ */
+export interface TopicReader {
+  /**
+   * Hands up to `maxRecords` ready records to `visit`, in offset order within each partition, without waiting. `visit`
+   * returns false to refuse a record: the poll then ends, and that record comes again with the next poll.
+   *
+   * @returns how many records were accepted; 0 when none is ready, and then `onReadable` will be called.
+   * @throws ConnectorError `MILLRACE_LOG_CORRUPT`, `MILLRACE_OFFSET_OUT_OF_RANGE` when the position is no longer stored.
+   */
+  poll(maxRecords: number, visit: (record: TopicRecord) => boolean): number;
+  /** The offset that the next poll starts at, per partition. */
+  position(partition: number): number;
+  close(): void;
+}
+
+/** A consumer group's position in one topic partition. */
+export interface CommittedOffset {
+  readonly offset: number;
+  /** Free text stored with the offset; names the checkpoint that belongs to it. */
+  readonly metadata: string;
+}
+
+export interface TopicPort {
+  /**
+   * Creates the topic, or opens it when it exists.
+   *
+   * @throws ConnectorError `MILLRACE_TOPIC_PARTITIONS_MISMATCH` when it exists with another number of partitions.
+   */
+  createTopic(topic: string, config: TopicConfig): Promise<void>;
+  topics(): readonly string[];
+  /** @throws ConnectorError `MILLRACE_TOPIC_NOT_FOUND` */
+  describe(topic: string): Promise<TopicDescription>;
+
+  /**
+   * Appends one record. Returns at once; everything appended while a sync is under way shares the next one (group commit).
+   * Records of one partition keep the order of these calls.
+   */
+  append(topic: string, record: ProducerRecord, listener: AppendListener | null): void;
+  /** Resolves when everything appended before the call is durable; rejects when any of it was refused. */
+  flush(): Promise<void>;
+
+  openReader(topic: string, options: ReaderOptions): TopicReader;
+
+  commitOffsets(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void>;
+  /** Empty for a group that never committed. */
+  committedOffsets(group: string, topic: string): Promise<ReadonlyMap<number, CommittedOffset>>;
+
+  /** Flushes and closes. Waiting readers are closed. May be called twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,110 @@
+import type { CorrelationId } from '../base/ids.js';
+
+/**
+ * The one door through which `http/` sees the running job. Implemented in `main/`, so the gateway knows no worker, no ring
+ * and no topic adapter.
+ */
+
+/** One HTTP route that a job's `env.requests(...)` declared. Plain data but for the two functions, which are the author's. */
+export interface RequestRoute {
+  /** Upper case. */
+  readonly method: string;
+  /** In fastify's syntax: `/counters/:name`. */
+  readonly path: string;
+  /** As the job wrote it: `POST /counters/:name`. */
+  readonly route: string;
+  /** Names the source in the job graph. */
+  readonly sourceUid: string;
+  /** JSON Schema of the body; `null` accepts any JSON. */
+  readonly bodySchema: object | null;
+  /** JSON Schema of the query string; `null` accepts any. */
+  readonly querySchema: object | null;
+  /** JSON Schema of the 200 response, for the OpenAPI document only; `null` when unknown. */
+  readonly responseSchema: object | null;
+  /** Shown in the OpenAPI document. */
+  readonly summary: string | null;
+  /** Time that a request may take, in milliseconds, when the caller sets no deadline; `null` for the gateway's default. */
+  readonly timeoutMs: number | null;
+  /** Largest body in bytes; `null` for the gateway's default. */
+  readonly bodyLimitBytes: number | null;
+  /** Request headers, lower case, that the job wants to see. */
+  readonly forwardHeaders: readonly string[];
+  /** The record's key; `null` spreads requests over all partitions. Needs the parsed body only if it reads it. */
+  readonly key: ((request: KeyableRequest) => unknown) | null;
+}
+
+/** What a route's key function may look at. */
+export interface KeyableRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+/** A request on its way to the request topic. */
+export interface RequestEnvelope {
+  readonly correlationId: CorrelationId;
+  readonly route: RequestRoute;
+  readonly request: KeyableRequest;
+  /** The body's bytes as received; empty when there was none. */
+  readonly body: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+  /** W3C trace context to pass on; `null` when the caller sent none. */
+  readonly traceparent: string | null;
+}
+
+/** Told whether the request became durable. Called at most once, either one. Must not throw. */
+export interface RequestListener {
+  onDurable(): void;
+  onRefused(error: Error): void;
+}
+
+/** An answer from the response topic. Its memory is only valid during the call. */
+export interface Reply {
+  readonly correlationId: CorrelationId;
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  /** When the answer was written, in milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/** Whether the job can serve, and if not, why not: one sentence per reason. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** A vertex of the running graph: one operator chain. Field names follow Flink's REST API. */
+export interface VertexDescription {
+  readonly id: string;
+  readonly name: string;
+  readonly parallelism: number;
+  readonly operators: readonly { readonly uid: string; readonly name: string; readonly kind: string }[];
+  readonly inputs: readonly { readonly id: string; readonly ship_strategy: string }[];
+}
+
+export type JobStatus = 'INITIALIZING' | 'RUNNING' | 'FAILING' | 'FAILED' | 'CANCELLING' | 'CANCELED' | 'FINISHED';
+
+export interface JobDescription {
+  readonly jid: string;
+  readonly name: string;
+  readonly state: JobStatus;
+  /** Milliseconds since the epoch. */
+  readonly startTime: number;
+  readonly parallelism: number;
+  readonly plan: { readonly nodes: readonly VertexDescription[] };
+}
+
+export interface JobControl {
+  describe(): JobDescription;
+  readiness(): Readiness;
+  routes(): readonly RequestRoute[];
+  /** Puts a request on its request topic. Returns at once. */
+  submit(envelope: RequestEnvelope, listener: RequestListener): void;
+  /** Where every reply of this instance's reply partition goes, from the first one after start. Set once, before serving. */
+  onReply(receive: (reply: Reply) => void): void;
+}

@@ -1,0 +1,101 @@
+import type { RuntimeContext } from '../api/functions.js';
+import type { KeyedStateBackend, OperatorStateStore } from '../api/internal/state-backend.js';
+import type { OutputTag, RequestHandle } from '../api/process-function.js';
+import type { Clock } from '../base/clock.js';
+
+/**
+ * What an operator is, and what it is given. Operators are pure and synchronous: a step runs to its end; time, state and
+ * outputs come in through {@link OperatorContext}. The worker's operator chain calls them, and so does the test harness.
+ *
+ * Values and timestamps travel as two plain arguments, so that a record costs no allocation within a chain.
+ */
+
+/** Where an operator's results go: the next operator of the chain, or a record writer. */
+export interface Output<T> {
+  /** `timestamp` is `NO_TIMESTAMP` for a record without one. */
+  collect(value: T, timestamp: number): void;
+  /** A side output that nobody consumes is dropped. */
+  collectSide<S>(tag: OutputTag<S>, value: S, timestamp: number): void;
+  emitWatermark(timestamp: number): void;
+  emitStatus(status: WatermarkStatus): void;
+}
+
+export type WatermarkStatus = 'ACTIVE' | 'IDLE';
+
+/**
+ * What is known of the record in process beside its value, shared by a whole chain: set where the record enters the chain,
+ * read by whoever needs it further down. Mutable on purpose: one instance per task, no allocation per record.
+ *
+ * An operator that emits later than it was called (async I/O, windows) keeps what it needs and sets it again, or clears it.
+ */
+export interface RecordScope {
+  /** The request the record came from, which rides along through every record-at-a-time operator; else `null`. */
+  request: RequestHandle | null;
+  /** Which source of the job, topic partition and offset the record came from; partition -1 when from no topic. */
+  originSource: number;
+  originPartition: number;
+  originOffset: number;
+  /** When the origin record was appended, in milliseconds since the epoch: what `ctx.now()` answers. */
+  originTime: number;
+}
+
+/** Answers requests: by way of the response topic to the gateway that holds the connection. */
+export interface Responder {
+  respond(handle: RequestHandle, value: unknown, status: number): void;
+}
+
+/** Processing-time timers of a task, on an injected clock. Callbacks run in the task's thread, between two records. */
+export interface ProcessingTimeService extends Clock {
+  /** Calls back once when the clock reaches `timestamp`; at once in the next step when it has. Earliest first. */
+  registerTimer(timestamp: number, callback: (timestamp: number) => void): void;
+}
+
+/** Counters an operator keeps beside the records in and out that the chain counts. */
+export interface OperatorCounters {
+  numLateRecordsDropped: number;
+  numFiredTimers: number;
+}
+
+/** Everything an operator may touch. Handed over once, at `open`. */
+export interface OperatorContext<Out> {
+  readonly runtime: RuntimeContext;
+  readonly output: Output<Out>;
+  /** `null` for an operator without a key. */
+  readonly keyedState: KeyedStateBackend | null;
+  readonly operatorState: OperatorStateStore;
+  readonly processingTime: ProcessingTimeService;
+  readonly scope: RecordScope;
+  readonly responder: Responder;
+  readonly counters: OperatorCounters;
+  /** The operator's uid. */
+  readonly operatorId: string;
+}
+
+/** An operator with one input. Calls come from one thread, in this order: open, any number of process…, finish, close. */
+export interface StreamOperator<In, Out> {
+  open(context: OperatorContext<Out>): void;
+  processElement(value: In, timestamp: number): void;
+  /** Fires what is due and passes the watermark on. Never goes back. */
+  processWatermark(timestamp: number): void;
+  processStatus(status: WatermarkStatus): void;
+  /** The state that belongs to no key, by name, as lists that can be dealt out to another number of subtasks. */
+  snapshotOperatorState?(): Readonly<Record<string, readonly unknown[]>>;
+  /** Everything that the checkpoint covers is committed. */
+  notifyCheckpointComplete?(checkpointId: number): void;
+  /** The input has ended: emit what is left. */
+  finish?(): void;
+  close(): void;
+}
+
+/** An operator with two inputs, numbered 1 and 2 as in Flink. */
+export interface TwoInputStreamOperator<In1, In2, Out> extends Omit<
+  StreamOperator<In1, Out>,
+  'processElement' | 'processWatermark' | 'processStatus'
+> {
+  processElement1(value: In1, timestamp: number): void;
+  processElement2(value: In2, timestamp: number): void;
+  processWatermark1(timestamp: number): void;
+  processWatermark2(timestamp: number): void;
+  processStatus1(status: WatermarkStatus): void;
+  processStatus2(status: WatermarkStatus): void;
+}
