@@ -1,0 +1,183 @@
+import type { NodeKind, DeliveryGuarantee, RequestRouteSpec } from '../api/internal/operator-spec.js';
+import type { OnError } from '../api/internal/transformation.js';
+import type { GraphFingerprint } from './fingerprint.js';
+
+/**
+ * The physical form of a job: which operators run as one task, how many subtasks each has, on which worker, and every
+ * channel between two subtasks and between a subtask and main.
+ *
+ * Plain data without functions: main computes it once and sends it to the workers by structured clone. A worker builds the
+ * stream graph from the job module itself, checks it against `fingerprint`, and finds the functions of an operator at
+ * `graph.nodes[operator.node].spec`, the key selector of an edge at `graph.edges[edge.graphEdge].partitioning`.
+ *
+ * Every `index` is the place in its list. Numbers depend on the job and on {@link PlanOptions} alone, so two computations
+ * agree, and the log lines of two starts can be compared.
+ */
+export interface ExecutionPlan {
+  readonly jobName: string;
+  readonly onError: OnError;
+  /** Of every vertex that does not pin its own. */
+  readonly parallelism: number;
+  readonly workerCount: number;
+  readonly shardCount: number;
+  readonly fingerprint: GraphFingerprint;
+  /** In topological order: a vertex comes after all its inputs. */
+  readonly vertices: readonly PlanVertex[];
+  readonly edges: readonly PlanEdge[];
+  readonly channels: readonly PlanChannel[];
+  readonly topicSources: readonly PlanTopicSource[];
+  readonly topicSinks: readonly PlanTopicSink[];
+  /** Where answers to requests go; `null` when no operator can answer. */
+  readonly responseTopic: string | null;
+  /** What the author should know: one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** One operator chain: a task, run as `parallelism` subtasks. Subtask i runs on worker i mod the number of workers. */
+export interface PlanVertex {
+  readonly index: number;
+  /** The uid of its first operator. */
+  readonly id: string;
+  /** The names of its operators, as Flink writes them. */
+  readonly name: string;
+  readonly parallelism: number;
+  /**
+   * In topological order. The first is the head: the source, or the operator that takes the vertex's inputs. A chain is a
+   * tree: an operator may feed several others.
+   */
+  readonly operators: readonly PlanOperator[];
+  /** Edges that end here, ascending. */
+  readonly inputEdges: readonly number[];
+  /** Edges that begin here, ascending. */
+  readonly outputEdges: readonly number[];
+  /** The entry of `topicSources` that feeds the head; `null` when the head is an operator, or a source that runs in the worker. */
+  readonly topicSource: number | null;
+  /** Whether its subtasks have an egress channel: some operator writes to a topic, or can answer a request. */
+  readonly hasEgress: boolean;
+}
+
+export interface PlanOperator {
+  /** Place within the chain. */
+  readonly index: number;
+  /** Place in the stream graph's nodes. */
+  readonly node: number;
+  /** The uid: the author's, or generated. Unique in the job; letters, digits, `.`, `_` and `-`. */
+  readonly id: string;
+  readonly name: string;
+  readonly kind: NodeKind;
+  /**
+   * Where the keyed state lies; `null` without keyed state. Operators of default parallelism share `main`, so that a shard
+   * has one store. An operator of pinned parallelism spreads shards over subtasks in its own way: its store is named by its uid.
+   */
+  readonly stateNamespace: string | null;
+  readonly outputs: readonly PlanOutput[];
+  /** The entry of `topicSinks` that this operator writes to, else `null`. */
+  readonly topicSink: number | null;
+}
+
+/** Where an operator's records go. `sideTag` is `null` for the main output. */
+export type PlanOutput =
+  | { readonly kind: 'chained'; readonly sideTag: string | null; readonly operator: number; readonly input: 1 | 2 }
+  | { readonly kind: 'edge'; readonly sideTag: string | null; readonly edge: number };
+
+/**
+ * - `forward`: subtask i to subtask i.
+ * - `hash`: to the subtask that owns the shard of the record's key group.
+ * - `rebalance`: in turn.
+ * - `broadcast`: to each.
+ */
+export type ExchangeKind = 'forward' | 'hash' | 'rebalance' | 'broadcast';
+
+/** A stream between two vertices. */
+export interface PlanEdge {
+  readonly index: number;
+  /** Place in the stream graph's edges. */
+  readonly graphEdge: number;
+  readonly sourceVertex: number;
+  /** Place in the source vertex's chain. */
+  readonly sourceOperator: number;
+  readonly targetVertex: number;
+  /** Which input of the target vertex's head. */
+  readonly input: 1 | 2;
+  readonly sideTag: string | null;
+  readonly exchange: ExchangeKind;
+}
+
+/** One subtask and where it runs. */
+export interface SubtaskRef {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly worker: number;
+}
+
+/** One producer, one consumer: each is a ring, unless both ends are on one thread and the runtime knows better. */
+export type PlanChannel = IngressChannel | ExchangeChannel | EgressChannel;
+
+/** Main to a source's subtask: records of the topic partitions in `partitions`, in offset order within each. */
+export interface IngressChannel {
+  readonly kind: 'ingress';
+  readonly index: number;
+  /** Place in `topicSources`. */
+  readonly topicSource: number;
+  readonly consumer: SubtaskRef;
+  readonly partitions: readonly number[];
+}
+
+/** Subtask to subtask. */
+export interface ExchangeChannel {
+  readonly kind: 'exchange';
+  readonly index: number;
+  readonly edge: number;
+  readonly producer: SubtaskRef;
+  readonly consumer: SubtaskRef;
+}
+
+/** Subtask to main: what its operators write to topics, and answers to requests. */
+export interface EgressChannel {
+  readonly kind: 'egress';
+  readonly index: number;
+  readonly producer: SubtaskRef;
+  /** Places in `topicSinks` that this subtask writes to. */
+  readonly topicSinks: readonly number[];
+  /** Whether it can answer requests. */
+  readonly responds: boolean;
+}
+
+/** A topic that main reads for a source vertex. Topic partition p goes to subtask p mod the vertex's parallelism. */
+export interface PlanTopicSource {
+  readonly index: number;
+  readonly kind: 'requests' | 'topic-source';
+  readonly operatorId: string;
+  /** Place in the stream graph's nodes: there lies the key function. */
+  readonly node: number;
+  readonly vertex: number;
+  readonly topic: string;
+  readonly partitionCount: number;
+  readonly isKeyed: boolean;
+  readonly startFrom: 'earliest' | 'latest';
+  /** Empty for a plain topic. */
+  readonly routes: readonly RequestRouteSpec[];
+  /** Request headers, lower case, that the job wants to see. */
+  readonly forwardHeaders: readonly string[];
+}
+
+/** A topic that main appends to for a sink. */
+export interface PlanTopicSink {
+  readonly index: number;
+  readonly operatorId: string;
+  readonly node: number;
+  readonly topic: string;
+  readonly guarantee: DeliveryGuarantee;
+}
+
+/** What a plan depends on beside the job. */
+export interface PlanOptions {
+  /** At least 1, at most `shardCount`. */
+  readonly parallelism: number;
+  /** Worker threads; at least 1. */
+  readonly workerCount: number;
+  /** A power of two. */
+  readonly shardCount: number;
+  /** Partition counts of topics that exist and do not have `shardCount` partitions. */
+  readonly topicPartitions?: ReadonlyMap<string, number>;
+}
