@@ -1,0 +1,103 @@
+/**
+ * The layers of `src/`, as data. `npm run layers` turns this table into dependency-cruiser rules; docs/architecture.md draws it.
+ *
+ * A folder imports itself and the folders beside it, nothing else. Type-only imports count. A name that ends in `.ts` is a
+ * single door into a folder that is otherwise closed.
+ */
+
+/** @type {Readonly<Record<string, { readonly mayImport: readonly string[], readonly thread: 'any' | 'main' | 'worker' }>>} */
+export const layers = {
+  base: { mayImport: [], thread: 'any' },
+  api: { mayImport: ['base'], thread: 'any' },
+  protocol: { mayImport: ['base', 'api'], thread: 'any' },
+  'shared-memory': { mayImport: ['base'], thread: 'any' },
+  metrics: { mayImport: ['base', 'shared-memory'], thread: 'any' },
+  storage: { mayImport: ['base'], thread: 'any' },
+  state: { mayImport: ['base', 'api', 'protocol', 'storage'], thread: 'worker' },
+  operators: { mayImport: ['base', 'api'], thread: 'worker' },
+  graph: { mayImport: ['base', 'api', 'operators'], thread: 'any' },
+  checkpoint: { mayImport: ['base', 'protocol', 'storage'], thread: 'any' },
+  workers: {
+    mayImport: [
+      'base',
+      'api',
+      'protocol',
+      'shared-memory',
+      'metrics',
+      'storage',
+      'state',
+      'operators',
+      'graph',
+      'checkpoint',
+    ],
+    thread: 'worker',
+  },
+  connectors: { mayImport: ['base', 'api', 'storage'], thread: 'main' },
+  main: {
+    mayImport: [
+      'base',
+      'api',
+      'protocol',
+      'shared-memory',
+      'metrics',
+      'graph',
+      'checkpoint',
+      'connectors',
+      'state/state-reader.ts',
+    ],
+    thread: 'main',
+  },
+  http: { mayImport: ['base', 'api', 'metrics', 'main/job-control.ts'], thread: 'main' },
+  testing: {
+    mayImport: [
+      'base',
+      'api',
+      'protocol',
+      'shared-memory',
+      'metrics',
+      'storage',
+      'state',
+      'operators',
+      'graph',
+      'checkpoint',
+      'workers',
+    ],
+    thread: 'any',
+  },
+};
+
+/** Files beside the folders. They wire the parts and may import anything. */
+export const entryFiles = ['main.ts', 'index.ts'];
+
+/** Where a program, a thread or a package user comes in: every other module must be reachable from one of these. */
+export const entryPoints = ['main.ts', 'index.ts', 'workers/entry.ts', 'testing/index.ts'];
+
+/**
+ * One home per dependency: the only folders (or files) that import it. A package without a home may not be imported at all,
+ * so that a new one is a decision and not an accident.
+ */
+export const packageHomes = {
+  lmdb: ['state'],
+  fastify: ['http'],
+  '@fastify/*': ['http'],
+  kafkajs: ['connectors'],
+  msgpackr: ['protocol'],
+  piscina: ['main', 'workers'],
+  comlink: ['main', 'workers'],
+  'prom-client': ['metrics'],
+  pino: ['main', 'main.ts'],
+  typebox: ['base', 'http'],
+};
+
+/** The same for Node's own modules that do I/O, start threads or read the machine. */
+export const builtinHomes = {
+  fs: ['storage', 'main', 'main.ts', 'checkpoint'],
+  worker_threads: ['main', 'workers'],
+  http: ['http'],
+  https: ['http'],
+  net: ['http'],
+  child_process: ['main'],
+};
+
+/** Layers that import none of Node's modules: they run the same in a test, in any thread, and under another runtime. */
+export const layersWithoutBuiltins = ['base', 'api', 'protocol', 'operators', 'graph'];
