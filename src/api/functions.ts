@@ -41,6 +41,8 @@ export interface RuntimeContext {
 
 /** The life of a function's instance: one per subtask, opened before the first record, closed after the last. @public */
 export interface RichFunction {
+  /** Called first of all, before operator state comes back. Most functions need only `open`. */
+  setRuntimeContext?(context: RuntimeContext): void;
   open?(context: RuntimeContext): void;
   close?(): void;
 }

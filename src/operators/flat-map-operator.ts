@@ -1,0 +1,35 @@
+import type { Collector, FlatMapFunction } from '../api/functions.js';
+import { NO_TIMESTAMP } from '../api/timer-service.js';
+import type { OperatorContext } from './operator.js';
+import { OperatorBase } from './operator-base.js';
+import { TimestampedCollector } from './timestamped-collector.js';
+
+/** Any number of results per record, with the record's timestamp. */
+export class FlatMapOperator<In, Out> extends OperatorBase<In, Out> {
+  readonly #fn: FlatMapFunction<In, Out>;
+  readonly #call: (value: In, out: Collector<Out>) => void;
+  #collector: TimestampedCollector<Out>;
+
+  constructor(fn: FlatMapFunction<In, Out>) {
+    super();
+    this.#fn = fn;
+    this.#call = typeof fn === 'function' ? fn : (value, out) => fn.flatMap(value, out);
+    this.#collector = new TimestampedCollector<Out>(this.output, NO_TIMESTAMP);
+  }
+
+  override open(context: OperatorContext<Out>): void {
+    super.open(context);
+    this.#collector = new TimestampedCollector(context.output, NO_TIMESTAMP);
+    this.openFunction(this.#fn);
+  }
+
+  processElement(value: In, timestamp: number): void {
+    const collector = this.#collector;
+    collector.timestamp = timestamp;
+    try {
+      this.#call(value, collector);
+    } catch (error) {
+      throw this.failure(error, 'flatMap');
+    }
+  }
+}

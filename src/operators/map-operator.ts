@@ -1,0 +1,30 @@
+import type { MapFunction } from '../api/functions.js';
+import type { OperatorContext } from './operator.js';
+import { OperatorBase } from './operator-base.js';
+
+/** One result per record. */
+export class MapOperator<In, Out> extends OperatorBase<In, Out> {
+  readonly #fn: MapFunction<In, Out>;
+  readonly #call: (value: In) => Out;
+
+  constructor(fn: MapFunction<In, Out>) {
+    super();
+    this.#fn = fn;
+    this.#call = typeof fn === 'function' ? fn : (value) => fn.map(value);
+  }
+
+  override open(context: OperatorContext<Out>): void {
+    super.open(context);
+    this.openFunction(this.#fn);
+  }
+
+  processElement(value: In, timestamp: number): void {
+    let result: Out;
+    try {
+      result = this.#call(value);
+    } catch (error) {
+      throw this.failure(error, 'map');
+    }
+    this.output.collect(result, timestamp);
+  }
+}

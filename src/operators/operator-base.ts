@@ -1,0 +1,120 @@
+import type { RichFunction } from '../api/functions.js';
+import { NO_TIMESTAMP } from '../api/timer-service.js';
+import { MillraceError, UserFunctionError } from '../base/errors.js';
+import type { OperatorContext, Output, StreamOperator, WatermarkStatus } from './operator.js';
+
+/**
+ * What all operators share: the context, the watermark, and how a failure of the author's code gets the operator's name.
+ *
+ * Each call of an author's function stands in a `try` of its operator, so that the innermost operator names itself; an
+ * error that already carries a code passes through every operator above it unchanged. V8 keeps handlers in a side table:
+ * a `try` costs nothing until something is thrown (docs/decisions/0050).
+ */
+export abstract class OperatorBase<In, Out> implements StreamOperator<In, Out> {
+  protected output: Output<Out> = closedOutput;
+  protected currentWatermark = NO_TIMESTAMP;
+  #context: OperatorContext<Out> | null = null;
+  readonly #functions: RichFunction[] = [];
+
+  /** The context; only from `open` on. */
+  protected get context(): OperatorContext<Out> {
+    if (this.#context === null)
+      throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'an operator is used before open');
+    return this.#context;
+  }
+
+  open(context: OperatorContext<Out>): void {
+    this.#context = context;
+    this.output = context.output;
+  }
+
+  abstract processElement(value: In, timestamp: number): void;
+
+  processWatermark(timestamp: number): void {
+    this.currentWatermark = timestamp;
+    this.output.emitWatermark(timestamp);
+  }
+
+  processStatus(status: WatermarkStatus): void {
+    this.output.emitStatus(status);
+  }
+
+  /** Closes the author's functions, the last opened first. May be called twice, and without `open`. */
+  close(): void {
+    for (let fn = this.#functions.pop(); fn !== undefined; fn = this.#functions.pop()) this.#closeFunction(fn);
+  }
+
+  /** Opens an author's function and remembers to close it. A plain function has no life and is left alone. */
+  protected openFunction(fn: unknown): void {
+    if (!isRichFunction(fn)) return;
+    this.#functions.push(fn);
+    try {
+      fn.setRuntimeContext?.(this.context.runtime);
+      this.initialiseFunctionState(fn);
+      fn.open?.(this.context.runtime);
+    } catch (error) {
+      throw this.failure(error, 'open');
+    }
+  }
+
+  /** Between `setRuntimeContext` and `open`: where a function gets its operator state back. */
+  protected initialiseFunctionState(_fn: RichFunction): void {
+    // Most operators hold no operator state of their functions.
+  }
+
+  /** What to throw instead of an error that came out of the author's code. */
+  protected failure(error: unknown, method: string): unknown {
+    if (MillraceError.is(error)) return error;
+    const { operatorId, runtime, keyedState } = this.context;
+    const { taskName, indexOfThisSubtask } = runtime.taskInfo;
+    const details: Record<string, unknown> = {
+      operator: operatorId,
+      name: taskName,
+      subtask: indexOfThisSubtask,
+      method,
+    };
+    if (keyedState !== null && method !== 'open' && method !== 'close')
+      details['key'] = currentKeyOrNothing(keyedState);
+    return new UserFunctionError(`${method} of operator "${taskName}" failed: ${messageOf(error)}`, {
+      details,
+      cause: error,
+    });
+  }
+
+  #closeFunction(fn: RichFunction): void {
+    try {
+      fn.close?.();
+    } catch (error) {
+      throw this.failure(error, 'close');
+    }
+  }
+}
+
+function isRichFunction(fn: unknown): fn is RichFunction {
+  return typeof fn === 'object' && fn !== null;
+}
+
+function currentKeyOrNothing(keyedState: { getCurrentKey(): unknown }): unknown {
+  try {
+    return keyedState.getCurrentKey();
+  } catch {
+    // There is no current key: the failure happened outside of any record.
+    return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Stands in before `open`: emitting then is a defect. */
+const closedOutput: Output<unknown> = {
+  collect: refuse,
+  collectSide: refuse,
+  emitWatermark: refuse,
+  emitStatus: refuse,
+};
+
+function refuse(): never {
+  throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'an operator emits before open');
+}

@@ -1,0 +1,174 @@
+import { keyGroupOf } from '../api/internal/key-bytes.js';
+import type { KeyedStateBackend, Namespace, TimerTable } from '../api/internal/state-backend.js';
+import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
+import type { TimeDomain, TimerService } from '../api/timer-service.js';
+import { NO_TIMESTAMP } from '../api/timer-service.js';
+import { MillraceError } from '../base/errors.js';
+import type { OperatorContext, OperatorCounters, ProcessingTimeService, RecordScope } from './operator.js';
+import { hashKey } from './record-chance.js';
+import { TimerQueue } from './timer-queue.js';
+import type { TimerEntry } from './timer-queue.js';
+
+/** What fires: the operator that owns the timers. The current key and the record scope are set before each call. */
+export interface TimerTarget {
+  onTimer(timestamp: number, namespace: Namespace, domain: TimeDomain, key: unknown): void;
+}
+
+/**
+ * Event-time and processing-time timers of a keyed operator, per key and namespace, as Flink's `InternalTimerServiceImpl`.
+ *
+ * Order: by timestamp; timers of one timestamp in the order of registering. A timer that a firing timer registers, and that
+ * is due, fires in the same advance. A timer at or before the present watermark fires with the next watermark, not at once.
+ *
+ * Every timer is also a row of the current key in a {@link TimerTable}, which makes it part of the snapshot; the queue is
+ * rebuilt from the rows after a restore.
+ *
+ * Runs on the operator's thread. While a timer fires, the record scope names no request and no topic position; its offset
+ * is a hash of the key and its time the timer's, so that chance downstream is the same on a replay.
+ */
+export class InternalTimerService {
+  readonly #target: TimerTarget;
+  readonly #keyedState: KeyedStateBackend;
+  readonly #processingTime: ProcessingTimeService;
+  readonly #scope: RecordScope;
+  readonly #counters: OperatorCounters;
+  readonly #eventQueue = new TimerQueue();
+  readonly #processingQueue = new TimerQueue();
+  readonly #eventRows: TimerTable;
+  readonly #processingRows: TimerTable;
+  /** The earliest processing time at which a call back is due; `Infinity` for none. */
+  #armedTimestamp = Infinity;
+  #currentWatermark = NO_TIMESTAMP;
+  readonly #onProcessingTime = (timestamp: number): void => this.#advanceProcessingTime(timestamp);
+
+  constructor(context: OperatorContext<unknown>, name: string, target: TimerTarget) {
+    this.#target = target;
+    this.#keyedState = requireKeyedState(context);
+    this.#processingTime = context.processingTime;
+    this.#scope = context.scope;
+    this.#counters = context.counters;
+    this.#eventRows = this.#keyedState.timerTable(`${name}/event`);
+    this.#processingRows = this.#keyedState.timerTable(`${name}/processing`);
+    restoreRows(this.#eventRows, this.#eventQueue);
+    restoreRows(this.#processingRows, this.#processingQueue);
+    this.#arm();
+  }
+
+  /** Number of timers of both domains. */
+  get size(): number {
+    return this.#eventQueue.size + this.#processingQueue.size;
+  }
+
+  currentWatermark(): number {
+    return this.#currentWatermark;
+  }
+
+  currentProcessingTime(): number {
+    return this.#processingTime.now();
+  }
+
+  registerEventTimeTimer(namespace: Namespace, timestamp: number): void {
+    requireTimestamp(timestamp);
+    const key = this.#keyedState.getCurrentKey();
+    const isNew = this.#eventQueue.add(timestamp, key, this.#keyedState.getCurrentKeyGroup(), namespace);
+    if (isNew) this.#eventRows.add(timestamp, namespace);
+  }
+
+  deleteEventTimeTimer(namespace: Namespace, timestamp: number): void {
+    const removed = this.#eventQueue.remove(timestamp, this.#keyedState.getCurrentKey(), namespace);
+    if (removed) this.#eventRows.remove(timestamp, namespace);
+  }
+
+  registerProcessingTimeTimer(namespace: Namespace, timestamp: number): void {
+    requireTimestamp(timestamp);
+    const key = this.#keyedState.getCurrentKey();
+    const isNew = this.#processingQueue.add(timestamp, key, this.#keyedState.getCurrentKeyGroup(), namespace);
+    if (!isNew) return;
+    this.#processingRows.add(timestamp, namespace);
+    if (timestamp < this.#armedTimestamp) this.#arm();
+  }
+
+  deleteProcessingTimeTimer(namespace: Namespace, timestamp: number): void {
+    const removed = this.#processingQueue.remove(timestamp, this.#keyedState.getCurrentKey(), namespace);
+    if (removed) this.#processingRows.remove(timestamp, namespace);
+  }
+
+  /** Fires what is due at the watermark, which is already the current one for the timers that fire. */
+  advanceWatermark(watermark: number): void {
+    this.#currentWatermark = watermark;
+    this.#fireUpTo(watermark, 'EVENT_TIME', this.#eventQueue, this.#eventRows);
+  }
+
+  /** The timer API that the author's functions see: timers of the current key, in no namespace. */
+  asTimerService(): TimerService {
+    return {
+      currentProcessingTime: () => this.currentProcessingTime(),
+      currentWatermark: () => this.#currentWatermark,
+      registerEventTimeTimer: (timestamp) => this.registerEventTimeTimer(VOID_NAMESPACE, timestamp),
+      registerProcessingTimeTimer: (timestamp) => this.registerProcessingTimeTimer(VOID_NAMESPACE, timestamp),
+      deleteEventTimeTimer: (timestamp) => this.deleteEventTimeTimer(VOID_NAMESPACE, timestamp),
+      deleteProcessingTimeTimer: (timestamp) => this.deleteProcessingTimeTimer(VOID_NAMESPACE, timestamp),
+    };
+  }
+
+  /** A call back may come for a timer that is gone, or after an earlier one was armed: then it only looks and arms anew. */
+  #advanceProcessingTime(timestamp: number): void {
+    const armedBefore = this.#armedTimestamp;
+    // Timers registered while others fire are armed once, at the end.
+    this.#armedTimestamp = -Infinity;
+    this.#fireUpTo(timestamp, 'PROCESSING_TIME', this.#processingQueue, this.#processingRows);
+    this.#armedTimestamp = timestamp >= armedBefore ? Infinity : armedBefore;
+    this.#arm();
+  }
+
+  #arm(): void {
+    const next = this.#processingQueue.peekTimestamp();
+    // A timer at infinity is one that never comes.
+    if (next === undefined || next >= this.#armedTimestamp) return;
+    this.#armedTimestamp = next;
+    this.#processingTime.registerTimer(next, this.#onProcessingTime);
+  }
+
+  #fireUpTo(limit: number, domain: TimeDomain, queue: TimerQueue, rows: TimerTable): void {
+    for (;;) {
+      const timestamp = queue.peekTimestamp();
+      if (timestamp === undefined || timestamp > limit) return;
+      const entry = queue.poll();
+      if (entry === undefined) return;
+      this.#keyedState.setCurrentKeyAndGroup(entry.key, entry.keyGroup);
+      rows.remove(timestamp, entry.namespace);
+      this.#enterScope(entry, timestamp);
+      this.#counters.numFiredTimers++;
+      this.#target.onTimer(timestamp, entry.namespace, domain, entry.key);
+    }
+  }
+
+  #enterScope(entry: TimerEntry, timestamp: number): void {
+    const scope = this.#scope;
+    scope.request = null;
+    scope.originSource = -1;
+    scope.originPartition = -1;
+    scope.originOffset = hashKey(entry.key);
+    scope.originTime = timestamp;
+  }
+}
+
+function requireKeyedState(context: OperatorContext<unknown>): KeyedStateBackend {
+  if (context.keyedState !== null) return context.keyedState;
+  throw new MillraceError('MILLRACE_STATE_NO_KEY', `operator "${context.operatorId}" uses timers without a key`, {
+    hint: 'Use keyBy before the function that needs timers.',
+  });
+}
+
+function requireTimestamp(timestamp: number): void {
+  if (typeof timestamp === 'number' && !Number.isNaN(timestamp)) return;
+  throw new MillraceError('MILLRACE_TIMESTAMP_MISSING', `a timer is registered for ${String(timestamp)}`, {
+    hint: 'Give the timer a number of milliseconds since the epoch.',
+  });
+}
+
+function restoreRows(rows: TimerTable, queue: TimerQueue): void {
+  rows.forEach((timestamp, key, namespace) => {
+    queue.add(timestamp, key, keyGroupOf(key), namespace);
+  });
+}
