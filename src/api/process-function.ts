@@ -62,6 +62,8 @@ export interface OnTimerContext<K> extends KeyedProcessContext<K> {
 
 /** A function over single records, with side outputs. @public */
 export abstract class ProcessFunction<I, O> implements RichFunction {
+  /** Only a type: keeps a function that needs a key off a stream that has none, and the other way round. */
+  declare readonly isKeyed?: false;
   open?(context: RuntimeContext): void;
   close?(): void;
   abstract processElement(value: I, context: ProcessContext, out: Collector<O>): void;
@@ -69,6 +71,8 @@ export abstract class ProcessFunction<I, O> implements RichFunction {
 
 /** A function over the records of one key at a time, with keyed state and timers. @public */
 export abstract class KeyedProcessFunction<K, I, O> implements RichFunction {
+  /** Only a type: keeps a function that needs a key off a stream that has none, and the other way round. */
+  declare readonly isKeyed?: true;
   open?(context: RuntimeContext): void;
   close?(): void;
   abstract processElement(value: I, context: KeyedProcessContext<K>, out: Collector<O>): void;

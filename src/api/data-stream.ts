@@ -1,0 +1,320 @@
+import type { FilterFunction, FlatMapFunction, KeySelector, MapFunction } from './functions.js';
+import type { GraphBuilder } from './internal/graph-builder.js';
+import type { OperatorSpec } from './internal/operator-spec.js';
+import type { Partitioning } from './internal/transformation.js';
+import type { Key } from './key.js';
+import type { ReduceFunction } from './keyed-state.js';
+import type { KeyedProcessFunction, OutputTag, ProcessFunction } from './process-function.js';
+import type { Sink } from './sink.js';
+
+/**
+ * The streams of a job: what an author chains together. Every method adds a transformation to the job's builder and
+ * returns the stream after it; nothing runs.
+ *
+ * The classes are in one file because each makes the others: a stream is keyed, and a keyed stream gives streams.
+ *
+ * ```text
+ *   DataStream ──────────────── any stream
+ *     ├─ SingleOutputStreamOperator   the output of an operator or a source, which can be named and tuned
+ *     └─ KeyedStream                  dealt out by key
+ *          └─ KeyedStreamSource       keyed at the door: a source that can be named and tuned
+ *   DataStreamSink ──────────── the end of a stream
+ * ```
+ *
+ * Values lose their types when they enter a spec (`erase`): here, where the compiler has checked them, and nowhere else.
+ */
+
+/** How `respond()` answers. @public */
+export interface RespondOptions<T> {
+  /** The HTTP status, or a function of the answer. @defaultValue 200 */
+  readonly status?: number | ((value: T) => number);
+}
+
+/** Records of one type, in order within each subtask. @public */
+export class DataStream<T> {
+  /** Only a type: a stream of one type is no stream of another. */
+  declare protected readonly recordType: T;
+  protected readonly builder: GraphBuilder;
+  /** The transformation whose output this is. */
+  protected readonly id: number;
+
+  /** @internal Streams come from a {@link StreamEnvironment} and from other streams. */
+  constructor(builder: GraphBuilder, id: number) {
+    this.builder = builder;
+    this.id = id;
+  }
+
+  /** One record for each. */
+  map<O>(fn: MapFunction<T, O>): SingleOutputStreamOperator<O> {
+    this.requireFunction(fn, 'map', 'map');
+    return this.transform<O>({ kind: 'map', fn: erase(fn) });
+  }
+
+  /** Keeps the records for which the function is true. */
+  filter<S extends T>(fn: (value: T) => value is S): SingleOutputStreamOperator<S>;
+  filter(fn: FilterFunction<T>): SingleOutputStreamOperator<T>;
+  filter(fn: FilterFunction<T>): SingleOutputStreamOperator<T> {
+    this.requireFunction(fn, 'filter', 'filter');
+    return this.transform<T>({ kind: 'filter', fn: erase(fn) });
+  }
+
+  /**
+   * Any number of records for each.
+   *
+   * @example
+   * lines.flatMap((line, out: Collector<string>) => line.split(' ').forEach((word) => out.collect(word)));
+   */
+  flatMap<O>(fn: FlatMapFunction<T, O>): SingleOutputStreamOperator<O> {
+    this.requireFunction(fn, 'flatMap', 'flatMap');
+    return this.transform<O>({ kind: 'flat-map', fn: erase(fn) });
+  }
+
+  /** A function with side outputs, request handles and the record's time. */
+  process<O>(fn: ProcessFunction<T, O>): SingleOutputStreamOperator<O> {
+    this.requireFunction(fn, 'process', 'processElement');
+    return this.transform<O>({ kind: 'process', fn: erase(fn) });
+  }
+
+  /** Deals records out by key: all records of a key reach one subtask, those of one producer in order. */
+  keyBy<K extends Key>(key: KeySelector<T, K>): KeyedStream<T, K> {
+    if (typeof key !== 'function') {
+      throw this.builder.invalid(
+        this.id,
+        'is keyed by something that is no function',
+        'Give keyBy a function from a record to its key.',
+      );
+    }
+    const selector = erase<KeySelector<unknown, unknown>>(key);
+    return new KeyedStream<T, K>(
+      this.builder,
+      this.repartition({ kind: 'hash', key: selector, isKeyedAtSource: false }),
+      selector,
+    );
+  }
+
+  /** This stream and others of its type as one. No order holds between them. */
+  union(...others: readonly [DataStream<T>, ...DataStream<T>[]]): DataStream<T> {
+    const streams: readonly DataStream<T>[] = others;
+    if (streams.length === 0)
+      throw this.builder.invalid(this.id, 'is united with nothing', 'Give union another stream.');
+    for (const other of streams) this.#requireSameJob(other);
+    return new DataStream<T>(this.builder, this.builder.addUnion([this.id, ...streams.map((other) => other.id)]));
+  }
+
+  /** Deals records out to the subtasks of the next operator in turn. */
+  rebalance(): DataStream<T> {
+    return new DataStream<T>(this.builder, this.repartition({ kind: 'rebalance' }));
+  }
+
+  /** Gives each record to every subtask of the next operator. */
+  broadcast(): DataStream<T> {
+    return new DataStream<T>(this.builder, this.repartition({ kind: 'broadcast' }));
+  }
+
+  /** Keeps records in the subtask of the same index. The next operator must have the same parallelism. */
+  forward(): DataStream<T> {
+    return new DataStream<T>(this.builder, this.repartition({ kind: 'forward' }));
+  }
+
+  /** Ends the stream in a sink. */
+  sinkTo(sink: Sink<T>): DataStreamSink {
+    return this.#end(sink.spec);
+  }
+
+  /** Writes each record as a line to standard output, after `label:subtask>`. For a look, not for much data. */
+  print(label?: string): DataStreamSink {
+    return this.#end({ kind: 'print-sink', label: label ?? null });
+  }
+
+  /**
+   * Answers the request that each record came from with the record as JSON. The first answer to a request wins. A record
+   * that came from no request is dropped and counted.
+   */
+  respond(options: RespondOptions<T> = {}): DataStreamSink {
+    const status = options.status ?? 200;
+    if (typeof status !== 'function' && !(Number.isInteger(status) && status >= 200 && status <= 599)) {
+      throw this.builder.invalid(
+        this.id,
+        `is answered with the status ${String(status)}`,
+        'A status is a whole number from 200 to 599.',
+      );
+    }
+    return this.#end({ kind: 'respond-sink', status: erase(status) });
+  }
+
+  protected transform<O>(spec: OperatorSpec): SingleOutputStreamOperator<O> {
+    return new SingleOutputStreamOperator<O>(this.builder, this.builder.addOperator([this.id], spec));
+  }
+
+  protected repartition(partitioning: Partitioning): number {
+    return this.builder.addPartition(this.id, partitioning);
+  }
+
+  /** A plain function, or an object with this method. */
+  protected requireFunction(fn: unknown, operator: string, method: string): void {
+    if (typeof fn === 'function' && method !== 'processElement') return;
+    if (typeof fn === 'object' && fn !== null && typeof (fn as Record<string, unknown>)[method] === 'function') return;
+    const hint = `Give ${operator} ${method === 'processElement' ? 'an instance' : 'a function, or an object'} with the method ${method}.`;
+    throw this.builder.invalid(this.id, `is followed by ${operator}() without a function`, hint);
+  }
+
+  #requireSameJob(other: DataStream<T>): void {
+    if (other.builder === this.builder) return;
+    throw this.builder.invalid(this.id, 'is united with a stream of another job', 'Use only streams of this env.');
+  }
+
+  #end(spec: OperatorSpec): DataStreamSink {
+    return new DataStreamSink(this.builder, this.builder.addOperator([this.id], spec));
+  }
+}
+
+/** The output of an operator or a source. What is set here concerns that operator alone. @public */
+export class SingleOutputStreamOperator<T> extends DataStream<T> {
+  /**
+   * Names the operator's state for good: 1 to 100 letters, digits, dots, dashes and underscores, unique in the job. A
+   * stateful operator without one gets a uid from its place, and loses its state when that place changes.
+   */
+  uid(uid: string): this {
+    this.builder.setUid(this.id, uid);
+    return this;
+  }
+
+  /** What people and metrics see. */
+  name(name: string): this {
+    this.builder.setName(this.id, name);
+    return this;
+  }
+
+  /** How many subtasks; at least 1. Pins it: the job's parallelism no longer changes this operator. */
+  setParallelism(parallelism: number): this {
+    this.builder.setParallelism(this.id, parallelism);
+    return this;
+  }
+
+  /** Does not run in the task of its input. */
+  startNewChain(): this {
+    this.builder.setChaining(this.id, 'head');
+    return this;
+  }
+
+  /** Runs in a task of its own. */
+  disableChaining(): this {
+    this.builder.setChaining(this.id, 'never');
+    return this;
+  }
+
+  /** What the operator emits under this tag. */
+  getSideOutput<S>(tag: OutputTag<S>): DataStream<S> {
+    return new DataStream<S>(this.builder, this.builder.addSideOutput(this.id, tag.id));
+  }
+}
+
+/** A stream dealt out by key, so that what follows may keep state per key. @public */
+export class KeyedStream<T, K> extends DataStream<T> {
+  /** Only a type. */
+  declare protected readonly keyType: K;
+  readonly #key: KeySelector<unknown, unknown>;
+
+  /** @internal */
+  constructor(builder: GraphBuilder, id: number, key: KeySelector<unknown, unknown>) {
+    super(builder, id);
+    this.#key = key;
+  }
+
+  /** A function over the records of one key at a time, with keyed state and timers. */
+  override process<O>(fn: KeyedProcessFunction<K, T, O>): SingleOutputStreamOperator<O>;
+  /** A function without a key has no place here; put it before `keyBy`. */
+  override process(fn: never): never;
+  override process<O>(fn: KeyedProcessFunction<K, T, O>): SingleOutputStreamOperator<O> {
+    this.requireFunction(fn, 'process', 'processElement');
+    return this.transform<O>({ kind: 'keyed-process', fn: erase(fn), key: this.#key });
+  }
+
+  /** Emits, for each record, all records of its key so far reduced into one; the first as it is. */
+  reduce(fn: ReduceFunction<T>): SingleOutputStreamOperator<T> {
+    this.requireFunction(fn, 'reduce', 'reduce');
+    return this.transform<T>({ kind: 'reduce', reduce: erase(fn), key: this.#key });
+  }
+}
+
+/** A source whose records enter by key, so that nothing needs to be shuffled. @public */
+export class KeyedStreamSource<T, K> extends KeyedStream<T, K> {
+  readonly #source: SingleOutputStreamOperator<T>;
+
+  /** @internal */
+  constructor(builder: GraphBuilder, sourceId: number, key: KeySelector<unknown, unknown>) {
+    super(builder, builder.addPartition(sourceId, { kind: 'hash', key, isKeyedAtSource: true }), key);
+    this.#source = new SingleOutputStreamOperator<T>(builder, sourceId);
+  }
+
+  /** Names the source's topic and position for good. As {@link SingleOutputStreamOperator.uid}. */
+  uid(uid: string): this {
+    this.#source.uid(uid);
+    return this;
+  }
+
+  /** What people and metrics see. */
+  name(name: string): this {
+    this.#source.name(name);
+    return this;
+  }
+
+  /** How many subtasks; at least 1. An operator of another parallelism is reached by a shuffle. */
+  setParallelism(parallelism: number): this {
+    this.#source.setParallelism(parallelism);
+    return this;
+  }
+
+  /** Runs in a task of its own. */
+  disableChaining(): this {
+    this.#source.disableChaining();
+    return this;
+  }
+}
+
+/** The end of a stream. @public */
+export class DataStreamSink {
+  readonly #builder: GraphBuilder;
+  readonly #id: number;
+
+  /** @internal */
+  constructor(builder: GraphBuilder, id: number) {
+    this.#builder = builder;
+    this.#id = id;
+  }
+
+  /** As {@link SingleOutputStreamOperator.uid}. */
+  uid(uid: string): this {
+    this.#builder.setUid(this.#id, uid);
+    return this;
+  }
+
+  /** What people and metrics see. */
+  name(name: string): this {
+    this.#builder.setName(this.#id, name);
+    return this;
+  }
+
+  /** How many subtasks; at least 1. */
+  setParallelism(parallelism: number): this {
+    this.#builder.setParallelism(this.#id, parallelism);
+    return this;
+  }
+
+  /** Does not run in the task of its input. */
+  startNewChain(): this {
+    this.#builder.setChaining(this.#id, 'head');
+    return this;
+  }
+
+  /** Runs in a task of its own. */
+  disableChaining(): this {
+    this.#builder.setChaining(this.#id, 'never');
+    return this;
+  }
+}
+
+/** Forgets the type of a function's values. */
+function erase<Erased>(fn: unknown): Erased {
+  return fn as Erased;
+}

@@ -1,0 +1,108 @@
+import { MillraceError } from '../base/errors.js';
+import { StreamEnvironment } from './environment.js';
+import { GraphBuilder } from './internal/graph-builder.js';
+import type { JobGraph, OnError } from './internal/transformation.js';
+
+/** @public */
+export interface JobOptions {
+  /**
+   * What becomes of a record whose processing threw. `fail`: the job stops. `skip`: the record is dropped and counted.
+   * Its request gets a 500 at once either way.
+   *
+   * @defaultValue 'fail'
+   */
+  readonly onError?: OnError;
+}
+
+/** What a job module exports as its default. Made by {@link defineJob}. @public */
+export interface JobDefinition {
+  readonly name: string;
+  /**
+   * Runs the author's function on a fresh environment. Each call gives a graph of its own, with function instances of its
+   * own where the author makes them inside: each subtask gets one.
+   *
+   * Throws `MILLRACE_JOB_INVALID`.
+   */
+  build(): JobGraph;
+}
+
+/** Job names become part of topic names. */
+const JOB_NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip']);
+
+/**
+ * Defines a job. Nothing runs and nothing is opened: the main thread and every worker import the module and call
+ * `build()`, and must get the same graph. So build from constants and configuration, never from chance, time or the
+ * thread; and make functions with state of their own (`new CountFunction()`) inside `define`, not beside it.
+ *
+ * @param name 1 to 64 letters, digits, dashes and underscores: part of topic names.
+ *
+ * @example
+ * export default defineJob('hello', (env) => {
+ *   env
+ *     .requests('GET /hello/:name')
+ *     .map((request) => ({ greeting: `Hello, ${request.params.name}` }))
+ *     .respond();
+ * });
+ *
+ * @public
+ */
+export function defineJob(
+  name: string,
+  define: (env: StreamEnvironment) => void,
+  options: JobOptions = {},
+): JobDefinition {
+  if (typeof name !== 'string' || !JOB_NAME_PATTERN.test(name)) {
+    throw new MillraceError('MILLRACE_JOB_INVALID', `a job has the name ${JSON.stringify(name)}`, {
+      hint: 'A job name is 1 to 64 letters, digits, dashes and underscores.',
+    });
+  }
+  if (typeof define !== 'function') {
+    throw new MillraceError('MILLRACE_JOB_INVALID', `job "${name}" has no function that builds it`, {
+      hint: 'Give defineJob a function that takes env.',
+    });
+  }
+  const onError = options.onError ?? 'fail';
+  if (!ON_ERROR.has(onError)) {
+    throw new MillraceError('MILLRACE_JOB_INVALID', `job "${name}" has onError ${JSON.stringify(onError)}`, {
+      hint: 'Choose "fail" or "skip".',
+    });
+  }
+  return { name, build: () => buildJob(name, define, onError) };
+}
+
+function buildJob(name: string, define: (env: StreamEnvironment) => unknown, onError: OnError): JobGraph {
+  const builder = new GraphBuilder(name);
+  const returned = runAuthorsFunction(name, () => define(new StreamEnvironment(builder)));
+  if (returned instanceof Promise) {
+    // Whatever the promise does later finds the builder sealed; its rejection must not end the process.
+    returned.catch(() => undefined);
+    throw new MillraceError('MILLRACE_JOB_INVALID', `the function that builds job "${name}" is asynchronous`, {
+      details: { job: name },
+      hint: 'Load what the job needs at the top of its module, with top-level await, and build without waiting.',
+    });
+  }
+  return builder.build(onError);
+}
+
+function runAuthorsFunction(name: string, run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    if (MillraceError.is(error)) throw error;
+    throw new MillraceError('MILLRACE_JOB_INVALID', `the function that builds job "${name}" threw`, {
+      details: { job: name },
+      cause: error,
+    });
+  }
+}
+
+/** Whether a module's default export is a job. Structural: the module may have brought another copy of the package. */
+export function isJobDefinition(value: unknown): value is JobDefinition {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<JobDefinition>).name === 'string' &&
+    typeof (value as Partial<JobDefinition>).build === 'function'
+  );
+}

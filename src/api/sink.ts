@@ -1,0 +1,44 @@
+import type { KeySelector } from './functions.js';
+import type { Key } from './key.js';
+import type { DeliveryGuarantee, SinkSpec } from './internal/operator-spec.js';
+import { requireTopicName } from './internal/topic-name.js';
+import type { Serde } from './serde.js';
+import type { SinkFunction } from './sink-function.js';
+
+/** Where a stream's records go. Given to `stream.sinkTo`. @public */
+export interface Sink<T> {
+  readonly spec: SinkSpec;
+  /** Only a type: what the sink takes. */
+  readonly accepts?: (value: T) => void;
+}
+
+/** @public */
+export interface TopicSinkOptions<T> {
+  /**
+   * Becomes the record's key and chooses its topic partition, as Kafka's own partitioner would.
+   *
+   * @defaultValue none: no key, and the partitions in turn
+   */
+  readonly key?: KeySelector<T, Key>;
+  /** @defaultValue 'at-least-once': visible at once; a failure may repeat the records since the last checkpoint */
+  readonly guarantee?: DeliveryGuarantee;
+}
+
+/** Appends to a topic. Headers that tie a record to a request ride along, so that another service can answer it. @public */
+export function topicSink<T>(name: string, serde: Serde<T>, options: TopicSinkOptions<T> = {}): Sink<T> {
+  requireTopicName(name);
+  return {
+    spec: {
+      kind: 'topic-sink',
+      topic: name,
+      serde,
+      key: (options.key ?? null) as KeySelector<unknown, unknown> | null,
+      guarantee: options.guarantee ?? 'at-least-once',
+    },
+  };
+}
+
+/** Calls the author's code in the worker. @public */
+export function functionSink<T>(fn: SinkFunction<T>): Sink<T> {
+  return { spec: { kind: 'function-sink', fn: fn as SinkFunction<unknown> } };
+}
