@@ -1,0 +1,73 @@
+import { open } from 'node:fs/promises';
+import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js';
+
+/**
+ * What went wrong with a disk, said in Millrace's own codes, and the few file-system steps that every writer of durable
+ * files needs. Any thread.
+ */
+
+/** `EFBIG` is the file-size limit of the process (`ulimit -f`): like a full disk, the next append may fit again. */
+const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const unusableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
+
+/** The operating system's name of an error (`ENOSPC`), or the empty string. */
+export function systemCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
+  return typeof error.code === 'string' ? error.code : '';
+}
+
+/** Whether an error says that there is no room: the write had no effect that an `ftruncate` does not undo. */
+export function isStorageFull(error: unknown): boolean {
+  return fullCodes.has(systemCode(error));
+}
+
+/**
+ * Turns an error of the file system into one with a code: full disk, unusable folder, or a failed disk.
+ *
+ * @param action a verb phrase: what was attempted, as in `append to the log`
+ */
+export function storageError(error: unknown, action: string, path: string): MillraceError {
+  if (MillraceError.is(error)) return error;
+  const cause = systemCode(error);
+  const code = codeOf(cause);
+  return new ConnectorError(code, `${action} failed on '${path}'${cause === '' ? '' : ` (${cause})`}`, {
+    details: { path, systemCode: cause },
+    hint: hintOf(code, cause),
+    cause: error,
+  });
+}
+
+function codeOf(cause: string): ErrorCode {
+  if (fullCodes.has(cause)) return 'MILLRACE_STORAGE_FULL';
+  if (unusableCodes.has(cause)) return 'MILLRACE_DATA_DIR_UNUSABLE';
+  return 'MILLRACE_STORAGE_FAILED';
+}
+
+function hintOf(code: ErrorCode, cause: string): string {
+  if (cause === 'EFBIG') return 'Raise the file-size limit of the process (ulimit -f); appends then succeed again.';
+  if (cause === 'EDQUOT') return 'Free space within the disk quota or raise it; appends then succeed again.';
+  if (code === 'MILLRACE_STORAGE_FULL') {
+    return 'Free space on this file system, or lower the retention of topics; appends then succeed again.';
+  }
+  if (cause === 'EROFS') return 'The file system is mounted read-only: remount it, or choose another data folder.';
+  if (cause === 'ENOTDIR') return 'A part of this path is a file: choose another data folder.';
+  if (code === 'MILLRACE_DATA_DIR_UNUSABLE') {
+    return 'Give the user that runs this process the right to read and write this path, or choose another data folder.';
+  }
+  if (cause === 'EMFILE' || cause === 'ENFILE') return 'Raise the limit of open files (ulimit -n).';
+  return "Look at the machine's disk and kernel log; nothing that was acknowledged has been given up.";
+}
+
+/**
+ * Makes the entries of a directory durable: files created, renamed or deleted in it. Windows has no such call and needs
+ * none.
+ */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
