@@ -6,7 +6,7 @@ import type { ByteWriter } from './byte-writer.js';
  * ```text
  * u32 length of what follows
  * u16 partition (0xffff: the sink's topic decides) | u16 header count
- * f64 offset | f64 timestamp
+ * f64 offset (towards main: which sink, see RESPONSE_SINK) | f64 timestamp
  * i32 key length, -1: null | i32 value length, -1: null
  * headers: u16 name length, name, u32 value length, value
  * key | value
@@ -25,6 +25,9 @@ export interface TopicRecordFields {
 
 /** The partition of a sink record that leaves the choice to the topic: by key if it has one. */
 export const ANY_PARTITION = 0xffff;
+
+/** In the offset's place on the way to main: an answer to a request rather than a record of the sink of that index. */
+export const RESPONSE_SINK = -1;
 
 const FIXED_BYTES = 2 + 2 + 8 + 8 + 4 + 4;
 

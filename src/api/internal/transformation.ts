@@ -84,10 +84,13 @@ export interface HashPartitioning {
 }
 
 /**
- * What becomes of a record whose processing threw: the job fails, and is restarted from its last checkpoint by the restart
- * strategy; or the record is dropped, counted and logged. Either way its request gets a 500 at once.
+ * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once in any case.
+ *
+ * - `fail`: the job fails, and is restarted from its last checkpoint by the restart strategy.
+ * - `skip`: the record is dropped, counted and logged.
+ * - `reject`: a record that came from a request is dropped, since its caller was told; any other record fails the job.
  */
-export type OnError = 'fail' | 'skip';
+export type OnError = 'fail' | 'skip' | 'reject';
 
 export interface JobGraph {
   readonly jobName: string;

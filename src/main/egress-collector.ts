@@ -1,0 +1,190 @@
+import { murmur2 } from '../api/internal/key-groups.js';
+import { REPLY_TO_HEADER } from '../api/internal/request-headers.js';
+import { invariant } from '../base/invariant.js';
+import type { AppendListener, TopicPort } from '../connectors/topic.js';
+import type { EgressChannel as EgressChannelPlan } from '../graph/execution-plan.js';
+import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../protocol/stream-element.js';
+import { ANY_PARTITION, RESPONSE_SINK, TopicRecordCursor } from '../protocol/topic-record-codec.js';
+import type { ChannelReader } from '../shared-memory/channel-reader.js';
+
+/** Bytes that may be appended and not yet durable before a channel is left unread: backpressure from a slow disk. */
+const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
+
+/** A topic that a sink writes to, with its number of partitions. */
+export interface SinkTopic {
+  readonly topic: string;
+  readonly partitionCount: number;
+}
+
+export interface EgressOptions {
+  readonly port: TopicPort;
+  /** By index of the plan's topic sinks. */
+  readonly sinkTopics: readonly SinkTopic[];
+  /** `null` when the job answers no requests. */
+  readonly responseTopic: string | null;
+  /** Everything that this channel's subtask wrote before the barrier is durable. */
+  readonly onBarrierDurable: (channelIndex: number, checkpointId: number) => void;
+  /** Output was refused: it comes again only by replay. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Takes what the workers write to topics, and their answers to requests, out of the rings and appends it.
+ *
+ * At-least-once: a barrier is acknowledged when everything before it is durable, so a checkpoint that completes covers its
+ * output. While too much waits for the disk the rings are not read, and the workers feel it.
+ *
+ * Thread: main. {@link drain} is called when main's doorbell was rung.
+ */
+export class EgressCollector {
+  readonly #channels: readonly EgressChannel[];
+  readonly #options: EgressOptions;
+  #unsyncedBytes = 0;
+  #isStopped = false;
+
+  constructor(channels: readonly { plan: EgressChannelPlan; reader: ChannelReader }[], options: EgressOptions) {
+    this.#options = options;
+    this.#channels = channels.map(({ plan, reader }) => new EgressChannel(plan, reader, this));
+  }
+
+  /** Takes everything that is ready. @returns whether anything was */
+  drain(): boolean {
+    let hasWorked = false;
+    for (const channel of this.#channels) hasWorked = channel.drain() || hasWorked;
+    return hasWorked;
+  }
+
+  /** Whether {@link drain} would find something to do. */
+  hasWork(): boolean {
+    return !this.isThrottled && this.#channels.some((channel) => channel.hasWork());
+  }
+
+  get isThrottled(): boolean {
+    return this.#isStopped || this.#unsyncedBytes > UNSYNCED_BYTES_MAX;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** @internal for {@link EgressChannel} */
+  appendFrom(cursor: TopicRecordCursor, listener: AppendListener): void {
+    const sink = cursor.offset;
+    if (sink === RESPONSE_SINK) return this.#appendReply(cursor);
+    const target = this.#options.sinkTopics[sink];
+    invariant(target !== undefined, 'a sink record names a sink of the plan');
+    const key = cursor.key();
+    this.#append(target.topic, this.#partitionOf(cursor, key, target.partitionCount), cursor, key, listener);
+  }
+
+  /** @internal for {@link EgressChannel} */
+  barrier(channelIndex: number, checkpointId: number): void {
+    this.#options.port.flush().then(
+      () => this.#options.onBarrierDurable(channelIndex, checkpointId),
+      (error: unknown) => this.fail(error as Error),
+    );
+  }
+
+  /** @internal for {@link EgressChannel} */
+  fail(error: Error): void {
+    if (this.#isStopped) return;
+    this.stop();
+    this.#options.onFailure(error);
+  }
+
+  /** A reply that cannot be stored has reached its reader by then, and a replay gives it again: nothing to fail for. */
+  #appendReply(cursor: TopicRecordCursor): void {
+    const replyTo = cursor.headerText(REPLY_TO_HEADER) ?? '';
+    const colon = replyTo.lastIndexOf(':');
+    const topic = colon < 0 ? this.#options.responseTopic : replyTo.slice(0, colon);
+    const partition = colon < 0 ? 0 : Number(replyTo.slice(colon + 1));
+    if (topic === null) return;
+    this.#append(topic, partition, cursor, cursor.key(), null);
+  }
+
+  #append(
+    topic: string,
+    partition: number,
+    cursor: TopicRecordCursor,
+    key: Uint8Array | null,
+    listener: AppendListener | null,
+  ): void {
+    const value = cursor.value();
+    this.#countUnsynced((key?.length ?? 0) + (value?.length ?? 0));
+    const { timestamp } = cursor;
+    this.#options.port.append(topic, { partition, key, value, headers: cursor.headers(), timestamp }, listener);
+  }
+
+  /** One flush per throttling, not per record: its end says that what was appended before it is on disk. */
+  #countUnsynced(bytes: number): void {
+    const wasThrottled = this.isThrottled;
+    this.#unsyncedBytes += bytes;
+    if (wasThrottled || !this.isThrottled) return;
+    const resume = (): void => {
+      this.#unsyncedBytes = 0;
+      this.drain();
+    };
+    this.#options.port.flush().then(resume, resume);
+  }
+
+  #partitionOf(cursor: TopicRecordCursor, key: Uint8Array | null, partitionCount: number): number {
+    if (cursor.partition !== ANY_PARTITION) return cursor.partition;
+    if (key !== null) return (murmur2(key, 0, key.length) & 0x7fffffff) % partitionCount;
+    this.#turn = (this.#turn + 1) % partitionCount;
+    return this.#turn;
+  }
+
+  #turn = 0;
+}
+
+/** One ring from a subtask. */
+class EgressChannel implements AppendListener {
+  readonly #plan: EgressChannelPlan;
+  readonly #reader: ChannelReader;
+  readonly #collector: EgressCollector;
+  readonly #cursor = new TopicRecordCursor();
+
+  constructor(plan: EgressChannelPlan, reader: ChannelReader, collector: EgressCollector) {
+    this.#plan = plan;
+    this.#reader = reader;
+    this.#collector = collector;
+  }
+
+  drain(): boolean {
+    const reader = this.#reader;
+    let hasWorked = false;
+    while (!this.#collector.isThrottled && reader.poll()) {
+      this.#take(reader.kind);
+      reader.release();
+      hasWorked = true;
+    }
+    reader.flushHead();
+    return hasWorked;
+  }
+
+  hasWork(): boolean {
+    return !this.#reader.isEmpty();
+  }
+
+  onAppended(): void {
+    // Durability is asked for at the barrier, for everything at once.
+  }
+
+  onAppendFailed(error: Error): void {
+    this.#collector.fail(error);
+  }
+
+  #take(kind: number): void {
+    const { frame, start, end } = this.#reader;
+    switch (kind) {
+      case TOPIC_BATCH:
+        this.#cursor.open(frame, start, end);
+        while (this.#cursor.advance()) this.#collector.appendFrom(this.#cursor, this);
+        return;
+      case BARRIER:
+        return this.#collector.barrier(this.#plan.index, decodeNumber(frame, start));
+      default:
+        invariant(kind === END_OF_INPUT, 'an egress channel carries topic records, barriers and its end');
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import type { Logger } from '../base/log.js';
+import type { TopicPort, TopicReader, TopicRecord } from '../connectors/topic.js';
+import type { IngressChannel as IngressChannelPlan, PlanTopicSource } from '../graph/execution-plan.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import type { ChannelOutput } from '../protocol/channel-output.js';
+import { TOPIC_BATCH } from '../protocol/stream-element.js';
+import { encodeTopicRecord } from '../protocol/topic-record-codec.js';
+import type { ExpiredRequests } from './expired-requests.js';
+
+/** Records taken from a topic in one go before others get their turn. */
+const POLL_RECORDS_MAX = 512;
+
+export interface IngressChannelOptions {
+  readonly plan: IngressChannelPlan;
+  readonly source: PlanTopicSource;
+  readonly output: ChannelOutput;
+  readonly port: TopicPort;
+  /** Where to start, per topic partition of this channel. */
+  readonly positions: ReadonlyMap<number, number>;
+  /** `null` for a plain topic, whose records have no deadline. */
+  readonly expired: ExpiredRequests | null;
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Feeds one subtask of a source from its partitions of the topic.
+ *
+ * Backpressure: while the ring is full the topic is not polled, so the records stay in the topic. Room in the ring is
+ * announced through main's doorbell, new records through the reader's callback; nothing polls.
+ */
+export class IngressChannel {
+  readonly source: PlanTopicSource;
+  readonly #output: ChannelOutput;
+  readonly #reader: TopicReader;
+  readonly #partitions: readonly number[];
+  readonly #expired: ExpiredRequests | null;
+  readonly #onFailure: (error: Error) => void;
+  #unsettledDrops = 0;
+  #isStopped = false;
+  /** Records dropped because their deadline had passed. */
+  numRecordsExpired = 0;
+  numRecordsIn = 0;
+
+  constructor(options: IngressChannelOptions) {
+    this.source = options.source;
+    this.#output = options.output;
+    this.#partitions = options.plan.partitions;
+    this.#expired = options.expired;
+    this.#onFailure = options.onFailure;
+    this.#reader = options.port.openReader(options.source.topic, {
+      positions: options.positions,
+      visibility: 'durable',
+      onReadable: () => this.pump(),
+    });
+  }
+
+  /** Moves what is ready, and fits, from the topic to the ring. */
+  pump(): void {
+    if (this.#isStopped) return;
+    try {
+      while (!this.isBlocked() && this.#reader.poll(POLL_RECORDS_MAX, this.#forward) > 0) this.#output.flush();
+      this.#output.flush();
+    } catch (error) {
+      this.stop();
+      this.#onFailure(error as Error);
+    }
+  }
+
+  /** Whether records wait for room in the ring. Tries to make some, which also asks the consumer to ring when there is. */
+  isBlocked(): boolean {
+    return this.#output.hasOverflow && !this.#output.drainOverflow();
+  }
+
+  /** Whether every drop is decided. A barrier before that could separate a record from the state it belongs to. */
+  get isSettled(): boolean {
+    return this.#unsettledDrops === 0;
+  }
+
+  /** Puts a barrier behind everything forwarded so far. @returns the offsets that lie behind it, per topic partition */
+  emitBarrier(checkpointId: number): Map<number, number> {
+    this.#output.emitBarrier(checkpointId);
+    return new Map(this.#partitions.map((partition) => [partition, this.#reader.position(partition)]));
+  }
+
+  /** Reads no more. What is in the ring stays there. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#reader.close();
+  }
+
+  readonly #forward = (record: TopicRecord): boolean => {
+    const expired = this.#expired;
+    if (expired !== null) {
+      if (expired.wasDropped(record)) return true;
+      if (expired.isExpired(record)) return this.#drop(expired, record);
+      if (this.#unsettledDrops > 0) return false;
+    }
+    encodeTopicRecord(this.#output.batch, record);
+    this.#output.recordWritten();
+    this.numRecordsIn++;
+    return true;
+  };
+
+  /** A drop that cannot be made durable, on a full disk say, is none: the record then runs like any other. */
+  #drop(expired: ExpiredRequests, record: TopicRecord): true {
+    const held = new ByteWriter(256);
+    encodeTopicRecord(held, record);
+    this.#unsettledDrops++;
+    expired.drop(record, (error) => {
+      this.#unsettledDrops--;
+      if (error === null) this.numRecordsExpired++;
+      else this.#output.writeFrame(TOPIC_BATCH, held.bytes, 0, held.length);
+      if (this.#unsettledDrops === 0) this.pump();
+    });
+    return true;
+  }
+}
+
+/** All ingress channels of a job. */
+export class IngressRouter {
+  readonly channels: readonly IngressChannel[];
+  readonly #logger: Logger;
+
+  constructor(channels: readonly IngressChannel[], logger: Logger) {
+    this.channels = channels;
+    this.#logger = logger;
+  }
+
+  /** Room may have come in some ring. @returns whether any channel still waits for room */
+  pump(): boolean {
+    let isBlocked = false;
+    for (const channel of this.channels) {
+      channel.pump();
+      isBlocked = channel.isBlocked() || isBlocked;
+    }
+    return isBlocked;
+  }
+
+  /** Whether barriers may be emitted now; if not, a moment later they may. */
+  get isSettled(): boolean {
+    return this.channels.every((channel) => channel.isSettled);
+  }
+
+  /** Starts a checkpoint at every source that main feeds. @returns offsets by operator uid and topic partition */
+  emitBarriers(checkpointId: number): Map<string, Map<number, number>> {
+    const offsets = new Map<string, Map<number, number>>();
+    for (const channel of this.channels) {
+      const uid = channel.source.operatorId;
+      const merged = offsets.get(uid) ?? new Map<number, number>();
+      for (const [partition, offset] of channel.emitBarrier(checkpointId)) merged.set(partition, offset);
+      offsets.set(uid, merged);
+    }
+    return offsets;
+  }
+
+  stop(): void {
+    for (const channel of this.channels) channel.stop();
+    this.#logger.debug({ channels: this.channels.length }, 'ingress stopped');
+  }
+}

@@ -1,0 +1,76 @@
+import type { WireError } from '../base/errors.js';
+import type { CheckpointId } from '../base/ids.js';
+import type { SnapshotHandle } from './snapshot-handle.js';
+
+/**
+ * The control plane between main and a worker: few, small, typed. Main calls a worker through {@link WorkerCommands} (an RPC
+ * over a message port, each call with a deadline); a worker tells main what happened by posting a {@link WorkerEvent}, and
+ * never waits for main.
+ *
+ * A command rings the worker's doorbell after it was posted, so a parked worker takes it at once.
+ */
+
+/** How a command ended. A value rather than a rejection: errors lose their code on the way through a port. */
+export type CommandOutcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: WireError };
+
+/** Commands that main gives. Every one resolves when it has been carried out. */
+export interface WorkerCommands {
+  /** Loads the job, checks its graph, restores state, opens operators. Nothing runs yet. */
+  deploy(): Promise<CommandOutcome<DeployReport>>;
+  /** Starts the loop. */
+  start(): CommandOutcome<null>;
+  /** Asks the sources that run in this worker to emit the barrier. Sources fed by main get theirs through the ring. */
+  triggerCheckpoint(checkpointId: CheckpointId): CommandOutcome<null>;
+  notifyCheckpointComplete(checkpointId: CheckpointId): CommandOutcome<null>;
+  notifyCheckpointAborted(checkpointId: CheckpointId): CommandOutcome<null>;
+  /** Stops polling inputs, closes operators and state. Nothing is flushed downstream. */
+  cancel(): Promise<CommandOutcome<null>>;
+}
+
+/** What a worker says once it is deployed. */
+export interface DeployReport {
+  /** Milliseconds spent on loading the job module and on restoring state. */
+  readonly loadMs: number;
+  readonly restoreMs: number;
+}
+
+/** Names one subtask in events and in checkpoints. */
+export interface SubtaskName {
+  readonly vertex: number;
+  readonly subtask: number;
+}
+
+/** State of a subtask that belongs to no key, by operator uid and state name. Values are serialised. */
+export interface OperatorStateSnapshot {
+  readonly operatorId: string;
+  readonly subtask: number;
+  readonly lists: Readonly<Record<string, Uint8Array>>;
+}
+
+/** What a worker reports, unasked. */
+export type WorkerEvent =
+  | {
+      /** All subtasks of this worker have taken their snapshot, and it is durable. */
+      readonly kind: 'checkpoint-acknowledged';
+      readonly worker: number;
+      readonly checkpointId: CheckpointId;
+      readonly segments: readonly SnapshotHandle[];
+      readonly operatorStates: readonly OperatorStateSnapshot[];
+      /** Longest time that a task stood still for this snapshot, in milliseconds. */
+      readonly pauseMsMax: number;
+    }
+  | {
+      readonly kind: 'checkpoint-declined';
+      readonly worker: number;
+      readonly checkpointId: CheckpointId;
+      readonly cause: WireError;
+    }
+  /** Dirty state outgrew its budget: a checkpoint should come before its time. */
+  | { readonly kind: 'checkpoint-wanted'; readonly worker: number }
+  /** A record was dropped because its processing threw and the job says `skip`. Rate-limited by the worker. */
+  | { readonly kind: 'record-skipped'; readonly worker: number; readonly count: number; readonly cause: WireError }
+  | { readonly kind: 'subtask-finished'; readonly worker: number; readonly subtask: SubtaskName }
+  /** The worker cannot go on; its loop has ended. */
+  | { readonly kind: 'worker-failed'; readonly worker: number; readonly cause: WireError };

@@ -1,0 +1,88 @@
+import type { RespondSinkSpec, TopicSinkSpec } from '../api/internal/operator-spec.js';
+import { keyToBytes } from '../api/internal/key-bytes.js';
+import { NO_TIMESTAMP } from '../api/timer-service.js';
+import type { OperatorContext, StreamOperator } from '../operators/operator.js';
+import { ANY_PARTITION, encodeTopicRecord } from '../protocol/topic-record-codec.js';
+import type { ChannelOutput } from '../protocol/channel-output.js';
+
+const NO_HEADERS: readonly (readonly [string, Uint8Array])[] = [];
+
+/**
+ * The worker's part of a topic sink: serialises key and value and sends them to main, which appends them to the topic.
+ * Main chooses the topic partition, from the key's bytes or in turn.
+ */
+export class TopicSinkOperator implements StreamOperator<unknown, never> {
+  readonly #spec: TopicSinkSpec;
+  readonly #sinkIndex: number;
+  readonly #egress: ChannelOutput;
+  #context: OperatorContext<never> | null = null;
+
+  constructor(spec: TopicSinkSpec, sinkIndex: number, egress: ChannelOutput) {
+    this.#spec = spec;
+    this.#sinkIndex = sinkIndex;
+    this.#egress = egress;
+  }
+
+  open(context: OperatorContext<never>): void {
+    this.#context = context;
+  }
+
+  processElement(value: unknown, timestamp: number): void {
+    const { key, serde } = this.#spec;
+    encodeTopicRecord(this.#egress.batch, {
+      partition: ANY_PARTITION,
+      offset: this.#sinkIndex,
+      timestamp: timestamp === NO_TIMESTAMP ? (this.#context?.processingTime.now() ?? 0) : timestamp,
+      key: key === null ? null : keyToBytes(key(value)),
+      value: serde.serialise(value),
+      headers: NO_HEADERS,
+    });
+    this.#egress.recordWritten();
+  }
+
+  processWatermark(): void {
+    // A topic carries no watermarks: its readers make their own.
+  }
+
+  processStatus(): void {
+    // As above.
+  }
+
+  close(): void {
+    this.#context = null;
+  }
+}
+
+/** Answers the request that the record came from with the record's value. Records without a request are counted and dropped. */
+export class RespondSinkOperator implements StreamOperator<unknown, never> {
+  readonly #status: RespondSinkSpec['status'];
+  #context: OperatorContext<never> | null = null;
+
+  constructor(spec: RespondSinkSpec) {
+    this.#status = spec.status;
+  }
+
+  open(context: OperatorContext<never>): void {
+    this.#context = context;
+  }
+
+  processElement(value: unknown): void {
+    const context = this.#context;
+    if (context === null) return;
+    const request = context.scope.request;
+    if (request === null) return;
+    context.responder.respond(request, value, typeof this.#status === 'number' ? this.#status : this.#status(value));
+  }
+
+  processWatermark(): void {
+    // Nothing follows.
+  }
+
+  processStatus(): void {
+    // Nothing follows.
+  }
+
+  close(): void {
+    this.#context = null;
+  }
+}

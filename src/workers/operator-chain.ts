@@ -1,0 +1,147 @@
+import type { OutputTag } from '../api/process-function.js';
+import type { Output, StreamOperator, TwoInputStreamOperator, WatermarkStatus } from '../operators/operator.js';
+
+/**
+ * The operators of one task, fused: an operator's output calls the next operator directly, without a queue and without
+ * serialisation. This file holds the links of the chain; what they cost is paid by every record.
+ */
+
+/** Records in and out of one operator, as plain fields: the task copies them to shared memory once per step. */
+export interface OperatorTally {
+  numRecordsIn: number;
+  numRecordsOut: number;
+}
+
+/** Where a chain goes on: the next operator's input, or a record writer. */
+export interface ChainTarget {
+  collect(value: unknown, timestamp: number): void;
+  emitWatermark(timestamp: number): void;
+  emitStatus(status: WatermarkStatus): void;
+}
+
+/** The input of a one-input operator of the chain. */
+export class OperatorInput implements ChainTarget {
+  readonly #operator: StreamOperator<unknown, unknown>;
+  readonly #tally: OperatorTally;
+
+  constructor(operator: StreamOperator<unknown, unknown>, tally: OperatorTally) {
+    this.#operator = operator;
+    this.#tally = tally;
+  }
+
+  collect(value: unknown, timestamp: number): void {
+    this.#tally.numRecordsIn++;
+    this.#operator.processElement(value, timestamp);
+  }
+
+  emitWatermark(timestamp: number): void {
+    this.#operator.processWatermark(timestamp);
+  }
+
+  emitStatus(status: WatermarkStatus): void {
+    this.#operator.processStatus(status);
+  }
+}
+
+/** Input 1 or 2 of a two-input operator. */
+export class NumberedInput implements ChainTarget {
+  readonly #operator: TwoInputStreamOperator<unknown, unknown, unknown>;
+  readonly #input: 1 | 2;
+  readonly #tally: OperatorTally;
+
+  constructor(operator: TwoInputStreamOperator<unknown, unknown, unknown>, input: 1 | 2, tally: OperatorTally) {
+    this.#operator = operator;
+    this.#input = input;
+    this.#tally = tally;
+  }
+
+  collect(value: unknown, timestamp: number): void {
+    this.#tally.numRecordsIn++;
+    if (this.#input === 1) this.#operator.processElement1(value, timestamp);
+    else this.#operator.processElement2(value, timestamp);
+  }
+
+  emitWatermark(timestamp: number): void {
+    if (this.#input === 1) this.#operator.processWatermark1(timestamp);
+    else this.#operator.processWatermark2(timestamp);
+  }
+
+  emitStatus(status: WatermarkStatus): void {
+    if (this.#input === 1) this.#operator.processStatus1(status);
+    else this.#operator.processStatus2(status);
+  }
+}
+
+/** The targets of one operator: of its main output, and of each side output by tag. */
+export interface OutputTargets {
+  readonly main: readonly ChainTarget[];
+  readonly side: ReadonlyMap<string, readonly ChainTarget[]>;
+}
+
+/** Makes the output of an operator; one main target, the common case, is called without a loop. */
+export function createChainOutput(targets: OutputTargets, tally: OperatorTally): Output<unknown> {
+  const [only] = targets.main;
+  if (only !== undefined && targets.main.length === 1 && targets.side.size === 0) return new DirectOutput(only, tally);
+  return new FanOutput(targets, tally);
+}
+
+class DirectOutput implements Output<unknown> {
+  readonly #target: ChainTarget;
+  readonly #tally: OperatorTally;
+
+  constructor(target: ChainTarget, tally: OperatorTally) {
+    this.#target = target;
+    this.#tally = tally;
+  }
+
+  collect(value: unknown, timestamp: number): void {
+    this.#tally.numRecordsOut++;
+    this.#target.collect(value, timestamp);
+  }
+
+  collectSide(): void {
+    // Nobody consumes a side output of this operator.
+  }
+
+  emitWatermark(timestamp: number): void {
+    this.#target.emitWatermark(timestamp);
+  }
+
+  emitStatus(status: WatermarkStatus): void {
+    this.#target.emitStatus(status);
+  }
+}
+
+class FanOutput implements Output<unknown> {
+  readonly #main: readonly ChainTarget[];
+  readonly #side: ReadonlyMap<string, readonly ChainTarget[]>;
+  readonly #all: readonly ChainTarget[];
+  readonly #tally: OperatorTally;
+
+  constructor(targets: OutputTargets, tally: OperatorTally) {
+    this.#main = targets.main;
+    this.#side = targets.side;
+    this.#all = [...targets.main, ...[...targets.side.values()].flat()];
+    this.#tally = tally;
+  }
+
+  collect(value: unknown, timestamp: number): void {
+    this.#tally.numRecordsOut++;
+    for (const target of this.#main) target.collect(value, timestamp);
+  }
+
+  collectSide<S>(tag: OutputTag<S>, value: S, timestamp: number): void {
+    const targets = this.#side.get(tag.id);
+    if (targets === undefined) return;
+    this.#tally.numRecordsOut++;
+    for (const target of targets) target.collect(value, timestamp);
+  }
+
+  emitWatermark(timestamp: number): void {
+    for (const target of this.#all) target.emitWatermark(timestamp);
+  }
+
+  emitStatus(status: WatermarkStatus): void {
+    for (const target of this.#all) target.emitStatus(status);
+  }
+}

@@ -1,0 +1,324 @@
+import type { OnError } from '../api/internal/transformation.js';
+import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
+import type { MonotonicClock } from '../base/clock.js';
+import { MillraceError, UserFunctionError } from '../base/errors.js';
+import { invariant } from '../base/invariant.js';
+import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
+import type { TaskCountersWriter } from '../metrics/counters.js';
+import type { RecordScope } from '../operators/operator.js';
+import type { SubtaskName } from '../protocol/control-message.js';
+import {
+  BARRIER,
+  decodeNumber,
+  END_OF_INPUT,
+  RECORD_BATCH,
+  STATUS,
+  TOPIC_BATCH,
+  WATERMARK,
+} from '../protocol/stream-element.js';
+import type { GeneratorSource } from './generator-source.js';
+import type { InputChannel } from './input-channel.js';
+import type { ChainTarget } from './operator-chain.js';
+import type { ResponseWriter } from './response-writer.js';
+import type { TaskChain } from './task-chain.js';
+import type { TaskTimerService } from './task-timer-service.js';
+import type { WatermarkValve } from './watermark-valve.js';
+
+/** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
+const GENERATED_BETWEEN_CLOCK_READS = 64;
+
+/** Where a task's elements leave it: the writer of an edge, or the channel to main. */
+export interface TaskOutput {
+  flush(): void;
+  readonly hasOverflow: boolean;
+  drainOverflow(): boolean;
+  emitBarrier(checkpointId: number): void;
+  emitEndOfInput(): void;
+}
+
+export interface TaskOptions {
+  readonly name: SubtaskName;
+  readonly inputs: readonly InputChannel[];
+  /** Per input number - 1: combines the watermarks of its channels and passes them to the head. */
+  readonly valves: readonly WatermarkValve[];
+  /** Per input number - 1: where records enter the chain. */
+  readonly heads: readonly ChainTarget[];
+  /** `null` unless the head is a source that runs in the worker. */
+  readonly generator: GeneratorSource | null;
+  readonly chain: TaskChain;
+  readonly outputs: readonly TaskOutput[];
+  /** `null` when no operator of the chain can answer a request. */
+  readonly responses: ResponseWriter | null;
+  readonly scope: RecordScope;
+  readonly timers: TaskTimerService;
+  readonly counters: TaskCountersWriter;
+  readonly onError: OnError;
+  readonly clock: MonotonicClock;
+  /** Called at the barrier, when all state up to it stands still. */
+  readonly onSnapshot: (task: Task, checkpointId: number) => void;
+  readonly onSkipped: (error: MillraceError) => void;
+  readonly onFinished: (task: Task) => void;
+}
+
+/**
+ * One subtask: takes frames from its input channels, runs them through the operator chain, and leaves the results in its
+ * output channels. A step runs to its end and never waits.
+ *
+ * ```text
+ *                    outputs full                       all inputs ended
+ *   RUNNABLE ◀────────────────────▶ BACK-PRESSURED ;  RUNNABLE ───────────▶ FINISHED
+ * ```
+ *
+ * No deadlock: an emit that finds its ring full keeps the bytes in the channel's overflow, the step ends, and no input is
+ * taken until the overflow is gone. The worker runs its other tasks meanwhile. The graph has no cycle, so its ends drain.
+ *
+ * Thread: its worker.
+ */
+export class Task {
+  readonly name: SubtaskName;
+  readonly chain: TaskChain;
+  readonly timers: TaskTimerService;
+  readonly #options: TaskOptions;
+  readonly #inputs: readonly InputChannel[];
+  readonly #aligner: BarrierAligner;
+  #turn = 0;
+  #isFinished = false;
+  /** The newest checkpoint that this task has taken its snapshot for. */
+  #snapshotTaken = 0;
+  /** The checkpoint that a source in the worker has to take at its next step; 0 for none. */
+  #barrierWanted = 0;
+
+  constructor(options: TaskOptions) {
+    this.name = options.name;
+    this.chain = options.chain;
+    this.timers = options.timers;
+    this.#options = options;
+    this.#inputs = options.inputs;
+    this.#aligner = new BarrierAligner(options.inputs.length);
+  }
+
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
+  get snapshotTaken(): number {
+    return this.#snapshotTaken;
+  }
+
+  /** Whether {@link runStep} would do something. */
+  isRunnable(): boolean {
+    if (this.#isBackPressured()) return false;
+    if (this.#isFinished) return false;
+    if (this.#options.generator !== null) return true;
+    for (const input of this.#inputs) if (input.isReadable()) return true;
+    return false;
+  }
+
+  /**
+   * Works until `deadlineMs` of the monotonic clock, or until there is nothing to do, or no room for results.
+   *
+   * @returns whether anything was done
+   */
+  runStep(deadlineMs: number): boolean {
+    const { counters, clock } = this.#options;
+    if (this.#isBackPressured()) {
+      counters.enterBackPressured(clock.nowMs());
+      return false;
+    }
+    const hasFired = this.timers.runDue() > 0;
+    const hasWorked = this.#isFinished ? false : this.#runInputs(deadlineMs);
+    if (hasWorked || hasFired) this.#flush();
+    this.chain.publishCounters();
+    if (!hasWorked && !hasFired) counters.enterIdle(clock.nowMs());
+    return hasWorked || hasFired;
+  }
+
+  /** Asks a task without input channels for its part of a checkpoint: a source in the worker, or a task that has ended. */
+  triggerCheckpoint(checkpointId: number): void {
+    if (checkpointId <= this.#snapshotTaken) return;
+    if (this.#isFinished) this.#takeSnapshot(checkpointId);
+    else if (this.#options.generator !== null) this.#barrierWanted = checkpointId;
+  }
+
+  /** Closes the operators, in reverse order. May be called twice. */
+  close(): void {
+    this.chain.close();
+  }
+
+  #isBackPressured(): boolean {
+    let hasOverflow = false;
+    for (const output of this.#options.outputs) {
+      if (output.hasOverflow && !output.drainOverflow()) hasOverflow = true;
+    }
+    return hasOverflow;
+  }
+
+  #hasOverflow(): boolean {
+    for (const output of this.#options.outputs) if (output.hasOverflow) return true;
+    return false;
+  }
+
+  #flush(): void {
+    for (const output of this.#options.outputs) output.flush();
+  }
+
+  #runInputs(deadlineMs: number): boolean {
+    const { clock, counters } = this.#options;
+    if (this.#options.generator !== null) {
+      counters.enterBusy(clock.nowMs());
+      this.#runGenerator(this.#options.generator, deadlineMs);
+      return true;
+    }
+    let hasWorked = false;
+    for (let input = this.#nextReadable(); input !== null; input = this.#nextReadable()) {
+      if (!hasWorked) counters.enterBusy(clock.nowMs());
+      hasWorked = true;
+      this.#takeFrame(input);
+      if (this.#isFinished || this.#hasOverflow() || clock.nowMs() >= deadlineMs) break;
+    }
+    for (const input of this.#inputs) input.reader.flushHead();
+    return hasWorked;
+  }
+
+  /** Channels take turns, frame by frame. */
+  #nextReadable(): InputChannel | null {
+    const count = this.#inputs.length;
+    for (let tried = 0; tried < count; tried++) {
+      this.#turn = (this.#turn + 1) % count;
+      const input = this.#inputs[this.#turn] as InputChannel;
+      if (input.isReadable() && input.reader.poll()) return input;
+    }
+    return null;
+  }
+
+  #takeFrame(input: InputChannel): void {
+    const { reader } = input;
+    const { kind, frame, start, end } = reader;
+    this.#options.counters.addBytesIn(end - start);
+    switch (kind) {
+      case RECORD_BATCH:
+        this.#takeRecords(input, frame, start, end);
+        break;
+      case TOPIC_BATCH:
+        this.#takeTopicRecords(input, frame, start, end);
+        break;
+      case WATERMARK:
+        this.#valveOf(input).inputWatermark(input.indexInInput, decodeNumber(frame, start));
+        break;
+      case STATUS:
+        this.#valveOf(input).inputStatus(input.indexInInput, frame[start] === 1 ? 'ACTIVE' : 'IDLE');
+        break;
+      case BARRIER:
+        this.#takeBarrier(this.#inputs.indexOf(input), decodeNumber(frame, start));
+        break;
+      default:
+        invariant(kind === END_OF_INPUT, 'a frame is of a known kind');
+        this.#endInput(input);
+    }
+    reader.release();
+  }
+
+  #takeRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {
+    const { cursor, serde } = input;
+    const { scope } = this.#options;
+    const head = this.#options.heads[input.input - 1] as ChainTarget;
+    cursor.open(frame, start, end);
+    for (;;) {
+      try {
+        while (cursor.advance(scope)) {
+          head.collect(serde.deserialise(frame.subarray(cursor.valueStart, cursor.valueEnd)), cursor.timestamp);
+        }
+        return;
+      } catch (error) {
+        this.#recordFailed(error);
+      }
+    }
+  }
+
+  #takeTopicRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {
+    const { topicReader } = input;
+    invariant(topicReader !== null, 'topic records come from main to a source');
+    const head = this.#options.heads[0] as ChainTarget;
+    topicReader.open(frame, start, end);
+    for (;;) {
+      try {
+        while (topicReader.advance()) head.collect(topicReader.value, topicReader.timestamp);
+        return;
+      } catch (error) {
+        this.#recordFailed(error);
+      }
+    }
+  }
+
+  #runGenerator(generator: GeneratorSource, deadlineMs: number): void {
+    if (this.#barrierWanted > this.#snapshotTaken) this.#takeSnapshot(this.#barrierWanted);
+    const { clock, scope } = this.#options;
+    const head = this.#options.heads[0] as ChainTarget;
+    scope.request = null;
+    scope.originPartition = -1;
+    do {
+      for (let count = 0; count < GENERATED_BETWEEN_CLOCK_READS; count++) {
+        const value = generator.next();
+        if (value === undefined) return this.#finish();
+        try {
+          head.collect(value, NO_TIMESTAMP);
+        } catch (error) {
+          this.#recordFailed(error);
+        }
+      }
+    } while (!this.#hasOverflow() && clock.nowMs() < deadlineMs);
+  }
+
+  /** The record's request is answered at once, whatever becomes of the job. */
+  #recordFailed(error: unknown): void {
+    const failure = MillraceError.is(error) ? error : this.chain.unexpected(error);
+    if (failure.recovery === 'crash') throw failure;
+    const { scope, responses, onError } = this.#options;
+    const { request } = scope;
+    if (request !== null && responses !== null) responses.respondFailure(request, failure);
+    const isAnswered = request !== null && onError === 'reject';
+    if (!isAnswered && onError !== 'skip') throw failure;
+    this.#options.onSkipped(failure);
+  }
+
+  #takeBarrier(channel: number, checkpointId: number): void {
+    this.#applyAlignment(this.#aligner.onBarrier(channel, checkpointId));
+  }
+
+  #applyAlignment(alignedCheckpoint: number): void {
+    for (const [index, input] of this.#inputs.entries()) input.isBlocked = this.#aligner.isBlocked(index);
+    if (alignedCheckpoint > this.#snapshotTaken) this.#takeSnapshot(alignedCheckpoint);
+  }
+
+  #takeSnapshot(checkpointId: number): void {
+    this.#snapshotTaken = checkpointId;
+    for (const output of this.#options.outputs) output.emitBarrier(checkpointId);
+    this.#options.onSnapshot(this, checkpointId);
+  }
+
+  #valveOf(input: InputChannel): WatermarkValve {
+    return this.#options.valves[input.input - 1] as WatermarkValve;
+  }
+
+  #endInput(input: InputChannel): void {
+    input.hasEnded = true;
+    this.#valveOf(input).inputEnded(input.indexInInput);
+    this.#applyAlignment(this.#aligner.onChannelEnded(this.#inputs.indexOf(input)));
+    if (this.#inputs.every(({ hasEnded }) => hasEnded)) this.#finish();
+  }
+
+  /** As in Flink: the last watermark fires what is left, then operators finish, then those downstream learn of the end. */
+  #finish(): void {
+    this.#isFinished = true;
+    if (this.#options.generator !== null) this.#options.heads[0]?.emitWatermark(MAX_WATERMARK);
+    this.chain.finish();
+    for (const output of this.#options.outputs) output.emitEndOfInput();
+    this.#options.onFinished(this);
+  }
+}
+
+/** What a failure outside of any operator's own code is called. */
+export function taskFailure(taskName: string, error: unknown): MillraceError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new UserFunctionError(`task "${taskName}" failed: ${text}`, { details: { task: taskName }, cause: error });
+}

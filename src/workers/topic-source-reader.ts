@@ -1,0 +1,103 @@
+import type { RequestSourceSpec, TopicSourceSpec } from '../api/internal/operator-spec.js';
+import {
+  CORRELATION_ID_HEADER,
+  DEADLINE_HEADER,
+  REPLY_TO_HEADER,
+  REQUEST_HEADER,
+  type RequestLine,
+} from '../api/internal/request-headers.js';
+import type { HttpRequest } from '../api/http-request.js';
+import type { RequestHandle } from '../api/process-function.js';
+import { MillraceError } from '../base/errors.js';
+import type { RecordScope } from '../operators/operator.js';
+import { TopicRecordCursor } from '../protocol/topic-record-codec.js';
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The worker's part of a source that main feeds: turns topic records into values, and sets the record scope: where the
+ * record came from, and the request that it carries.
+ */
+export class TopicSourceReader {
+  /** The event timestamp of the record that {@link advance} decoded: when it was appended. */
+  timestamp = 0;
+  value: unknown = undefined;
+  readonly #spec: RequestSourceSpec | TopicSourceSpec;
+  readonly #sourceIndex: number;
+  readonly #topic: string;
+  readonly #scope: RecordScope;
+  readonly #cursor = new TopicRecordCursor();
+
+  constructor(options: {
+    spec: RequestSourceSpec | TopicSourceSpec;
+    sourceIndex: number;
+    topic: string;
+    scope: RecordScope;
+  }) {
+    this.#spec = options.spec;
+    this.#sourceIndex = options.sourceIndex;
+    this.#topic = options.topic;
+    this.#scope = options.scope;
+  }
+
+  open(frame: Buffer, start: number, end: number): void {
+    this.#cursor.open(frame, start, end);
+  }
+
+  /**
+   * Decodes the next record of the frame; false at its end.
+   *
+   * @throws MillraceError `MILLRACE_DESERIALISATION_FAILED`: the record is skipped, the next call goes on behind it.
+   */
+  advance(): boolean {
+    const cursor = this.#cursor;
+    if (!cursor.advance()) return false;
+    const scope = this.#scope;
+    scope.originSource = this.#sourceIndex;
+    scope.originPartition = cursor.partition;
+    scope.originOffset = cursor.offset;
+    scope.originTime = cursor.timestamp;
+    scope.request = this.#requestHandle();
+    this.timestamp = cursor.timestamp;
+    this.value = this.#decode();
+    return true;
+  }
+
+  /** A request that came through a plain topic, sent by a foreign service, is answered as well. */
+  #requestHandle(): RequestHandle | null {
+    const correlationId = this.#cursor.headerText(CORRELATION_ID_HEADER);
+    if (correlationId === null) return null;
+    const replyTo = this.#cursor.headerText(REPLY_TO_HEADER);
+    if (replyTo === null) return null;
+    const deadline = Number(this.#cursor.headerText(DEADLINE_HEADER) ?? Infinity);
+    return { correlationId, replyTo, deadline };
+  }
+
+  #decode(): unknown {
+    try {
+      const value = this.#cursor.value() ?? EMPTY;
+      return this.#spec.kind === 'requests' ? this.#decodeRequest(value) : this.#spec.serde.deserialise(value);
+    } catch (cause) {
+      const { partition, offset } = this.#cursor;
+      throw new MillraceError(
+        'MILLRACE_DESERIALISATION_FAILED',
+        `record ${String(offset)} of topic partition ${this.#topic}-${String(partition)} cannot be decoded`,
+        { details: { topic: this.#topic, partition, offset }, cause },
+      );
+    }
+  }
+
+  #decodeRequest(value: Buffer): HttpRequest {
+    const line = JSON.parse(this.#cursor.headerText(REQUEST_HEADER) ?? '{}') as RequestLine;
+    const body: unknown = value.length === 0 ? undefined : JSON.parse(value.toString('utf8'));
+    return {
+      method: line.method,
+      path: line.path,
+      route: line.route,
+      params: line.params,
+      query: line.query,
+      headers: line.headers,
+      body,
+    };
+  }
+}
