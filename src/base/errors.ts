@@ -25,6 +25,7 @@ export const errorCodes = {
   MILLRACE_REQUEST_INVALID: { recovery: 'reject', http: 400 },
   MILLRACE_REQUEST_NOT_FOUND: { recovery: 'reject', http: 404 },
   MILLRACE_METHOD_NOT_ALLOWED: { recovery: 'reject', http: 405 },
+  MILLRACE_REQUEST_TIMEOUT: { recovery: 'reject', http: 408 },
   MILLRACE_REQUEST_TOO_LARGE: { recovery: 'reject', http: 413 },
   MILLRACE_MEDIA_TYPE_UNSUPPORTED: { recovery: 'reject', http: 415 },
   MILLRACE_HEADERS_TOO_LARGE: { recovery: 'reject', http: 431 },
@@ -48,6 +49,7 @@ export const errorCodes = {
   // threads
   MILLRACE_WORKER_DIED: { recovery: 'restart', http: 500 },
   MILLRACE_CONTROL_TIMEOUT: { recovery: 'restart', http: 500 },
+  MILLRACE_CHANNEL_OVERFLOW: { recovery: 'restart', http: 500 },
   // state and checkpoints
   MILLRACE_CHECKPOINT_DECLINED: { recovery: 'retry', http: 500 },
   MILLRACE_CHECKPOINT_EXPIRED: { recovery: 'retry', http: 500 },
