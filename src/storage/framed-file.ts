@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js';
+import { ConnectorError, type ErrorCode, type MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import { storageError, syncDirectory } from './disk.js';
 import {

@@ -1,6 +1,6 @@
 import { open, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../src/base/errors.js';
 import { fileKinds } from '../../../src/storage/frame-codec.js';
