@@ -1,4 +1,6 @@
-import type { NodeKind } from '../api/internal/operator-spec.js';
+import type { NodeKind, NodeSpec, RequestRouteSpec } from '../api/internal/operator-spec.js';
+import { MillraceError } from '../base/errors.js';
+import type { StreamEdge, StreamGraph, StreamNode } from './stream-graph.js';
 
 /**
  * A description of a stream graph without its functions, by which two threads find out whether a job module has built the
@@ -27,4 +29,183 @@ export interface EdgeFingerprint {
   readonly input: 1 | 2;
   readonly sideTag: string | null;
   readonly partitioning: string;
+}
+
+export function fingerprintOf(graph: StreamGraph): GraphFingerprint {
+  return {
+    jobName: graph.jobName,
+    onError: graph.onError,
+    nodes: graph.nodes.map(fingerprintOfNode),
+    edges: graph.edges.map((edge) => fingerprintOfEdge(graph, edge)),
+  };
+}
+
+function fingerprintOfNode(node: StreamNode): NodeFingerprint {
+  return {
+    id: node.id,
+    name: node.name,
+    kind: node.spec.kind,
+    parallelism: node.parallelism,
+    chaining: node.chaining,
+    settings: { ...settingsOf(node.spec), ...watermarkSettings(node) },
+  };
+}
+
+function fingerprintOfEdge(graph: StreamGraph, edge: StreamEdge): EdgeFingerprint {
+  return {
+    source: graph.nodes[edge.source]?.id ?? '',
+    target: graph.nodes[edge.target]?.id ?? '',
+    input: edge.input,
+    sideTag: edge.sideTag,
+    partitioning: partitioningText(edge),
+  };
+}
+
+function partitioningText({ partitioning }: StreamEdge): string {
+  if (partitioning === null) return 'unset';
+  return partitioning.kind === 'hash' && partitioning.isKeyedAtSource ? 'hash at source' : partitioning.kind;
+}
+
+function settingsOf(spec: NodeSpec): Record<string, string> {
+  switch (spec.kind) {
+    case 'requests':
+      return {
+        key: presence(spec.key),
+        headers: spec.forwardHeaders.join(', '),
+        ...Object.fromEntries(spec.routes.map((route, index) => [`route ${String(index + 1)}`, routeText(route)])),
+      };
+    case 'topic-source':
+      return { topic: spec.topic, serde: spec.serde.name, key: presence(spec.key), 'start from': spec.startFrom };
+    case 'collection-source':
+      return { values: String(spec.values.length) };
+    case 'print-sink':
+      return { label: spec.label ?? 'none' };
+    case 'respond-sink':
+      return { status: typeof spec.status === 'function' ? 'computed' : String(spec.status) };
+    case 'topic-sink':
+      return { topic: spec.topic, serde: spec.serde.name, key: presence(spec.key), guarantee: spec.guarantee };
+    case 'generator-source':
+    case 'map':
+    case 'filter':
+    case 'flat-map':
+    case 'process':
+    case 'keyed-process':
+    case 'reduce':
+    case 'function-sink':
+      return {};
+  }
+}
+
+function watermarkSettings({ watermarks }: StreamNode): Record<string, string> {
+  if (watermarks === null) return {};
+  const { kind, maxOutOfOrdernessMs, timestampAssigner, idlenessMs } = watermarks;
+  return {
+    watermarks: `${kind}, ${String(maxOutOfOrdernessMs)} ms out of order, idle after ${String(idlenessMs)} ms`,
+    'timestamp assigner': presence(timestampAssigner),
+  };
+}
+
+/** A route with its schemas, which the gateway checks on main and the worker relies on. */
+function routeText(route: RequestRouteSpec): string {
+  return JSON.stringify(route);
+}
+
+function presence(value: unknown): string {
+  return value === null ? 'none' : 'set';
+}
+
+/** Throws `MILLRACE_GRAPH_MISMATCH` that names the first difference. `expected` is main's. */
+export function requireSameGraph(expected: GraphFingerprint, actual: GraphFingerprint): void {
+  const difference = firstDifference(expected, actual);
+  if (difference === null) return;
+  throw new MillraceError(
+    'MILLRACE_GRAPH_MISMATCH',
+    `job "${expected.jobName}" builds another graph in a worker than on the main thread: ${difference}`,
+    {
+      details: { job: expected.jobName, difference },
+      hint: 'Build the job from constants and configuration alone, never from chance, time, or the thread it runs on.',
+    },
+  );
+}
+
+/** The first thing in which two graphs differ, in words; `null` when they are the same. */
+export function firstDifference(expected: GraphFingerprint, actual: GraphFingerprint): string | null {
+  return (
+    differenceIn('the job', 'name', expected.jobName, actual.jobName) ??
+    differenceIn('the job', 'onError', expected.onError, actual.onError) ??
+    firstDifferenceOfLists(expected.nodes, actual.nodes, 'operator', describeNode, differenceOfNodes) ??
+    firstDifferenceOfLists(expected.edges, actual.edges, 'edge', describeEdge, differenceOfEdges)
+  );
+}
+
+function firstDifferenceOfLists<T>(
+  expected: readonly T[],
+  actual: readonly T[],
+  what: string,
+  describe: (item: T) => string,
+  difference: (expected: T, actual: T) => string | null,
+): string | null {
+  for (let index = 0; index < Math.max(expected.length, actual.length); index++) {
+    const a = expected[index];
+    const b = actual[index];
+    const place = `${what} ${String(index + 1)}`;
+    if (a === undefined) return `${place} is ${b === undefined ? 'missing' : describe(b)} here and missing on main`;
+    if (b === undefined) return `${place} is missing here and ${describe(a)} on main`;
+    const found = difference(a, b);
+    if (found !== null) return `${place}, ${found}`;
+  }
+  return null;
+}
+
+function differenceOfNodes(expected: NodeFingerprint, actual: NodeFingerprint): string | null {
+  if (expected.kind !== actual.kind) return `is ${describeNode(actual)} here and ${describeNode(expected)} on main`;
+  const what = describeNode(expected);
+  return (
+    differenceIn(what, 'uid', expected.id, actual.id) ??
+    differenceIn(what, 'name', expected.name, actual.name) ??
+    differenceIn(what, 'parallelism', expected.parallelism ?? 'default', actual.parallelism ?? 'default') ??
+    differenceIn(what, 'chaining', expected.chaining, actual.chaining) ??
+    differenceOfSettings(what, expected.settings, actual.settings)
+  );
+}
+
+function differenceOfSettings(
+  what: string,
+  expected: Readonly<Record<string, string>>,
+  actual: Readonly<Record<string, string>>,
+): string | null {
+  for (const name of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
+    const found = differenceIn(what, name, expected[name] ?? 'missing', actual[name] ?? 'missing');
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function differenceOfEdges(expected: EdgeFingerprint, actual: EdgeFingerprint): string | null {
+  if (expected.source !== actual.source || expected.target !== actual.target) {
+    return `is ${describeEdge(actual)} here and ${describeEdge(expected)} on main`;
+  }
+  const what = describeEdge(expected);
+  return (
+    differenceIn(what, 'input', expected.input, actual.input) ??
+    differenceIn(what, 'side output', expected.sideTag ?? 'none', actual.sideTag ?? 'none') ??
+    differenceIn(what, 'partitioning', expected.partitioning, actual.partitioning)
+  );
+}
+
+function differenceIn(what: string, field: string, expected: string | number, actual: string | number): string | null {
+  if (expected === actual) return null;
+  return `${what} has the ${field} ${shown(actual)} here and ${shown(expected)} on main`;
+}
+
+function shown(value: string | number): string {
+  return typeof value === 'number' ? String(value) : `"${value}"`;
+}
+
+function describeNode(node: NodeFingerprint): string {
+  return `${node.kind} "${node.name}"`;
+}
+
+function describeEdge(edge: EdgeFingerprint): string {
+  return `${edge.source} -> ${edge.target}`;
 }

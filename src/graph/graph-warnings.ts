@@ -1,0 +1,60 @@
+import type { NodeKind } from '../api/internal/operator-spec.js';
+import { downstreamOf, type StreamGraph, type StreamNode } from './stream-graph.js';
+
+/**
+ * What is allowed but seldom meant: said once, at start. One sentence each, naming the operator.
+ */
+export function graphWarnings(graph: StreamGraph): string[] {
+  return graph.nodes.flatMap((node) => [
+    ...stateWithoutUid(node),
+    ...recordsThatGoNowhere(node),
+    ...requestsWithoutAnswer(graph, node),
+  ]);
+}
+
+/** Kinds whose stored state is found by uid. Request and topic sources are found by route and topic instead. */
+const STATEFUL: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'keyed-process',
+  'reduce',
+  'collection-source',
+  'generator-source',
+]);
+
+function stateWithoutUid(node: StreamNode): string[] {
+  if (!node.isGeneratedId || !STATEFUL.has(node.spec.kind)) return [];
+  return [
+    `${title(node)} keeps state under the generated uid "${node.id}" and loses it when the job changes before it: set uid("…").`,
+  ];
+}
+
+/** Kinds that do nothing but pass records on. A process function may answer, keep state or emit to a side output. */
+const WITHOUT_EFFECT: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'requests',
+  'topic-source',
+  'collection-source',
+  'generator-source',
+  'map',
+  'filter',
+  'flat-map',
+]);
+
+function recordsThatGoNowhere(node: StreamNode): string[] {
+  if (node.outEdges.length > 0 || !WITHOUT_EFFECT.has(node.spec.kind)) return [];
+  return [`The records of ${title(node)} go nowhere: end the stream with a sink.`];
+}
+
+/** Kinds that can answer a request, or hand it to another service that can. */
+const CAN_ANSWER: ReadonlySet<NodeKind> = new Set<NodeKind>(['respond-sink', 'process', 'keyed-process', 'topic-sink']);
+
+function requestsWithoutAnswer(graph: StreamGraph, node: StreamNode): string[] {
+  if (node.spec.kind !== 'requests') return [];
+  for (const index of downstreamOf(graph, node.index)) {
+    const kind = graph.nodes[index]?.spec.kind;
+    if (kind !== undefined && CAN_ANSWER.has(kind)) return [];
+  }
+  return [`Nothing after ${title(node)} can answer, so every request will time out: end the stream with respond().`];
+}
+
+function title(node: StreamNode): string {
+  return `${node.spec.kind} "${node.name}"`;
+}

@@ -1,0 +1,14 @@
+/**
+ * The names of the topics that a job creates for itself. Job names hold no dot, so two jobs never share a topic, and no
+ * uid can make a request topic look like another one.
+ */
+
+/** Requests of one source, on their way in. */
+export function requestTopicName(jobName: string, sourceUid: string): string {
+  return `${jobName}.requests.${sourceUid}`;
+}
+
+/** Answers to requests, on their way out. */
+export function responseTopicName(jobName: string): string {
+  return `${jobName}.responses`;
+}
