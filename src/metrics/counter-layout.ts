@@ -1,0 +1,112 @@
+/**
+ * Where each counter lies in shared memory. One table for the writer and the reader.
+ *
+ * A time sheet says how much time its owner has spent in each of some states, and in which it is now:
+ *
+ * ```text
+ *   +0    sequence   i32   odd while the owner changes the sheet
+ *   +4    state      i32   the state it is in; 0: none yet, no time is counted
+ *   +8    since      f64   when it entered that state, in milliseconds since the epoch
+ *   +16   spentMs    f64   for each state from 1 on: time of the stays that have ended
+ * ```
+ *
+ * A task's counters are a time sheet of three states, then one f64 per field of {@link taskFields}, then two per operator of
+ * the chain. A thread's are a time sheet of two states, then {@link threadFields}. Each block has cache lines of its own.
+ *
+ * Counts are f64: exact up to 2^53, and written in one piece on the 64-bit machines that Node supports.
+ */
+import type { SharedRegion } from '../shared-memory/shared-region.js';
+
+/** Where the counters of one task lie. Plain data: goes to a worker by structured clone. */
+export interface TaskCountersDescriptor {
+  readonly memory: SharedArrayBuffer;
+  readonly byteOffset: number;
+  /** Operators of the chain. */
+  readonly operatorCount: number;
+}
+
+/** Where the counters of one thread lie. */
+export interface ThreadCountersDescriptor {
+  readonly memory: SharedArrayBuffer;
+  readonly byteOffset: number;
+}
+
+/** What a task is doing, in the order of the states of its time sheet. */
+export const taskActivities = ['notRunning', 'idle', 'busy', 'backPressured'] as const;
+export type TaskActivity = (typeof taskActivities)[number];
+
+/** What a thread is doing, likewise. */
+export const threadActivities = ['notRunning', 'running', 'parked'] as const;
+export type ThreadActivity = (typeof threadActivities)[number];
+
+/** Bytes of a time sheet with this many states, the state 0 included, which has no time. */
+export function timeSheetBytes(stateCount: number): number {
+  return 16 + (stateCount - 1) * 8;
+}
+
+/** f64 index of each field of a task, behind its time sheet. */
+export const taskFields = {
+  numRecordsIn: 0,
+  numRecordsOut: 1,
+  numBytesIn: 2,
+  numBytesOut: 3,
+  currentInputWatermark: 4,
+  currentOutputWatermark: 5,
+  numLateRecordsDropped: 6,
+  numFiredTimers: 7,
+} as const;
+
+/** f64 index of the first operator's records in; its records out follow, then the next operator's. */
+export const FIRST_OPERATOR_FIELD = 8;
+export const FIELDS_PER_OPERATOR = 2;
+
+/** f64 index of each field of a thread, behind its time sheet. */
+export const threadFields = { loopTurns: 0, parkCount: 1 } as const;
+const THREAD_FIELD_COUNT = 2;
+
+export const TASK_FIELDS_BYTE_OFFSET = timeSheetBytes(taskActivities.length);
+export const THREAD_FIELDS_BYTE_OFFSET = timeSheetBytes(threadActivities.length);
+
+const BLOCK_ALIGN_BYTES = 64;
+
+/** Bytes that {@link allocateTaskCounters} takes from a region, alignment included. */
+export function taskCountersFootprintBytes(operatorCount: number): number {
+  return roundUp(TASK_FIELDS_BYTE_OFFSET + taskFieldCount(operatorCount) * 8);
+}
+
+/** Bytes that {@link allocateThreadCounters} takes from a region. */
+export const THREAD_COUNTERS_FOOTPRINT_BYTES = roundUp(THREAD_FIELDS_BYTE_OFFSET + THREAD_FIELD_COUNT * 8);
+
+/** Cuts the counters of a task from the region: all zero, and no watermark yet. */
+export function allocateTaskCounters(region: SharedRegion, operatorCount: number): TaskCountersDescriptor {
+  const byteOffset = region.take(taskCountersFootprintBytes(operatorCount));
+  const descriptor = { memory: region.memory, byteOffset, operatorCount };
+  const fields = taskFieldsOf(descriptor);
+  fields[taskFields.currentInputWatermark] = -Infinity;
+  fields[taskFields.currentOutputWatermark] = -Infinity;
+  return descriptor;
+}
+
+/** Cuts the counters of a thread from the region. */
+export function allocateThreadCounters(region: SharedRegion): ThreadCountersDescriptor {
+  return { memory: region.memory, byteOffset: region.take(THREAD_COUNTERS_FOOTPRINT_BYTES) };
+}
+
+/** The f64 fields of a task. */
+export function taskFieldsOf(descriptor: TaskCountersDescriptor): Float64Array<SharedArrayBuffer> {
+  const byteOffset = descriptor.byteOffset + TASK_FIELDS_BYTE_OFFSET;
+  return new Float64Array(descriptor.memory, byteOffset, taskFieldCount(descriptor.operatorCount));
+}
+
+/** The f64 fields of a thread. */
+export function threadFieldsOf(descriptor: ThreadCountersDescriptor): Float64Array<SharedArrayBuffer> {
+  return new Float64Array(descriptor.memory, descriptor.byteOffset + THREAD_FIELDS_BYTE_OFFSET, THREAD_FIELD_COUNT);
+}
+
+function taskFieldCount(operatorCount: number): number {
+  return FIRST_OPERATOR_FIELD + operatorCount * FIELDS_PER_OPERATOR;
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / BLOCK_ALIGN_BYTES) * BLOCK_ALIGN_BYTES;
+}
