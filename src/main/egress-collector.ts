@@ -158,7 +158,6 @@ class EgressChannel implements AppendListener {
       reader.release();
       hasWorked = true;
     }
-    reader.flushHead();
     return hasWorked;
   }
 

@@ -17,6 +17,8 @@ const NO_BYTES = new Uint8Array(0);
 export class ChannelOutput {
   /** Records are encoded here; the owner calls {@link recordWritten} after each. */
   readonly batch: ByteWriter;
+  /** Records written so far. */
+  recordsOut = 0;
   readonly #channel: ChannelWriter;
   readonly #batchKind: number;
 
@@ -28,6 +30,7 @@ export class ChannelOutput {
 
   /** Hands the batch over once it is large enough. Cost: one comparison. */
   recordWritten(): void {
+    this.recordsOut++;
     if (this.batch.length >= BATCH_BYTES) this.flush();
   }
 
@@ -58,6 +61,11 @@ export class ChannelOutput {
 
   emitEndOfInput(): void {
     this.writeFrame(END_OF_INPUT, NO_BYTES, 0, 0);
+  }
+
+  /** Bytes handed over so far, as frames' payload. */
+  get bytesOut(): number {
+    return this.#channel.bytesOut;
   }
 
   /** Whether bytes wait for room in the ring; the task then polls no input. */

@@ -46,7 +46,7 @@ export interface SubtaskName {
 export interface OperatorStateSnapshot {
   readonly operatorId: string;
   readonly subtask: number;
-  readonly lists: Readonly<Record<string, Uint8Array>>;
+  readonly lists: Readonly<Record<string, readonly Uint8Array[]>>;
 }
 
 /** What a worker reports, unasked. */

@@ -2,6 +2,7 @@ import { keyGroupOf } from '../api/internal/key-bytes.js';
 import { shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
 import type { KeySelector } from '../api/functions.js';
 import type { Serde } from '../api/serde.js';
+import { MillraceError } from '../base/errors.js';
 import { unreachable } from '../base/invariant.js';
 import type { ExchangeKind } from '../graph/execution-plan.js';
 import type { RecordScope, WatermarkStatus } from '../operators/operator.js';
@@ -22,6 +23,8 @@ export interface RecordWriterOptions {
   readonly scope: RecordScope;
   /** Where `rebalance` begins, so that the subtasks of a producer do not all begin with the same consumer. */
   readonly firstChannel: number;
+  /** Whose records these are, for errors. */
+  readonly operatorName: string;
 }
 
 /**
@@ -30,7 +33,8 @@ export interface RecordWriterOptions {
  * Records wait in a batch per channel until it is full or the task's step ends ({@link flush}).
  */
 export class RecordWriter {
-  /** Bytes serialised so far, for the task's counters. */
+  /** Records and bytes emitted so far, for the task's counters. */
+  recordsOut = 0;
   bytesOut = 0;
   readonly #options: RecordWriterOptions;
   readonly #channels: readonly ChannelOutput[];
@@ -51,7 +55,8 @@ export class RecordWriter {
   }
 
   collect(value: unknown, timestamp: number): void {
-    const bytes = this.#serde.serialise(value);
+    const bytes = this.#serialise(value);
+    this.recordsOut++;
     this.bytesOut += bytes.length;
     switch (this.#options.exchange) {
       case 'hash':
@@ -104,6 +109,19 @@ export class RecordWriter {
     let isEmpty = true;
     for (const channel of this.#channels) isEmpty = (!channel.hasOverflow || channel.drainOverflow()) && isEmpty;
     return isEmpty;
+  }
+
+  #serialise(value: unknown): Uint8Array {
+    try {
+      return this.#serde.serialise(value);
+    } catch (cause) {
+      const { operatorName } = this.#options;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new MillraceError('MILLRACE_SERIALISATION_FAILED', `operator "${operatorName}" emitted a record that cannot be sent: ${text}`, {
+        details: { operator: operatorName, ...(MillraceError.is(cause) ? cause.details : {}) },
+        cause,
+      });
+    }
   }
 
   #subtaskOf(value: unknown): number {

@@ -1,7 +1,7 @@
 import type { OnError } from '../api/internal/transformation.js';
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import type { MonotonicClock } from '../base/clock.js';
-import { MillraceError, UserFunctionError } from '../base/errors.js';
+import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
@@ -29,6 +29,9 @@ const GENERATED_BETWEEN_CLOCK_READS = 64;
 
 /** Where a task's elements leave it: the writer of an edge, or the channel to main. */
 export interface TaskOutput {
+  /** Since the task began, for its counters. */
+  readonly recordsOut: number;
+  readonly bytesOut: number;
   flush(): void;
   readonly hasOverflow: boolean;
   drainOverflow(): boolean;
@@ -128,7 +131,7 @@ export class Task {
     const hasFired = this.timers.runDue() > 0;
     const hasWorked = this.#isFinished ? false : this.#runInputs(deadlineMs);
     if (hasWorked || hasFired) this.#flush();
-    this.chain.publishCounters();
+    this.#publishCounters();
     if (!hasWorked && !hasFired) counters.enterIdle(clock.nowMs());
     return hasWorked || hasFired;
   }
@@ -162,6 +165,22 @@ export class Task {
     for (const output of this.#options.outputs) output.flush();
   }
 
+  /** Once per step, not per record. */
+  #publishCounters(): void {
+    const { counters, outputs } = this.#options;
+    let recordsOut = 0;
+    let bytesOut = 0;
+    for (const output of outputs) {
+      recordsOut += output.recordsOut;
+      bytesOut += output.bytesOut;
+    }
+    let bytesIn = 0;
+    for (const input of this.#inputs) bytesIn += input.reader.bytesIn;
+    counters.setRecords(this.chain.recordsIn, recordsOut);
+    counters.setBytes(bytesIn, bytesOut);
+    this.chain.publishCounters();
+  }
+
   #runInputs(deadlineMs: number): boolean {
     const { clock, counters } = this.#options;
     if (this.#options.generator !== null) {
@@ -176,7 +195,6 @@ export class Task {
       this.#takeFrame(input);
       if (this.#isFinished || this.#hasOverflow() || clock.nowMs() >= deadlineMs) break;
     }
-    for (const input of this.#inputs) input.reader.flushHead();
     return hasWorked;
   }
 
@@ -194,7 +212,6 @@ export class Task {
   #takeFrame(input: InputChannel): void {
     const { reader } = input;
     const { kind, frame, start, end } = reader;
-    this.#options.counters.addBytesIn(end - start);
     switch (kind) {
       case RECORD_BATCH:
         this.#takeRecords(input, frame, start, end);
@@ -315,10 +332,4 @@ export class Task {
     for (const output of this.#options.outputs) output.emitEndOfInput();
     this.#options.onFinished(this);
   }
-}
-
-/** What a failure outside of any operator's own code is called. */
-export function taskFailure(taskName: string, error: unknown): MillraceError {
-  const text = error instanceof Error ? error.message : String(error);
-  return new UserFunctionError(`task "${taskName}" failed: ${text}`, { details: { task: taskName }, cause: error });
 }

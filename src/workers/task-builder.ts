@@ -1,0 +1,335 @@
+/**
+ * Builds the tasks of one worker from the execution plan and the job's stream graph: rings to input channels, operators to
+ * chains, edges to record writers. Runs once, at deployment; what it builds is {@link Task}.
+ *
+ * Thread: its worker.
+ */
+import type { KeyedStateBackend } from '../api/internal/state-backend.js';
+import type { Serde } from '../api/serde.js';
+import type { Clock } from '../base/clock.js';
+import { MillraceError } from '../base/errors.js';
+import { invariant } from '../base/invariant.js';
+import type {
+  EgressChannel,
+  ExchangeChannel,
+  ExecutionPlan,
+  IngressChannel,
+  PlanOperator,
+  PlanVertex,
+} from '../graph/execution-plan.js';
+import type { StreamGraph, StreamNode } from '../graph/stream-graph.js';
+import type { TaskCountersWriter } from '../metrics/counters.js';
+import { createOperator } from '../operators/operator-factory.js';
+import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
+import type { OperatorContext, Output, RecordScope, Responder, StreamOperator } from '../operators/operator.js';
+import { ChannelOutput } from '../protocol/channel-output.js';
+import type { RestoredJob } from '../protocol/deployment.js';
+import { MessagePackSerde } from '../protocol/msgpack-serde.js';
+import { RECORD_BATCH, TOPIC_BATCH } from '../protocol/stream-element.js';
+import type { ChannelReader } from '../shared-memory/channel-reader.js';
+import type { ChannelWriter } from '../shared-memory/channel-writer.js';
+import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
+import { GeneratorSource, POSITION_STATE } from './generator-source.js';
+import { InputChannel } from './input-channel.js';
+import { type ChainTarget, createChainOutput, NumberedInput, OperatorInput, type OperatorTally } from './operator-chain.js';
+import { RecordWriter } from './record-writer.js';
+import { ResponseWriter } from './response-writer.js';
+import { Task, type TaskOptions, type TaskOutput } from './task.js';
+import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
+import { TaskTimerService } from './task-timer-service.js';
+import { TopicSourceReader } from './topic-source-reader.js';
+import { WatermarkValve } from './watermark-valve.js';
+
+/** What a task needs of its worker. */
+export interface TaskHost {
+  readonly plan: ExecutionPlan;
+  /** A graph of its own for each subtask, so that each has function instances of its own. */
+  graphOf(subtask: number): StreamGraph;
+  openReader(channelIndex: number): ChannelReader;
+  openWriter(channelIndex: number): ChannelWriter;
+  openCounters(vertex: number, subtask: number): TaskCountersWriter;
+  openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
+  readonly restored: RestoredJob | null;
+  readonly clock: Clock;
+  readonly attempt: number;
+  writeLine(line: string): void;
+  readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onSkipped' | 'onFinished' | 'clock'>;
+}
+
+/** Builds one subtask of a vertex. Its operators are not opened yet. */
+export function buildTask(host: TaskHost, vertex: PlanVertex, subtask: number): Task {
+  return new TaskBuilder(host, vertex, subtask).build();
+}
+
+class TaskBuilder {
+  readonly #host: TaskHost;
+  readonly #vertex: PlanVertex;
+  readonly #subtask: number;
+  readonly #graph: StreamGraph;
+  readonly #scope: RecordScope;
+  readonly #timers: TaskTimerService;
+  readonly #counters: TaskCountersWriter;
+  readonly #serde: Serde<unknown> = new MessagePackSerde<unknown>();
+  readonly #outputs: TaskOutput[] = [];
+  /** By graph edge of the plan. */
+  readonly #writers = new Map<number, RecordWriter>();
+  readonly #tallies: readonly OperatorTally[];
+  readonly #egress: ChannelOutput | null;
+  readonly #responses: ResponseWriter | null;
+  #generator: GeneratorSource | null = null;
+
+  constructor(host: TaskHost, vertex: PlanVertex, subtask: number) {
+    this.#host = host;
+    this.#vertex = vertex;
+    this.#subtask = subtask;
+    this.#graph = host.graphOf(subtask);
+    this.#scope = { request: null, originSource: 0, originPartition: -1, originOffset: 0, originTime: 0 };
+    this.#timers = new TaskTimerService(host.clock);
+    this.#counters = host.openCounters(vertex.index, subtask);
+    this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0 }));
+    const egress = this.#egressPlan();
+    this.#egress = egress === undefined ? null : new ChannelOutput(host.openWriter(egress.index), TOPIC_BATCH);
+    this.#responses =
+      egress?.responds === true && this.#egress !== null ? new ResponseWriter(this.#egress, host.clock) : null;
+    if (this.#egress !== null) this.#outputs.push(this.#egress);
+  }
+
+  build(): Task {
+    for (const edge of this.#vertex.outputEdges) this.#openEdge(edge);
+    const { operators, heads } = this.#buildOperators();
+    const inputs = this.#openInputs();
+    const chain = new TaskChain({
+      taskName: this.#vertex.name,
+      subtask: this.#subtask,
+      operators,
+      counters: this.#counters,
+      stateSerde: this.#serde,
+    });
+    return new Task({
+      ...this.#host.taskEvents,
+      name: { vertex: this.#vertex.index, subtask: this.#subtask },
+      inputs,
+      valves: heads.map((head, index) => this.#valveFor(head, inputs, index + 1)),
+      heads,
+      generator: this.#generator,
+      chain,
+      outputs: this.#outputs,
+      responses: this.#responses,
+      scope: this.#scope,
+      timers: this.#timers,
+      counters: this.#counters,
+      onError: this.#host.plan.onError,
+    });
+  }
+
+  #egressPlan(): EgressChannel | undefined {
+    return this.#host.plan.channels.find(
+      (channel): channel is EgressChannel =>
+        channel.kind === 'egress' &&
+        channel.producer.vertex === this.#vertex.index &&
+        channel.producer.subtask === this.#subtask,
+    );
+  }
+
+  #openEdge(edgeIndex: number): void {
+    const { plan } = this.#host;
+    const edge = plan.edges[edgeIndex];
+    invariant(edge !== undefined, 'an output edge is in the plan');
+    const partitioning = this.#graph.edges[edge.graphEdge]?.partitioning ?? null;
+    const channels = plan.channels
+      .filter(
+        (channel): channel is ExchangeChannel =>
+          channel.kind === 'exchange' && channel.edge === edgeIndex && channel.producer.subtask === this.#subtask,
+      )
+      .map((channel) => new ChannelOutput(this.#host.openWriter(channel.index), RECORD_BATCH));
+    const writer = new RecordWriter({
+      exchange: edge.exchange,
+      channels,
+      key: partitioning?.kind === 'hash' ? partitioning.key : null,
+      serde: this.#serde,
+      shardCount: plan.shardCount,
+      scope: this.#scope,
+      firstChannel: this.#subtask,
+      operatorName: this.#vertex.operators[edge.sourceOperator]?.name ?? this.#vertex.name,
+    });
+    this.#writers.set(edgeIndex, writer);
+    this.#outputs.push(writer);
+  }
+
+  /** Built from the last to the first, since each output needs its targets. */
+  #buildOperators(): { operators: ChainedOperator[]; heads: ChainTarget[] } {
+    const built: ChainedOperator[] = [];
+    const inputsOf: (readonly ChainTarget[])[] = [];
+    for (const plan of this.#vertex.operators.toReversed()) {
+      const node = this.#nodeOf(plan);
+      const output = createChainOutput(this.#targetsOf(plan, inputsOf), this.#tallyOf(plan));
+      if (isSource(node)) {
+        built.unshift(this.#buildSource(plan, node));
+        inputsOf[plan.index] = [output];
+      } else {
+        const operator = this.#createOperator(plan, node);
+        built.unshift(this.#withContext(plan, operator, output));
+        inputsOf[plan.index] = this.#inputsInto(operator, this.#tallyOf(plan));
+      }
+    }
+    return { operators: built, heads: [...(inputsOf[0] ?? [])] };
+  }
+
+  #targetsOf(plan: PlanOperator, inputsOf: readonly (readonly ChainTarget[])[]): {
+    main: ChainTarget[];
+    side: Map<string, ChainTarget[]>;
+  } {
+    const main: ChainTarget[] = [];
+    const side = new Map<string, ChainTarget[]>();
+    for (const output of plan.outputs) {
+      const target =
+        output.kind === 'edge' ? this.#writers.get(output.edge) : inputsOf[output.operator]?.[output.input - 1];
+      invariant(target !== undefined, 'an output of the plan leads somewhere');
+      if (output.sideTag === null) main.push(target);
+      else side.set(output.sideTag, [...(side.get(output.sideTag) ?? []), target]);
+    }
+    return { main, side };
+  }
+
+  #buildSource(plan: PlanOperator, node: StreamNode): ChainedOperator {
+    const { spec } = node;
+    const base = { id: plan.id, operator: null, context: null, tally: this.#tallyOf(plan), counters: newCounters() };
+    if (spec.kind !== 'collection-source' && spec.kind !== 'generator-source') return { ...base, snapshotSource: null };
+    const generator = new GeneratorSource(
+      spec,
+      { index: this.#subtask, parallelism: this.#vertex.parallelism },
+      this.#restoredStateOf(plan.id).restored(POSITION_STATE),
+    );
+    this.#generator = generator;
+    return { ...base, snapshotSource: () => ({ [POSITION_STATE]: generator.snapshot() }) };
+  }
+
+  #createOperator(plan: PlanOperator, node: StreamNode): AnyOperator {
+    const { spec } = node;
+    switch (spec.kind) {
+      case 'topic-sink':
+        invariant(plan.topicSink !== null && this.#egress !== null, 'a topic sink has a channel to main');
+        return new TopicSinkOperator(spec, plan.topicSink, this.#egress) as StreamOperator<unknown, unknown>;
+      case 'respond-sink':
+        return new RespondSinkOperator(spec) as StreamOperator<unknown, unknown>;
+      case 'requests':
+      case 'topic-source':
+      case 'collection-source':
+      case 'generator-source':
+        throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'a source is not an operator');
+      default:
+        return createOperator(spec, { writeLine: (line) => this.#host.writeLine(line) });
+    }
+  }
+
+  #withContext(plan: PlanOperator, operator: AnyOperator, output: Output<unknown>): ChainedOperator {
+    const { jobName } = this.#host.plan;
+    const keyedState =
+      plan.stateNamespace === null
+        ? null
+        : this.#host.openKeyedState(plan.stateNamespace, this.#subtask, plan.id);
+    const counters = newCounters();
+    const context: OperatorContext<unknown> = {
+      runtime: new OperatorRuntimeContext(
+        {
+          jobName,
+          taskName: plan.name,
+          parallelism: this.#vertex.parallelism,
+          indexOfThisSubtask: this.#subtask,
+          attemptNumber: this.#host.attempt,
+        },
+        keyedState,
+      ),
+      output,
+      keyedState,
+      operatorState: this.#restoredStateOf(plan.id),
+      processingTime: this.#timers,
+      scope: this.#scope,
+      responder: this.#responses ?? noResponder,
+      counters,
+      operatorId: plan.id,
+    };
+    return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null };
+  }
+
+  #inputsInto(operator: AnyOperator, tally: OperatorTally): ChainTarget[] {
+    if ('processElement' in operator) return [new OperatorInput(operator, tally)];
+    return [new NumberedInput(operator, 1, tally), new NumberedInput(operator, 2, tally)];
+  }
+
+  #openInputs(): InputChannel[] {
+    const counts = [0, 0];
+    const inputs: InputChannel[] = [];
+    for (const channel of this.#host.plan.channels) {
+      if (channel.kind === 'egress' || !this.#isConsumer(channel)) continue;
+      const input = channel.kind === 'ingress' ? 1 : (this.#host.plan.edges[channel.edge]?.input ?? 1);
+      const indexInInput = counts[input - 1] ?? 0;
+      counts[input - 1] = indexInInput + 1;
+      inputs.push(
+        new InputChannel({
+          reader: this.#host.openReader(channel.index),
+          input,
+          indexInInput,
+          serde: this.#serde,
+          topicReader: channel.kind === 'ingress' ? this.#topicReader(channel) : null,
+        }),
+      );
+    }
+    return inputs;
+  }
+
+  #isConsumer(channel: IngressChannel | ExchangeChannel): boolean {
+    return channel.consumer.vertex === this.#vertex.index && channel.consumer.subtask === this.#subtask;
+  }
+
+  #topicReader(channel: IngressChannel): TopicSourceReader {
+    const source = this.#host.plan.topicSources[channel.topicSource];
+    const spec = source === undefined ? undefined : this.#graph.nodes[source.node]?.spec;
+    invariant(source !== undefined && spec !== undefined, 'an ingress channel belongs to a source of the plan');
+    invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
+    return new TopicSourceReader({ spec, sourceIndex: source.index, topic: source.topic, scope: this.#scope });
+  }
+
+  #valveFor(head: ChainTarget, inputs: readonly InputChannel[], input: number): WatermarkValve {
+    const channelCount = inputs.filter((channel) => channel.input === input).length;
+    return new WatermarkValve(channelCount, head);
+  }
+
+  #nodeOf(plan: PlanOperator): StreamNode {
+    const node = this.#graph.nodes[plan.node];
+    invariant(node !== undefined, 'an operator of the plan is a node of the graph');
+    return node;
+  }
+
+  #tallyOf(plan: PlanOperator): OperatorTally {
+    const tally = this.#tallies[plan.index];
+    invariant(tally !== undefined, 'each operator has a tally');
+    return tally;
+  }
+
+  #restoredStateOf(operatorId: string): RestoredOperatorStates {
+    const restored = this.#host.restored?.operators.find(
+      (state) => state.operatorId === operatorId && state.subtask === this.#subtask,
+    );
+    return new RestoredOperatorStates(restored?.lists ?? null, this.#serde);
+  }
+}
+
+function isSource(node: StreamNode): boolean {
+  const { kind } = node.spec;
+  return kind === 'requests' || kind === 'topic-source' || kind === 'collection-source' || kind === 'generator-source';
+}
+
+function newCounters(): { numLateRecordsDropped: number; numFiredTimers: number } {
+  return { numLateRecordsDropped: 0, numFiredTimers: 0 };
+}
+
+/** Stands in where the plan has found that no operator can answer. */
+const noResponder: Responder = {
+  respond: (handle) => {
+    throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'an operator answers a request, but its task has no way to', {
+      details: { correlationId: handle.correlationId },
+    });
+  },
+};
+

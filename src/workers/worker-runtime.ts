@@ -1,0 +1,292 @@
+/**
+ * One worker thread at run time: builds its tasks, runs them in a loop, and carries out main's commands.
+ *
+ * ```text
+ *   turn:  each task a step of about a millisecond  →  state upkeep  →  reports
+ *          mail, or promises pending: turn the event loop once
+ *          nothing done: park on the doorbell; with promises pending, wait without blocking the event loop
+ * ```
+ *
+ * The loop never awaits user code, and a task's step never waits. A parked worker answers commands because main rings its
+ * doorbell after posting them.
+ */
+import type { CheckpointId } from '../base/ids.js';
+import { systemClock, systemMonotonicClock } from '../base/clock.js';
+import { toWire } from '../base/errors.js';
+import { invariant } from '../base/invariant.js';
+import type { JobDefinition } from '../api/job.js';
+import type { KeyedStateBackend } from '../api/internal/state-backend.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
+import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
+import { TaskCountersWriter } from '../metrics/counters.js';
+import type { WorkerEvent } from '../protocol/control-message.js';
+import type { WorkerDeployment } from '../protocol/deployment.js';
+import { ChannelReader } from '../shared-memory/channel-reader.js';
+import { ChannelWriter } from '../shared-memory/channel-writer.js';
+import { ControlBlock } from '../shared-memory/control-block.js';
+import { Doorbell } from '../shared-memory/doorbell.js';
+import type { RingDescriptor } from '../shared-memory/shared-region.js';
+import { CheckpointParticipant } from './checkpoint-participant.js';
+import { SkipReport } from './skip-report.js';
+import { WorkerState } from './worker-state.js';
+import type { Task } from './task.js';
+import { buildTask, type TaskHost } from './task-builder.js';
+
+/** How long one task may work before the others get their turn, in milliseconds. */
+const STEP_MS = 1;
+/** How long state upkeep may take per turn, in milliseconds. */
+const UPKEEP_MS = 0.5;
+/** A parked worker looks around this often even if nobody rings: a bound on the damage of a lost wake-up, not a poll. */
+const PARK_MS_MAX = 10_000;
+
+export class WorkerRuntime {
+  readonly #deployment: WorkerDeployment<ExecutionPlan>;
+  readonly #controlBlock: ControlBlock;
+  readonly #state: WorkerState;
+  readonly #checkpoints: CheckpointParticipant;
+  readonly #skips: SkipReport;
+  readonly #graphs = new Map<number, StreamGraph>();
+  #tasks: Task[] = [];
+  #job: JobDefinition | null = null;
+  #isStopping = false;
+  #hasWantedCheckpoint = false;
+
+  constructor(deployment: WorkerDeployment<ExecutionPlan>) {
+    this.#deployment = deployment;
+    this.#controlBlock = new ControlBlock(this.#descriptorOf(deployment.worker));
+    this.#state = new WorkerState(deployment, systemClock);
+    this.#skips = new SkipReport(deployment.worker, (event) => this.#post(event));
+    this.#checkpoints = new CheckpointParticipant({
+      worker: deployment.worker,
+      taskCount: this.#subtasks().length,
+      stores: () => this.#state.stores(),
+      post: (event) => {
+        this.#post(event);
+        this.#controlBlock.doorbell.ring();
+      },
+    });
+  }
+
+  /** Builds tasks and restores state. Resolves with the milliseconds that restoring took. */
+  async deploy(job: JobDefinition): Promise<number> {
+    const { plan } = this.#deployment;
+    this.#job = job;
+    requireSameGraph(plan.fingerprint, fingerprintOf(this.#graphOf(0)));
+    const startedAt = systemMonotonicClock.nowMs();
+    await this.#state.open();
+    const host = this.#taskHost();
+    for (const { vertex, subtask } of this.#subtasks()) {
+      const planVertex = plan.vertices[vertex];
+      invariant(planVertex !== undefined, 'a subtask belongs to a vertex of the plan');
+      this.#tasks.push(buildTask(host, planVertex, subtask));
+    }
+    // The last vertex first: records of a restored operator find the next one open.
+    for (const task of this.#tasks.toReversed()) task.chain.open();
+    return systemMonotonicClock.nowMs() - startedAt;
+  }
+
+  /** Runs until {@link stop}. Rejects when the worker cannot go on. */
+  async run(): Promise<void> {
+    this.#controlBlock.setState('running');
+    while (!this.#isStopping) {
+      const hasWorked = this.#turn();
+      this.#controlBlock.beat();
+      if (this.#controlBlock.takeMail() || (hasWorked && this.#hasPromises())) await nextTurnOfEventLoop();
+      else if (!hasWorked) await this.#park();
+    }
+    this.#controlBlock.setState('stopping');
+  }
+
+  /** Ends the loop after the present turn. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#controlBlock.doorbell.ring();
+  }
+
+  /** Closes operators and state, after the loop has ended. May be called twice. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const task of this.#tasks) {
+      try {
+        task.close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    this.#tasks = [];
+    await this.#state.close();
+    this.#controlBlock.setState(failures.length === 0 ? 'stopped' : 'failed');
+    if (failures.length > 0) throw failures[0];
+  }
+
+  triggerCheckpoint(checkpointId: CheckpointId): void {
+    this.#hasWantedCheckpoint = false;
+    for (const task of this.#tasks) task.triggerCheckpoint(checkpointId);
+  }
+
+  notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    for (const task of this.#tasks) task.chain.notifyCheckpointComplete(checkpointId);
+    this.#state.notifyCheckpointComplete(checkpointId);
+  }
+
+  notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    this.#state.notifyCheckpointAborted(checkpointId);
+  }
+
+  #turn(): boolean {
+    let hasWorked = false;
+    if (!this.#state.isOverloaded) {
+      for (const task of this.#tasks) {
+        hasWorked = task.runStep(systemMonotonicClock.nowMs() + STEP_MS) || hasWorked;
+      }
+    }
+    hasWorked = this.#state.runUpkeep(UPKEEP_MS) || hasWorked;
+    if (this.#state.needsCheckpoint && !this.#hasWantedCheckpoint) {
+      this.#hasWantedCheckpoint = true;
+      this.#post({ kind: 'checkpoint-wanted', worker: this.#deployment.worker });
+    }
+    this.#skips.send(systemMonotonicClock.nowMs());
+    return hasWorked;
+  }
+
+  async #park(): Promise<void> {
+    const { doorbell } = this.#controlBlock;
+    const seen = doorbell.prepareToSleep();
+    const dueInMs = this.#nextTimerAt() - systemClock.now();
+    if (this.#controlBlock.hasMail() || this.#isStopping || dueInMs <= 0 || this.#isAnyTaskRunnable()) {
+      doorbell.cancelSleep();
+      return;
+    }
+    this.#controlBlock.setState('parked');
+    const timeoutMs = Math.min(dueInMs, PARK_MS_MAX);
+    if (this.#hasPromises()) await doorbell.sleepAsync(seen, timeoutMs);
+    else doorbell.sleepSync(seen, timeoutMs);
+    this.#controlBlock.setState('running');
+  }
+
+  #isAnyTaskRunnable(): boolean {
+    if (this.#state.isOverloaded) return false;
+    // Every task is asked: the question is also what makes a full ring's consumer ring once it has room.
+    let isAnyRunnable = false;
+    for (const task of this.#tasks) isAnyRunnable = task.isRunnable() || isAnyRunnable;
+    return isAnyRunnable;
+  }
+
+  #nextTimerAt(): number {
+    let next = Infinity;
+    for (const task of this.#tasks) next = Math.min(next, task.timers.nextDueAt);
+    return next;
+  }
+
+  #hasPromises(): boolean {
+    return this.#checkpoints.isWriting || this.#state.hasPendingIo;
+  }
+
+  #taskSnapshot(task: Task, checkpointId: number): void {
+    const id = checkpointId as CheckpointId;
+    const startedAt = systemMonotonicClock.nowMs();
+    const operatorStates = task.chain.snapshotOperatorStates();
+    this.#state.beginSnapshot(task.name, id);
+    this.#checkpoints.add(id, operatorStates, systemMonotonicClock.nowMs() - startedAt);
+  }
+
+  #taskHost(): TaskHost {
+    const { plan, shared, restored, attempt } = this.#deployment;
+    return {
+      plan,
+      restored,
+      attempt,
+      clock: systemClock,
+      graphOf: (subtask) => this.#graphOf(subtask),
+      openReader: (channel) => this.#openReader(channel),
+      openWriter: (channel) => this.#openWriter(channel),
+      openCounters: (vertex, subtask) => {
+        const descriptor = shared.taskCounters[vertex]?.[subtask];
+        invariant(descriptor !== undefined, 'each task has counters');
+        return new TaskCountersWriter(descriptor);
+      },
+      openKeyedState: (namespace, subtask, operatorId): KeyedStateBackend =>
+        this.#state.openBackend(namespace, subtask, operatorId),
+      // The worker's standard output is main's.
+      writeLine: (line) => void process.stdout.write(line),
+      taskEvents: {
+        clock: systemMonotonicClock,
+        onSnapshot: (task, checkpointId) => this.#taskSnapshot(task, checkpointId),
+        onSkipped: (error) => this.#skips.add(error),
+        onFinished: ({ name }) =>
+          this.#post({ kind: 'subtask-finished', worker: this.#deployment.worker, subtask: name }),
+      },
+    };
+  }
+
+  #openReader(channelIndex: number): ChannelReader {
+    return new ChannelReader(this.#ringOf(channelIndex), { producer: new Doorbell(this.#producerOf(channelIndex)) });
+  }
+
+  #openWriter(channelIndex: number): ChannelWriter {
+    return new ChannelWriter(this.#ringOf(channelIndex), { consumer: new Doorbell(this.#consumerOf(channelIndex)) });
+  }
+
+  #ringOf(channelIndex: number): RingDescriptor {
+    const ring = this.#deployment.shared.rings[channelIndex];
+    invariant(ring !== undefined, 'each channel has a ring');
+    return ring;
+  }
+
+  #producerOf(channelIndex: number): { memory: SharedArrayBuffer; byteOffset: number } {
+    const channel = this.#deployment.plan.channels[channelIndex];
+    invariant(channel !== undefined, 'a ring belongs to a channel');
+    return channel.kind === 'ingress' ? this.#mainDescriptor() : this.#descriptorOf(channel.producer.worker);
+  }
+
+  #consumerOf(channelIndex: number): { memory: SharedArrayBuffer; byteOffset: number } {
+    const channel = this.#deployment.plan.channels[channelIndex];
+    invariant(channel !== undefined, 'a ring belongs to a channel');
+    return channel.kind === 'egress' ? this.#mainDescriptor() : this.#descriptorOf(channel.consumer.worker);
+  }
+
+  #descriptorOf(thread: number): { memory: SharedArrayBuffer; byteOffset: number } {
+    const descriptor = this.#deployment.shared.controlBlocks[thread];
+    invariant(descriptor !== undefined, 'each thread has a control block');
+    return descriptor;
+  }
+
+  /** Main's control block is behind the workers'. */
+  #mainDescriptor(): { memory: SharedArrayBuffer; byteOffset: number } {
+    return this.#descriptorOf(this.#deployment.plan.workerCount);
+  }
+
+  #graphOf(subtask: number): StreamGraph {
+    const known = this.#graphs.get(subtask);
+    if (known !== undefined) return known;
+    invariant(this.#job !== null, 'the job is loaded before its graph is asked for');
+    const graph = buildStreamGraph(this.#job.build());
+    this.#graphs.set(subtask, graph);
+    return graph;
+  }
+
+  #subtasks(): { vertex: number; subtask: number }[] {
+    const { plan, worker } = this.#deployment;
+    return plan.vertices.flatMap(({ index, parallelism }) =>
+      Array.from({ length: parallelism }, (_, subtask) => ({ vertex: index, subtask })).filter(
+        ({ subtask }) => subtask % plan.workerCount === worker,
+      ),
+    );
+  }
+
+  #post(event: WorkerEvent): void {
+    this.#deployment.eventPort.postMessage(event);
+  }
+
+  /** Tells main that this worker cannot go on. */
+  reportFailure(error: unknown): void {
+    this.#controlBlock.setState('failed');
+    this.#post({ kind: 'worker-failed', worker: this.#deployment.worker, cause: toWire(error) });
+  }
+}
+
+/** Lets promises, timers and messages run. Costs about three microseconds. */
+function nextTurnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,128 @@
+import type { KeyedStateBackend } from '../api/internal/state-backend.js';
+import { shardsOfSubtask } from '../api/internal/key-groups.js';
+import type { Clock } from '../base/clock.js';
+import type { CheckpointId } from '../base/ids.js';
+import { invariant } from '../base/invariant.js';
+import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
+import type { SubtaskName } from '../protocol/control-message.js';
+import type { WorkerDeployment } from '../protocol/deployment.js';
+import { StateStore } from '../state/state-store.js';
+
+/**
+ * The keyed state of one worker: one store per state namespace and subtask. A store owns whole shards; operators of equal
+ * namespace and subtask share it, since the same shards are theirs.
+ *
+ * Thread: its worker, from opening to closing.
+ */
+export class WorkerState {
+  readonly #deployment: WorkerDeployment<ExecutionPlan>;
+  readonly #clock: Clock;
+  readonly #stores = new Map<string, StateStore>();
+
+  constructor(deployment: WorkerDeployment<ExecutionPlan>, clock: Clock) {
+    this.#deployment = deployment;
+    this.#clock = clock;
+  }
+
+  /** Opens and restores every store that this worker's subtasks need. */
+  async open(): Promise<void> {
+    const needed = this.#neededStores();
+    const { state, plan, restored } = this.#deployment;
+    for (const [name, { namespace, subtask, parallelism }] of needed) {
+      const store = await StateStore.open({
+        backend: state.backend,
+        namespace,
+        label: `${namespace}-${String(subtask)}`,
+        stateDir: state.stateDir,
+        segmentDir: state.segmentDir,
+        shards: shardsOfSubtask(subtask, parallelism, plan.shardCount),
+        shardCount: plan.shardCount,
+        memtableBudgetBytes: state.memtableBudgetBytes / needed.size,
+        clock: this.#clock,
+        restore: restored?.keyed[namespace] ?? null,
+      });
+      this.#stores.set(name, store);
+    }
+  }
+
+  openBackend(namespace: string, subtask: number, operatorId: string): KeyedStateBackend {
+    const store = this.#stores.get(storeName(namespace, subtask));
+    invariant(store !== undefined, 'a store is open for each keyed operator');
+    return store.openBackend(operatorId);
+  }
+
+  stores(): readonly StateStore[] {
+    return [...this.#stores.values()];
+  }
+
+  /** A subtask has reached its barrier: what its keyed operators write from now on belongs to the next checkpoint. */
+  beginSnapshot({ vertex, subtask }: SubtaskName, checkpointId: CheckpointId): void {
+    for (const { id, stateNamespace } of this.#deployment.plan.vertices[vertex]?.operators ?? []) {
+      if (stateNamespace === null) continue;
+      this.#stores.get(storeName(stateNamespace, subtask))?.beginSnapshot(id, checkpointId);
+    }
+  }
+
+  notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    for (const store of this.#stores.values()) store.notifyCheckpointComplete(checkpointId);
+  }
+
+  notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    for (const store of this.#stores.values()) store.notifyCheckpointAborted(checkpointId);
+  }
+
+  /** Serialises, applies and evicts for at most `budgetMs`. @returns whether anything was done */
+  runUpkeep(budgetMs: number): boolean {
+    let isMoreWaiting = false;
+    for (const store of this.#stores.values()) isMoreWaiting = store.runSlice(budgetMs) || isMoreWaiting;
+    return isMoreWaiting;
+  }
+
+  get needsCheckpoint(): boolean {
+    return this.#any((store) => store.needsCheckpoint);
+  }
+
+  /** Whether applying lags so far behind that inputs have to wait. */
+  get isOverloaded(): boolean {
+    return this.#any((store) => store.isOverloaded);
+  }
+
+  /** Whether writes are under way whose end is told through the event loop. */
+  get hasPendingIo(): boolean {
+    return this.#any((store) => store.hasPendingIo);
+  }
+
+  async close(): Promise<void> {
+    const stores = [...this.#stores.values()];
+    this.#stores.clear();
+    for (const store of stores) await store.close();
+  }
+
+  #any(holds: (store: StateStore) => boolean): boolean {
+    for (const store of this.#stores.values()) if (holds(store)) return true;
+    return false;
+  }
+
+  #neededStores(): Map<string, { namespace: string; subtask: number; parallelism: number }> {
+    const { plan, worker } = this.#deployment;
+    const needed = new Map<string, { namespace: string; subtask: number; parallelism: number }>();
+    for (const vertex of plan.vertices) {
+      for (const namespace of namespacesOf(vertex)) {
+        for (let subtask = worker; subtask < vertex.parallelism; subtask += plan.workerCount) {
+          needed.set(storeName(namespace, subtask), { namespace, subtask, parallelism: vertex.parallelism });
+        }
+      }
+    }
+    return needed;
+  }
+}
+
+function namespacesOf(vertex: PlanVertex): Set<string> {
+  const namespaces = new Set<string>();
+  for (const { stateNamespace } of vertex.operators) if (stateNamespace !== null) namespaces.add(stateNamespace);
+  return namespaces;
+}
+
+function storeName(namespace: string, subtask: number): string {
+  return `${namespace}#${String(subtask)}`;
+}
