@@ -1,0 +1,366 @@
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { fastify } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+import type { Clock, MonotonicClock } from '../base/clock.js';
+import { MillraceError } from '../base/errors.js';
+import type { Logger } from '../base/log.js';
+import type { JobControl, Readiness, Reply, RequestRoute } from '../main/job-control.js';
+import type { MetricFamily } from '../metrics/prometheus.js';
+import { AllowedMethods } from './allowed-methods.js';
+import { AsyncResults } from './async-results.js';
+import { ReceiveBudget } from './body-reader.js';
+import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
+import type { GatewayConfig } from './gateway-config.js';
+import { HttpMetrics } from './http-metrics.js';
+import type { RouteMetrics } from './http-metrics.js';
+import type { DocumentationOptions, DocumentedRoute } from './openapi-document.js';
+import { PendingRequests } from './pending-requests.js';
+import { problemResponse, problemStatus } from './problem.js';
+import type { Problem } from './problem.js';
+import { addHealthRoutes } from './routes/health.js';
+import { addIngestRoute } from './routes/ingest.js';
+import type { IngestContext } from './routes/ingest.js';
+import { addJobRoutes } from './routes/jobs.js';
+import { addMetricsRoute } from './routes/metrics.js';
+import type { MetricsText } from './routes/metrics.js';
+import { addOpenApiRoutes } from './routes/openapi.js';
+import { addRequestsRoute } from './routes/requests.js';
+import { SchemaCompiler } from './schema-check.js';
+import { sendProblem } from './send-problem.js';
+import { SystemAlarm, TimerWheel } from './timer-wheel.js';
+
+/**
+ * The HTTP side of the process: turns requests into envelopes for the job, and replies into answers.
+ *
+ * Every bound is in the configuration, every request ends exactly once, and nothing here knows a worker or a topic.
+ *
+ * Thread: main. Order of life: `build`, `listen`, serve, `drain`, `close`.
+ */
+
+export interface GatewayOptions {
+  readonly control: JobControl;
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  readonly metrics: MetricsText;
+  readonly clock: Clock;
+  readonly monotonic: MonotonicClock;
+  /** For the OpenAPI document: the product's version. */
+  readonly version: string;
+}
+
+/** How often the runtime looks for connections that are too slow. */
+const SLOW_CHECK_MS_MAX = 5_000;
+/** A connection on which nothing moves for longer than any request may take belongs to nobody. */
+const STALE_GRACE_MS = 30_000;
+
+export class Gateway {
+  readonly #app: FastifyInstance;
+  readonly #options: GatewayOptions;
+  readonly #context: IngestContext;
+  readonly #wheel: TimerWheel;
+  readonly #allowed = new AllowedMethods();
+  readonly #ownRoutes: DocumentedRoute[] = [];
+  #connectionCount = 0;
+  #closing: Promise<void> | null = null;
+
+  /**
+   * Builds the server and its routes, and takes the job's replies from now on. Does not listen yet.
+   *
+   * @throws MillraceError `MILLRACE_JOB_INVALID`: a route's schema or path is not valid, or a path is the gateway's own.
+   */
+  static async build(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(options);
+    await gateway.#addRoutes();
+    await gateway.#app.ready();
+    options.control.onReply((reply) => gateway.#receive(reply));
+    return gateway;
+  }
+
+  private constructor(options: GatewayOptions) {
+    const { config, control, logger, clock, monotonic } = options;
+    this.#options = options;
+    this.#wheel = new TimerWheel({ clock: monotonic, alarm: new SystemAlarm() });
+    const wheel = this.#wheel;
+    this.#context = {
+      config,
+      control,
+      logger,
+      clock,
+      monotonic,
+      pending: new PendingRequests({
+        clock: monotonic,
+        wheel,
+        countMax: config.pendingMax,
+        bytesMax: config.pendingMaxBytes,
+        waitMs: config.pendingWaitMs,
+        waitersMax: config.waitersMax,
+        waitersBytesMax: config.waitersMaxBytes,
+      }),
+      results: new AsyncResults({
+        clock: monotonic,
+        wheel,
+        countMax: config.resultsMax,
+        bytesMax: config.resultsMaxBytes,
+        ttlMs: config.resultTtlMs,
+      }),
+      budget: new ReceiveBudget(config.receivingMaxBytes),
+      metrics: new HttpMetrics(),
+      retryAfterSeconds: config.retryAfterSeconds,
+      isDraining: false,
+    };
+    this.#app = this.#buildServer(config);
+  }
+
+  /**
+   * Starts to accept connections.
+   *
+   * @returns the address, as `http://127.0.0.1:8080`.
+   * @throws MillraceError `MILLRACE_ADDRESS_IN_USE`
+   */
+  async listen(): Promise<string> {
+    const { host, port } = this.#options.config;
+    try {
+      await this.#app.listen({ host, port });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      throw new MillraceError('MILLRACE_ADDRESS_IN_USE', `listening on ${host}:${port}`, {
+        cause: error,
+        details: { host, port },
+        hint: 'Stop the process that listens there, or choose another port.',
+      });
+    }
+    const { address, port: boundPort, family } = this.#app.server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${boundPort}`;
+  }
+
+  /** What the gateway counts; register it with the metrics of the process. */
+  metricFamilies(): MetricFamily[] {
+    const { metrics, pending, results, budget } = this.#context;
+    return metrics.families({
+      pendingCount: pending.count,
+      pendingBytes: pending.bytes,
+      waiterCount: pending.waiterCount,
+      resultCount: results.count,
+      resultBytes: results.bytes,
+      receivingBytes: budget.usedBytes,
+      connectionCount: this.#connectionCount,
+    });
+  }
+
+  /**
+   * Turns new requests away and waits for the pending ones; what is still pending after the limit gets 503. `/readyz` says
+   * not ready meanwhile, so that a load balancer stops sending. Then closes. May be called twice.
+   *
+   * @returns how many requests were cut off.
+   */
+  async drain(deadlineMs: number): Promise<number> {
+    const { pending } = this.#context;
+    this.#context.isDraining = true;
+    pending.endWaiters('shut-down');
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, deadlineMs);
+      pending.whenIdle(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+    const cutOffCount = pending.endAll('shut-down');
+    await this.close();
+    return cutOffCount;
+  }
+
+  /** Closes at once: pending requests get 503, connections are closed when their last answer is written. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#context.isDraining = true;
+    this.#context.pending.endAll('shut-down');
+    const closed = this.#app.close();
+    // An answer that its client does not read would keep the process from stopping.
+    const limit = setTimeout(() => this.#app.server.closeAllConnections(), FLUSH_MS);
+    await closed;
+    clearTimeout(limit);
+    this.#wheel.close();
+  }
+
+  #buildServer(config: GatewayConfig): FastifyInstance {
+    const slowCheckMs = Math.min(config.headersTimeoutMs, config.receiveTimeoutMs, SLOW_CHECK_MS_MAX);
+    const app = fastify({
+      // fastify's own per-request logging and its child loggers cost more than the rest of the gateway together.
+      logger: false,
+      genReqId: () => randomUUID(),
+      requestIdHeader: false,
+      bodyLimit: config.bodyLimitBytes,
+      requestTimeout: config.receiveTimeoutMs,
+      keepAliveTimeout: config.keepAliveTimeoutMs,
+      connectionTimeout: config.requestTimeoutMaxMs + STALE_GRACE_MS,
+      forceCloseConnections: 'idle',
+      return503OnClosing: false,
+      routerOptions: { maxParamLength: config.maxHeaderBytes },
+      http: {
+        maxHeaderSize: config.maxHeaderBytes,
+        headersTimeout: config.headersTimeoutMs,
+        connectionsCheckingInterval: Math.max(Math.ceil(slowCheckMs / 2), 10),
+        keepAlive: true,
+        noDelay: true,
+      },
+      clientErrorHandler: (error, socket) => this.#onParserError(error, socket),
+      frameworkErrors: (error, _request, reply) => this.#onError(error, reply as unknown as FastifyReply),
+    });
+    app.server.maxConnections = config.connectionsMax;
+    // Counted by the gateway itself: the runtime would drop what is over its limit without a word.
+    app.server.maxHeadersCount = 0;
+    app.server.on('connection', (socket) => {
+      this.#connectionCount += 1;
+      socket.once('close', () => {
+        this.#connectionCount -= 1;
+      });
+    });
+    app.setErrorHandler((error, _request, reply) => this.#onError(error, reply));
+    app.setNotFoundHandler((request, reply) => this.#onNotFound(request, reply));
+    return app;
+  }
+
+  async #addRoutes(): Promise<void> {
+    await this.#app.register((scope, _options, done) => {
+      this.#addOwnRoutes(scope);
+      done();
+    });
+    const compiler = new SchemaCompiler();
+    for (const route of this.#options.control.routes()) await this.#addJobRoute(route, compiler);
+  }
+
+  async #addJobRoute(route: RequestRoute, compiler: SchemaCompiler): Promise<void> {
+    const { bodySchema, querySchema } = route;
+    const checkBody = bodySchema && (await compiler.compileBody(bodySchema, `the body of route '${route.route}'`));
+    const checkQuery = querySchema && (await compiler.compileQuery(querySchema, `the query of route '${route.route}'`));
+    const metrics = this.#context.metrics.route(route.method, route.path);
+    try {
+      await addIngestRoute(this.#app, this.#context, {
+        route,
+        metrics,
+        checkBody,
+        checkQuery,
+        onError: (error, reply, counts) => this.#onError(error, reply, counts),
+      });
+    } catch (error) {
+      throw new MillraceError('MILLRACE_JOB_INVALID', `adding route '${route.route}'`, {
+        cause: error,
+        hint: 'The path is declared twice, is one of the gateway itself, or is not a valid path.',
+      });
+    }
+    this.#allowed.add(route.method, route.path);
+  }
+
+  #addOwnRoutes(scope: FastifyInstance): void {
+    const { control, clock, config, metrics } = this.#options;
+    scope.setValidatorCompiler(() => () => true);
+    scope.addHook('onRoute', (route) => this.#noteOwnRoute(route));
+    this.#countOwnRequests(scope);
+    addHealthRoutes(scope, () => this.#readiness());
+    addMetricsRoute(scope, metrics);
+    addRequestsRoute(scope, this.#context.results, config.retryAfterSeconds);
+    addJobRoutes(scope, control, clock);
+    addOpenApiRoutes(scope, () => this.#documentation());
+  }
+
+  #noteOwnRoute(route: { method: string | string[]; url: string; schema?: { hide?: boolean } }): void {
+    if (route.method !== 'GET') return;
+    this.#allowed.add(route.method, route.url);
+    if (route.schema?.hide !== true)
+      this.#ownRoutes.push({ method: 'GET', path: route.url, schema: route.schema ?? {} });
+  }
+
+  /** The gateway's own routes are rare, so a hook may time them. The job's routes count for themselves. */
+  #countOwnRequests(scope: FastifyInstance): void {
+    const byRoute = new Map<string, RouteMetrics>();
+    scope.addHook('onResponse', (request, reply, done) => {
+      const path = request.routeOptions.url ?? 'unmatched';
+      let metrics = byRoute.get(path);
+      if (metrics === undefined) {
+        metrics = this.#context.metrics.route('GET', path);
+        byRoute.set(path, metrics);
+      }
+      metrics.observe(reply.statusCode, reply.elapsedTime);
+      done();
+    });
+  }
+
+  #documentation(): DocumentationOptions {
+    const { control, version, config } = this.#options;
+    return {
+      title: control.describe().name,
+      version,
+      control,
+      ownRoutes: this.#ownRoutes,
+      page: config.docsPage,
+    };
+  }
+
+  #readiness(): Readiness {
+    if (!this.#context.isDraining) return this.#options.control.readiness();
+    return { ready: false, reasons: ['the gateway is shutting down'] };
+  }
+
+  #receive(reply: Reply): void {
+    const { pending, results, metrics } = this.#context;
+    if (pending.reply(reply)) return;
+    if (results.accept(reply)) metrics.repliesKept += 1;
+    else metrics.repliesDropped += 1;
+  }
+
+  #onError(error: unknown, reply: FastifyReply, metrics = this.#context.metrics.unmatched): void {
+    const problem = problemOfError(error, this.#options.config.retryAfterSeconds);
+    if (isServerFault(problem)) {
+      this.#options.logger.error({ err: error, requestId: reply.request.id }, 'answering a request failed');
+    }
+    // What of the body is still to come is read and dropped: closing now would reset the connection under the answer.
+    reply.removeHeader('connection');
+    this.#answer(reply, problem, metrics);
+  }
+
+  #onNotFound(request: FastifyRequest, reply: FastifyReply): void {
+    const { unmatched } = this.#context.metrics;
+    const { pathname } = new URL(request.raw.url ?? '/', 'http://gateway');
+    const allow = this.#allowed.of(pathname);
+    if (allow === '') {
+      this.#answer(reply, { code: 'MILLRACE_REQUEST_NOT_FOUND' }, unmatched);
+    } else if (request.method === 'OPTIONS') {
+      unmatched.count(204);
+      reply.code(204).header('allow', allow).send();
+    } else {
+      this.#answer(reply, { code: 'MILLRACE_METHOD_NOT_ALLOWED', allow }, unmatched);
+    }
+  }
+
+  #answer(reply: FastifyReply, problem: Problem, metrics: RouteMetrics): void {
+    metrics.count(problemStatus(problem));
+    sendProblem(reply, this.#context.isDraining ? { ...problem, closes: true } : problem);
+  }
+
+  /** What came was no request: slow, too large, or not HTTP. The connection cannot be used any more. */
+  #onParserError(error: Error, socket: Socket): void {
+    const problem = problemOfParserError(error);
+    if (problem === null || !socket.writable || hasAnswerUnderWay(socket)) {
+      socket.destroy();
+      return;
+    }
+    this.#context.metrics.unparsed.count(problemStatus(problem));
+    socket.end(problemResponse(problem));
+  }
+}
+
+/** How long an answer may take to leave before connections are cut at the end. */
+const FLUSH_MS = 1_000;
+
+/** Whether a response has begun on this socket, so that another one would land in the middle of it. */
+function hasAnswerUnderWay(socket: Socket): boolean {
+  const { _httpMessage: message } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null };
+  return message?.headersSent === true;
+}

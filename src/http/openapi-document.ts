@@ -1,0 +1,141 @@
+import type { FastifyInstance, FastifySchema } from 'fastify';
+
+import type { JobControl, RequestRoute } from '../main/job-control.js';
+
+/**
+ * The OpenAPI document and the page that shows it, in a small server of their own that never listens: it declares the same
+ * routes without handlers. Their libraries are loaded when someone first asks, and none of their hooks comes near a request.
+ */
+
+/** A route as it is documented. */
+export interface DocumentedRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly schema: FastifySchema;
+}
+
+export interface DocumentationOptions {
+  readonly title: string;
+  readonly version: string;
+  readonly control: JobControl;
+  /** The gateway's own routes. */
+  readonly ownRoutes: readonly DocumentedRoute[];
+  /** Serve the page too. */
+  readonly page: boolean;
+}
+
+/** Where the document lies: one of the gateway's own routes. */
+export const DOCUMENT_PATH = '/openapi.json';
+/** Where the page lies. */
+export const DOCS_PATH = '/docs';
+
+/** The page loads nothing from elsewhere, and no one may frame it. */
+const PAGE_POLICY = {
+  'default-src': "'self'",
+  'img-src': ["'self'", 'data:'],
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'object-src': "'none'",
+  'base-uri': "'self'",
+  'frame-ancestors': "'none'",
+};
+
+const problemSchema = {
+  type: 'object',
+  description: 'RFC 9457 problem details',
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string', format: 'uri' },
+    code: { type: 'string' },
+    result: { type: 'string', format: 'uri-reference', description: 'Where the answer can be fetched later' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          pointer: { type: 'string', format: 'json-pointer' },
+          message: { type: 'string' },
+          offset: { type: 'integer' },
+          line: { type: 'integer' },
+          column: { type: 'integer' },
+        },
+        required: ['pointer', 'message'],
+      },
+    },
+  },
+  required: ['type', 'title', 'status', 'code'],
+};
+
+/** Builds the server. Answers `/openapi.json`, and `/docs` when wanted. */
+export async function buildDocumentation(options: DocumentationOptions): Promise<FastifyInstance> {
+  const [{ fastify }, { default: swagger }] = await Promise.all([import('fastify'), import('@fastify/swagger')]);
+  const app = fastify({ exposeHeadRoutes: false, routerOptions: { ignoreTrailingSlash: true } });
+  // Nothing is ever validated or serialised here: the schemas are only read.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: options.title, version: options.version },
+      tags: [
+        { name: 'job', description: 'Routes of the job' },
+        { name: 'requests', description: 'Answers of asynchronous and late requests' },
+        { name: 'jobs', description: 'The job and its graph' },
+        { name: 'operations', description: 'Health and metrics' },
+      ],
+    },
+  });
+  if (options.page) await addPage(app);
+  for (const route of options.control.routes()) declare(app, documentJobRoute(route));
+  for (const route of options.ownRoutes) declare(app, route);
+  await app.ready();
+  return app;
+}
+
+async function addPage(app: FastifyInstance): Promise<void> {
+  const { default: swaggerUi } = await import('@fastify/swagger-ui');
+  await app.register(swaggerUi, {
+    routePrefix: DOCS_PATH,
+    staticCSP: PAGE_POLICY,
+    // Not the badge that would ask a validator on the internet.
+    uiConfig: { validatorUrl: null, docExpansion: 'list' },
+  });
+}
+
+function declare(app: FastifyInstance, route: DocumentedRoute): void {
+  const handler = (): unknown => (route.path === DOCUMENT_PATH ? app.swagger() : undefined);
+  app.route({ method: route.method, url: route.path, schema: route.schema, handler });
+}
+
+function documentJobRoute(route: RequestRoute): DocumentedRoute {
+  const names = route.path.split('/').filter((segment) => segment.startsWith(':'));
+  const params = Object.fromEntries(names.map((name) => [name.slice(1), { type: 'string' }]));
+  const schema: FastifySchema = {
+    tags: ['job'],
+    ...(route.summary === null ? {} : { summary: route.summary }),
+    ...(names.length === 0 ? {} : { params: { type: 'object', properties: params, required: Object.keys(params) } }),
+    ...(route.querySchema === null ? {} : { querystring: plain(route.querySchema) }),
+    ...(hasBody(route.method) ? { body: plain(route.bodySchema ?? {}) } : {}),
+    response: {
+      200: { description: 'The answer of the job', ...plain(route.responseSchema ?? {}) },
+      '4xx': problemResponse('The request cannot be served'),
+      '5xx': problemResponse('The job or the gateway could not answer'),
+    },
+  };
+  return { method: route.method, path: route.path, schema };
+}
+
+function problemResponse(description: string): object {
+  return { description, content: { 'application/problem+json': { schema: problemSchema } } };
+}
+
+function hasBody(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD' && method !== 'DELETE';
+}
+
+/** A copy as plain JSON: schema builders hang symbols and hidden fields on their objects. */
+function plain(schema: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
+}

@@ -1,0 +1,217 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+import type { Clock } from '../../base/clock.js';
+import type { KeyableRequest, RequestRoute } from '../../main/job-control.js';
+import { BodyReader } from '../body-reader.js';
+import type { ReceiveBudget } from '../body-reader.js';
+import { Connection } from '../connection-tracker.js';
+import type { GatewayConfig } from '../gateway-config.js';
+import { HttpExchange } from '../http-exchange.js';
+import type { ExchangeContext } from '../http-exchange.js';
+import type { RouteMetrics } from '../http-metrics.js';
+import { parseJsonBody } from '../json-body.js';
+import { parsePrefer } from '../prefer-header.js';
+import { problemOfCode } from '../error-mapper.js';
+import type { FieldFault, Problem } from '../problem.js';
+import { writeProblem } from '../reply-writer.js';
+import type { SchemaCheck } from '../schema-check.js';
+
+/**
+ * The routes that a job declared with `env.requests(...)`: reads a request, checks it at the door, and starts its exchange.
+ * This is the hot path of the gateway: no hook, no promise, no closure per request but those of fastify and of the body's
+ * stream.
+ */
+
+/** The caller's own limit on the time that its request may take, in milliseconds. */
+export const TIMEOUT_HEADER = 'millrace-timeout-ms';
+
+/** A media type that is JSON: RFC 6839's suffix included. A charset other than UTF-8 is none of JSON's. */
+const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json(?:$|\s*;)/i;
+const FOREIGN_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8\b|us-ascii\b)/i;
+const TIMEOUT = /^[1-9][0-9]{0,9}$/;
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
+const TRACEPARENT_LENGTH_MAX = 256;
+const NO_BYTES = Buffer.alloc(0);
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** What the routes of one gateway share. */
+export interface IngestContext extends ExchangeContext {
+  readonly config: GatewayConfig;
+  readonly clock: Clock;
+  readonly budget: ReceiveBudget;
+}
+
+/** One route, compiled. */
+export interface IngestRoute {
+  readonly route: RequestRoute;
+  readonly metrics: RouteMetrics;
+  readonly checkBody: SchemaCheck | null;
+  readonly checkQuery: SchemaCheck | null;
+  /** Answers for what goes wrong before the handler, and counts it. */
+  readonly onError: (error: unknown, reply: FastifyReply, metrics: RouteMetrics) => void;
+}
+
+/** Adds one route in a scope of its own, because its body limit is part of its content-type parser. */
+export async function addIngestRoute(
+  app: FastifyInstance,
+  context: IngestContext,
+  compiled: IngestRoute,
+): Promise<void> {
+  const { route } = compiled;
+  const handler = new IngestHandler(context, compiled);
+  await app.register((scope, _options, done) => {
+    scope.setErrorHandler((error, _request, reply) => compiled.onError(error, reply, compiled.metrics));
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(JSON_TYPE, (_request, payload, parsed) => handler.readBody(payload, parsed));
+    scope.route({
+      method: route.method,
+      url: route.path,
+      handler: (request, reply) => handler.handle(request, reply),
+    });
+    done();
+  });
+}
+
+type BodyParsed = (error: Error | null, body?: unknown) => void;
+
+class IngestHandler {
+  readonly #context: IngestContext;
+  readonly #compiled: IngestRoute;
+  readonly #bodyLimitBytes: number;
+  readonly #timeoutMs: number;
+
+  constructor(context: IngestContext, compiled: IngestRoute) {
+    this.#context = context;
+    this.#compiled = compiled;
+    this.#bodyLimitBytes = compiled.route.bodyLimitBytes ?? context.config.bodyLimitBytes;
+    this.#timeoutMs = compiled.route.timeoutMs ?? context.config.requestTimeoutMs;
+  }
+
+  /** Content-type parser: bytes in, bytes out. They are parsed by the handler, which can say what is wrong with them. */
+  readBody(payload: FastifyRequest['raw'], parsed: BodyParsed): void {
+    new BodyReader(payload, this.#bodyLimitBytes, this.#context.budget, parsed).start();
+  }
+
+  handle(request: FastifyRequest, reply: FastifyReply): void {
+    const startedAtMs = this.#context.monotonic.nowMs();
+    const problem = this.#open(request, reply, startedAtMs);
+    if (problem === null) return;
+    const options = { requestId: request.id, closes: this.#context.isDraining };
+    const status = writeProblem(reply.raw, problem, options);
+    this.#compiled.metrics.observe(status, this.#context.monotonic.nowMs() - startedAtMs);
+  }
+
+  /** Checks the request and starts its exchange. @returns what is wrong with it, or `null` when it is on its way. */
+  #open(request: FastifyRequest, reply: FastifyReply, startedAtMs: number): Problem | null {
+    const { config, isDraining } = this.#context;
+    if (isDraining) return problemOfCode('MILLRACE_SHUTTING_DOWN', config.retryAfterSeconds);
+    const headers = request.raw.headers;
+    if (request.raw.rawHeaders.length > 2 * config.maxHeaderCount) return { code: 'MILLRACE_HEADERS_TOO_LARGE' };
+    const unreadable = codingProblem(headers);
+    if (unreadable !== null) return unreadable;
+
+    const timeout = headers[TIMEOUT_HEADER];
+    if (timeout !== undefined && !(typeof timeout === 'string' && TIMEOUT.test(timeout))) return timeoutProblem();
+
+    const bytes = (request.body as Buffer | undefined) ?? NO_BYTES;
+    const body = parseJsonBody(bytes);
+    if (body.fault !== null) return bodyProblem([body.fault], true);
+    const faults = this.#compiled.checkBody === null ? null : this.#compiled.checkBody(body.value);
+    if (faults !== null) return bytes.length === 0 ? missingBodyProblem() : bodyProblem(faults, false);
+    const queryFaults = this.#compiled.checkQuery === null ? null : this.#compiled.checkQuery(request.query);
+    if (queryFaults !== null) return queryProblem(queryFaults);
+
+    this.#start(request, reply, startedAtMs, bytes, body.value);
+    return null;
+  }
+
+  #start(request: FastifyRequest, reply: FastifyReply, startedAtMs: number, bytes: Buffer, body: unknown): void {
+    const { config, clock } = this.#context;
+    const headers = request.raw.headers;
+    const preferences = parsePrefer(headers.prefer as string | undefined);
+    // Who fetches the answer later is in no hurry, unless it says so.
+    const usualMs = preferences.respondAsync ? config.requestTimeoutMaxMs : this.#timeoutMs;
+    const asked = headers[TIMEOUT_HEADER];
+    const timeoutMs = asked === undefined ? usualMs : Math.min(Number(asked), config.requestTimeoutMaxMs);
+    const exchange = new HttpExchange(
+      this.#context,
+      {
+        id: request.id,
+        route: this.#compiled.route,
+        metrics: this.#compiled.metrics,
+        request: this.#keyable(request, body),
+        body: bytes,
+        traceparent: traceparentOf(headers.traceparent),
+        deadline: clock.now() + timeoutMs,
+        startedAtMs,
+        waitMs: preferences.waitMs > 0 ? Math.min(preferences.waitMs, timeoutMs) : timeoutMs,
+        timeoutMs,
+        preferences,
+      },
+      reply.raw,
+      Connection.of(request.raw.socket),
+    );
+    exchange.start();
+  }
+
+  #keyable(request: FastifyRequest, body: unknown): KeyableRequest {
+    const { route } = this.#compiled;
+    const url = request.raw.url ?? '';
+    const queryStart = url.indexOf('?');
+    return {
+      // A HEAD request runs as the GET that the job declared.
+      method: route.method,
+      path: queryStart < 0 ? url : url.slice(0, queryStart),
+      params: request.params as Record<string, string>,
+      query: request.query as Record<string, string | readonly string[]>,
+      headers: route.forwardHeaders.length === 0 ? NO_HEADERS : pickHeaders(request.raw.headers, route.forwardHeaders),
+      body,
+    };
+  }
+}
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** Nothing is decompressed and nothing transcoded: the job gets the bytes as they came. */
+function codingProblem(headers: Headers): Problem | null {
+  const coding = headers['content-encoding'];
+  const contentType = headers['content-type'];
+  const isCoded = coding !== undefined && coding !== 'identity';
+  const isForeign =
+    typeof contentType === 'string' && contentType !== 'application/json' && FOREIGN_CHARSET.test(contentType);
+  return isCoded || isForeign ? { code: 'MILLRACE_MEDIA_TYPE_UNSUPPORTED', accept: 'application/json' } : null;
+}
+
+function pickHeaders(headers: Headers, names: readonly string[]): Record<string, string> {
+  const picked: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) picked[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return picked;
+}
+
+function traceparentOf(header: string | readonly string[] | undefined): string | null {
+  if (typeof header !== 'string' || header.length > TRACEPARENT_LENGTH_MAX) return null;
+  return TRACEPARENT.test(header) ? header : null;
+}
+
+function timeoutProblem(): Problem {
+  return {
+    code: 'MILLRACE_REQUEST_INVALID',
+    detail: `The header ${TIMEOUT_HEADER} must be a whole number of milliseconds from 1.`,
+  };
+}
+
+function bodyProblem(errors: readonly FieldFault[], isSyntax: boolean): Problem {
+  const detail = isSyntax ? 'The body is not valid JSON.' : 'The body does not fit the schema of this route.';
+  return { code: 'MILLRACE_REQUEST_INVALID', detail, errors };
+}
+
+function missingBodyProblem(): Problem {
+  return { code: 'MILLRACE_REQUEST_INVALID', detail: 'This route needs a body of type application/json.' };
+}
+
+function queryProblem(errors: readonly FieldFault[]): Problem {
+  return { code: 'MILLRACE_REQUEST_INVALID', detail: 'The query does not fit the schema of this route.', errors };
+}

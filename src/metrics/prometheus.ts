@@ -1,0 +1,106 @@
+/**
+ * Metrics in the Prometheus text format. The parts of Millrace count in plain fields and shared memory, and are asked here
+ * only when someone scrapes: nothing on the data path knows of this file.
+ *
+ * Thread: main.
+ */
+
+/** One line of the text format. */
+export interface MetricSample {
+  /** Of a histogram: `_bucket`, `_sum` or `_count`. */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
+  /** Of bounded number: route, operator, subtask, topic. Never a key. */
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+}
+
+/** A metric with all its samples. Name: `millrace_<noun>_<unit>`. */
+export interface MetricFamily {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly samples: readonly MetricSample[];
+}
+
+/** Asked for its metrics at each scrape. Families of one name from several sources become one. */
+export type MetricSource = () => readonly MetricFamily[];
+
+export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** Gathers what the parts of the process report. */
+export class PrometheusRegistry {
+  readonly #sources: MetricSource[] = [];
+  #processMetrics: Promise<() => Promise<string>> | null = null;
+
+  /** Adds a part. It is asked at each scrape from now on, in order of registration. */
+  register(source: MetricSource): void {
+    this.#sources.push(source);
+  }
+
+  /**
+   * Starts the metrics of the process itself: CPU, memory, garbage collection, event-loop delay. Their library takes some
+   * 40 ms to load, so call this once the server answers; else the first scrape does.
+   */
+  async startProcessMetrics(): Promise<void> {
+    await this.#loadProcessMetrics();
+  }
+
+  /** Everything, as text. */
+  async render(): Promise<string> {
+    const processMetrics = await this.#loadProcessMetrics();
+    const families = mergeByName(this.#sources.flatMap((source) => source()));
+    return formatFamilies(families) + (await processMetrics());
+  }
+
+  #loadProcessMetrics(): Promise<() => Promise<string>> {
+    this.#processMetrics ??= import('prom-client').then(({ Registry, collectDefaultMetrics }) => {
+      const registry = new Registry();
+      collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
+      return () => registry.metrics();
+    });
+    return this.#processMetrics;
+  }
+}
+
+function mergeByName(families: readonly MetricFamily[]): Iterable<MetricFamily> {
+  const merged = new Map<string, MetricFamily>();
+  for (const family of families) {
+    const earlier = merged.get(family.name);
+    merged.set(
+      family.name,
+      earlier === undefined ? family : { ...earlier, samples: [...earlier.samples, ...family.samples] },
+    );
+  }
+  return merged.values();
+}
+
+/** Metrics in the text format, version 0.0.4. */
+export function formatFamilies(families: Iterable<MetricFamily>): string {
+  const lines: string[] = [];
+  for (const { name, help, type, samples } of families) {
+    lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
+    for (const { suffix = '', labels, value } of samples) {
+      lines.push(`${name}${suffix}${formatLabels(labels)} ${formatValue(value)}`);
+    }
+    lines.push('');
+  }
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+function formatLabels(labels: Readonly<Record<string, string | number>>): string {
+  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
+  return parts.length === 0 ? '' : `{${parts.join(',')}}`;
+}
+
+function formatValue(value: number): string {
+  if (value === Infinity) return '+Inf';
+  return value === -Infinity ? '-Inf' : String(value);
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll('\\', String.raw`\\`).replaceAll('\n', String.raw`\n`);
+}
+
+function escapeLabel(text: string): string {
+  return escapeHelp(text).replaceAll('"', String.raw`\"`);
+}
