@@ -86,7 +86,8 @@ export const packageHomes = {
   comlink: ['main', 'workers'],
   'prom-client': ['metrics'],
   pino: ['main', 'main.ts'],
-  typebox: ['base', 'http'],
+  // api: types alone, which say what a route's schema describes (docs/decisions/0070).
+  typebox: ['api', 'base', 'http'],
 };
 
 /** The same for Node's own modules that do I/O, start threads or read the machine. */

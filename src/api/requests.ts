@@ -13,10 +13,15 @@ import type { RequestRouteSpec, RequestSourceSpec } from './internal/operator-sp
 /** An HTTP method that a job may take. @public */
 export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** Says that a route takes no schema, so any JSON goes. @public */
+declare const noSchema: unique symbol;
+
+/** Stands in a type where there is no schema, so that any JSON goes. No value has it. @public */
 export interface NoSchema {
-  readonly noSchema?: never;
+  readonly [noSchema]: true;
 }
+
+/** Inference gives `unknown` where neither the author nor a default says anything. */
+type IsSchema<Schema> = unknown extends Schema ? false : Schema extends NoSchema ? false : true;
 
 /** Method and path, with parameters as whole segments: `POST /counters/:name`. @public */
 export type RoutePattern = `${HttpMethod} /${string}`;
@@ -74,7 +79,7 @@ export function route<const Route extends RoutePattern, const Body = NoSchema, c
 }
 
 /** What a schema describes; `Otherwise` where there is none. @public */
-export type SchemaType<Schema, Otherwise> = Schema extends NoSchema ? Otherwise : Static<Schema & TSchema>;
+export type SchemaType<Schema, Otherwise> = IsSchema<Schema> extends true ? Static<Schema & TSchema> : Otherwise;
 
 /** The requests of one route. @public */
 export type RequestOfRoute<Route extends string, Body, Query> = Route extends `${infer Method} ${string}`
@@ -90,7 +95,11 @@ export type RequestOfRoute<Route extends string, Body, Query> = Route extends `$
 /** The requests of a source: a union over its routes. A route's own schema wins over the source's. @public */
 export type RequestOf<Input, Body, Query> =
   Input extends RouteDeclaration<infer Route, infer OwnBody, infer OwnQuery>
-    ? RequestOfRoute<Route, OwnBody extends NoSchema ? Body : OwnBody, OwnQuery extends NoSchema ? Query : OwnQuery>
+    ? RequestOfRoute<
+        Route,
+        IsSchema<OwnBody> extends true ? OwnBody : Body,
+        IsSchema<OwnQuery> extends true ? OwnQuery : Query
+      >
     : Input extends string
       ? RequestOfRoute<Input, Body, Query>
       : never;
@@ -106,11 +115,12 @@ type ParamNames<Path extends string> = Path extends `${infer Segment}/${infer Re
 type ParamName<Segment extends string> = Segment extends `:${infer Name}` ? Name : never;
 
 /** Everything in a query string is text: a schema that says otherwise would make the types lie. */
-type StringFieldsOnly<Query> = Query extends NoSchema
-  ? unknown
-  : Static<Query & TSchema> extends Readonly<Record<string, string | readonly string[] | undefined>>
+type StringFieldsOnly<Query> =
+  IsSchema<Query> extends false
     ? unknown
-    : 'a query schema describes an object of strings and arrays of strings';
+    : Static<Query & TSchema> extends Readonly<Record<string, string | readonly string[] | undefined>>
+      ? unknown
+      : 'a query schema describes an object of strings and arrays of strings';
 
 const METHODS: ReadonlySet<string> = new Set<HttpMethod>(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 const PARAM_PATTERN = /^:[A-Za-z_][A-Za-z0-9_]*$/;

@@ -230,6 +230,7 @@ function planOperator(planning: Planning, chain: readonly number[], nodeIndex: n
     index: place,
     node: nodeIndex,
     id: node.id,
+    isGeneratedId: node.isGeneratedId,
     name: node.name,
     kind: node.spec.kind,
     stateNamespace: stateNamespaceOf(node),

@@ -63,6 +63,7 @@ export interface PlanOperator {
   readonly node: number;
   /** The uid: the author's, or generated. Unique in the job; letters, digits, `.`, `_` and `-`. */
   readonly id: string;
+  readonly isGeneratedId: boolean;
   readonly name: string;
   readonly kind: NodeKind;
   /**

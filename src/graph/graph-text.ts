@@ -66,9 +66,9 @@ function appendOperator(
   }
 }
 
-/** With the uid where the name does not say it already. */
-function operatorToText({ name, id }: PlanOperator): string {
-  return name === id ? name : `${name} (${id})`;
+/** With the author's uid, unless the name says it already. */
+function operatorToText({ name, id, isGeneratedId }: PlanOperator): string {
+  return isGeneratedId || name === id ? name : `${name} (${id})`;
 }
 
 function edgeToText(edge: PlanEdge | undefined): string {

@@ -12,8 +12,10 @@ import type {
   Transformation,
 } from './transformation.js';
 
-/** What `StreamGraph` and file names allow, so that a uid can name a topic, a state store and a metric label as it is. */
+/** What topic names and file names allow, so that a uid can name a topic, a state store and a metric label as it is. */
 const UID_PATTERN = /^[A-Za-z0-9._-]{1,100}$/;
+/** One line, so that it can stand in logs, drawings and metric labels. */
+const NAME_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u;
 /** The state store that operators of default parallelism share has this name. */
 const RESERVED_UID = 'main';
 const MAX_PARALLELISM = 1024;
@@ -92,8 +94,9 @@ export class GraphBuilder {
 
   setName(id: number, name: string): void {
     const attributes = this.#attributesOf(id);
-    if (typeof name !== 'string' || name.trim() === '')
-      throw this.invalid(id, `has the name ${quote(name)}`, 'Give it a name that is not empty.');
+    if (typeof name !== 'string' || !NAME_PATTERN.test(name)) {
+      throw this.invalid(id, `has the name ${quote(name)}`, 'A name is 1 to 200 characters in one line.');
+    }
     attributes.name = name;
   }
 
