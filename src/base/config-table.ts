@@ -117,10 +117,12 @@ export const settings = {
     section: 'Checkpoints',
     kind: 'integer',
     unit: 'none',
-    default: 10,
+    default: 100,
     least: 0,
     most: 1_000_000,
-    description: 'Failed checkpoints in a row that the job survives; one more fails the job.',
+    unlimited: true,
+    description:
+      'Failed checkpoints in a row that the job survives; one more fails the job. A full disk fails each of them.',
   },
   checkpointsRetained: {
     section: 'Checkpoints',
