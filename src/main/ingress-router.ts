@@ -1,4 +1,3 @@
-import type { Logger } from '../base/log.js';
 import type { TopicPort, TopicReader, TopicRecord } from '../connectors/topic.js';
 import type { IngressChannel as IngressChannelPlan, PlanTopicSource } from '../graph/execution-plan.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
@@ -66,6 +65,11 @@ export class IngressChannel {
     }
   }
 
+  /** Whether the last pump ended because the ring was full. */
+  get isWaiting(): boolean {
+    return this.#output.hasOverflow;
+  }
+
   /** Whether records wait for room in the ring. Tries to make some, which also asks the consumer to ring when there is. */
   isBlocked(): boolean {
     return this.#output.hasOverflow && !this.#output.drainOverflow();
@@ -120,21 +124,25 @@ export class IngressChannel {
 /** All ingress channels of a job. */
 export class IngressRouter {
   readonly channels: readonly IngressChannel[];
-  readonly #logger: Logger;
 
-  constructor(channels: readonly IngressChannel[], logger: Logger) {
+  constructor(channels: readonly IngressChannel[]) {
     this.channels = channels;
-    this.#logger = logger;
   }
 
-  /** Room may have come in some ring. @returns whether any channel still waits for room */
-  pump(): boolean {
-    let isBlocked = false;
+  /** Begins to read the topics. */
+  start(): void {
+    for (const channel of this.channels) channel.pump();
+  }
+
+  /** Main's doorbell was rung: room may have come in a ring. @returns whether any channel could go on */
+  resume(): boolean {
+    let hasResumed = false;
     for (const channel of this.channels) {
+      if (!channel.isWaiting || channel.isBlocked()) continue;
       channel.pump();
-      isBlocked = channel.isBlocked() || isBlocked;
+      hasResumed = true;
     }
-    return isBlocked;
+    return hasResumed;
   }
 
   /** Whether barriers may be emitted now; if not, a moment later they may. */
@@ -156,6 +164,5 @@ export class IngressRouter {
 
   stop(): void {
     for (const channel of this.channels) channel.stop();
-    this.#logger.debug({ channels: this.channels.length }, 'ingress stopped');
   }
 }

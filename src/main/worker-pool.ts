@@ -60,11 +60,10 @@ export class WorkerPool {
     return Promise.all(this.#workers.map((link) => this.#within(link, give)));
   }
 
-  /** Gives a command to one worker. */
-  async one<T>(worker: number, give: GiveCommand<T>): Promise<T> {
-    const link = this.#workers[worker];
-    if (link === undefined) throw workerLost(worker, new Error('no such worker'));
-    return this.#within(link, give);
+  /** The same, but waits for every worker, also when one has failed. @returns the failures */
+  async settle(give: GiveCommand<unknown>): Promise<unknown[]> {
+    const outcomes = await Promise.allSettled(this.#workers.map((link) => this.#within(link, give)));
+    return outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
   }
 
   /** Ends the threads. The workers must have been cancelled, or be dead. May be called twice. */

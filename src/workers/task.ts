@@ -143,6 +143,12 @@ export class Task {
     else if (this.#options.generator !== null) this.#barrierWanted = checkpointId;
   }
 
+  /** The coordinator gave a checkpoint up: inputs that wait for its other barriers flow again. */
+  abortCheckpoint(checkpointId: number): void {
+    this.#aligner.onAborted(checkpointId);
+    this.#refreshBlocked();
+  }
+
   /** Closes the operators, in reverse order. May be called twice. */
   close(): void {
     this.chain.close();
@@ -303,8 +309,12 @@ export class Task {
   }
 
   #applyAlignment(alignedCheckpoint: number): void {
-    for (const [index, input] of this.#inputs.entries()) input.isBlocked = this.#aligner.isBlocked(index);
+    this.#refreshBlocked();
     if (alignedCheckpoint > this.#snapshotTaken) this.#takeSnapshot(alignedCheckpoint);
+  }
+
+  #refreshBlocked(): void {
+    for (const [index, input] of this.#inputs.entries()) input.isBlocked = this.#aligner.isBlocked(index);
   }
 
   #takeSnapshot(checkpointId: number): void {

@@ -131,6 +131,7 @@ export class WorkerRuntime {
   }
 
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    for (const task of this.#tasks) task.abortCheckpoint(checkpointId);
     this.#state.notifyCheckpointAborted(checkpointId);
   }
 

@@ -1,0 +1,240 @@
+import type { MonotonicClock } from '../base/clock.js';
+import type { MillraceError } from '../base/errors.js';
+import type { CheckpointId } from '../base/ids.js';
+import type { Logger } from '../base/log.js';
+import { unreachable } from '../base/invariant.js';
+import {
+  CheckpointCoordinator,
+  type CoordinatorAction,
+  type CoordinatorEvent,
+} from '../checkpoint/checkpoint-coordinator.js';
+import type { WorkerEvent } from '../protocol/control-message.js';
+import type { SourceOffsets } from './job-attempt.js';
+
+/** What a worker acknowledges with. Channels to main acknowledge with `null`: their part is durable topic output. */
+export type WorkerAck = WorkerEvent & { readonly kind: 'checkpoint-acknowledged' };
+
+/** A checkpoint that everybody has acknowledged, about to become durable as a whole. */
+export interface AcknowledgedCheckpoint {
+  readonly checkpointId: CheckpointId;
+  readonly offsets: SourceOffsets;
+  readonly acks: readonly WorkerAck[];
+}
+
+/** The running attempt, as far as checkpoints are concerned. */
+export interface CheckpointTarget {
+  readonly isSettled: boolean;
+  triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets;
+  notifyCheckpointComplete(checkpointId: CheckpointId): void;
+  notifyCheckpointAborted(checkpointId: CheckpointId): void;
+}
+
+export interface CheckpointSchedulerOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly minPauseMs: number;
+  readonly failuresMax: number;
+  readonly firstCheckpointId: CheckpointId;
+  readonly workerCount: number;
+  /** Indices of the plan's egress channels. */
+  readonly egressChannels: readonly number[];
+  readonly target: CheckpointTarget;
+  /** Makes a checkpoint durable: the point of no return. */
+  readonly commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void>;
+  readonly onFailure: (error: Error) => void;
+  readonly clock: MonotonicClock;
+  readonly logger: Logger;
+}
+
+/** Retry delay when the sources cannot take a barrier at this moment, in milliseconds. */
+const UNSETTLED_DELAY_MS = 5;
+
+/** What can be seen of checkpoints from outside; Flink's names where it has one. */
+export interface CheckpointStatistics {
+  numberOfCompletedCheckpoints: number;
+  numberOfFailedCheckpoints: number;
+  lastCheckpointDurationMs: number;
+  lastCheckpointSizeBytes: number;
+  lastCheckpointPauseMs: number;
+  /** Id of the newest completed one, 0 before the first. */
+  lastCompletedCheckpointId: number;
+}
+
+/**
+ * Drives the checkpoint coordinator: feeds it time, acknowledgements and the store's answers, and carries out what it says.
+ *
+ * Thread: main.
+ */
+export class CheckpointScheduler {
+  readonly statistics: CheckpointStatistics = {
+    numberOfCompletedCheckpoints: 0,
+    numberOfFailedCheckpoints: 0,
+    lastCheckpointDurationMs: 0,
+    lastCheckpointSizeBytes: 0,
+    lastCheckpointPauseMs: 0,
+    lastCompletedCheckpointId: 0,
+  };
+  readonly #options: CheckpointSchedulerOptions;
+  readonly #coordinator: CheckpointCoordinator<WorkerAck | null>;
+  readonly #participantOfChannel: ReadonlyMap<number, number>;
+  readonly #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Requests that came while a checkpoint was in flight, which is not the one they mean. */
+  readonly #afterInFlight: (() => void)[] = [];
+  #offsets: SourceOffsets = new Map();
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+  #commitUnderWay: Promise<void> = Promise.resolve();
+
+  constructor(options: CheckpointSchedulerOptions) {
+    const { intervalMs, timeoutMs, minPauseMs, failuresMax, firstCheckpointId, workerCount, egressChannels } = options;
+    this.#options = options;
+    this.statistics.lastCompletedCheckpointId = firstCheckpointId - 1;
+    this.#participantOfChannel = new Map(egressChannels.map((channel, index) => [channel, workerCount + index]));
+    this.#coordinator = new CheckpointCoordinator({
+      intervalMs,
+      timeoutMs,
+      minPauseMs,
+      failuresMax,
+      firstCheckpointId,
+      participantCount: workerCount + egressChannels.length,
+      nowMs: options.clock.nowMs(),
+    });
+  }
+
+  start(): void {
+    this.#setTimer();
+  }
+
+  /** Milliseconds since the newest checkpoint completed; `null` before the first. */
+  get lastCompletedAgeMs(): number | null {
+    const { lastCompletedMs } = this.#coordinator.status;
+    return lastCompletedMs === null ? null : this.#options.clock.nowMs() - lastCompletedMs;
+  }
+
+  onWorkerEvent(event: WorkerEvent): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (event.kind === 'checkpoint-acknowledged') {
+      const { checkpointId, worker: participant } = event;
+      this.#step({ kind: 'acknowledged', nowMs, checkpointId, participant, ack: event });
+    } else if (event.kind === 'checkpoint-declined') {
+      const { checkpointId, worker: participant, cause } = event;
+      this.#step({ kind: 'declined', nowMs, checkpointId, participant, cause });
+    } else if (event.kind === 'checkpoint-wanted') this.#step({ kind: 'requested', nowMs, reason: 'early' });
+  }
+
+  onEgressDurable(channel: number, checkpointId: CheckpointId): void {
+    const participant = this.#participantOfChannel.get(channel);
+    if (participant === undefined) return;
+    this.#step({ kind: 'acknowledged', nowMs: this.#options.clock.nowMs(), checkpointId, participant, ack: null });
+  }
+
+  /** Takes a checkpoint now. Resolves when one that began after this call is complete; rejects when it failed. */
+  takeNow(): Promise<void> {
+    const { inFlight } = this.#coordinator.status;
+    const taken = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    const begin = (): void => this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'forced' });
+    if (inFlight === null) begin();
+    else this.#afterInFlight.push(begin);
+    return taken;
+  }
+
+  /** Begins no further checkpoint, and waits for a commit that is under way. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#step({ kind: 'stopped', nowMs: this.#options.clock.nowMs() });
+    await this.#commitUnderWay;
+  }
+
+  #step(event: CoordinatorEvent<WorkerAck | null>): void {
+    for (const action of this.#coordinator.step(event)) this.#carryOut(action);
+    this.#setTimer();
+  }
+
+  #carryOut(action: CoordinatorAction<WorkerAck | null>): void {
+    switch (action.kind) {
+      case 'trigger':
+        return this.#trigger(action.checkpointId);
+      case 'commit':
+        return this.#commit(action.checkpointId, action.acks);
+      case 'notify-complete':
+        return this.#complete(action.checkpointId, action.durationMs);
+      case 'notify-aborted':
+        return this.#aborted(action.checkpointId, action.cause);
+      case 'fail-job':
+        return this.#options.onFailure(action.cause);
+      default:
+        return unreachable(action, 'a coordinator action');
+    }
+  }
+
+  /** A source that is deciding about an expired request takes its barrier a moment later. */
+  #trigger(checkpointId: CheckpointId): void {
+    if (this.#isStopped || this.#coordinator.status.inFlight !== checkpointId) return;
+    const { target } = this.#options;
+    if (target.isSettled) this.#offsets = target.triggerCheckpoint(checkpointId);
+    else setTimeout(() => this.#trigger(checkpointId), UNSETTLED_DELAY_MS);
+  }
+
+  #commit(checkpointId: CheckpointId, acks: readonly (WorkerAck | null)[]): void {
+    const workerAcks = acks.filter((ack) => ack !== null);
+    this.#measure(workerAcks);
+    this.#commitUnderWay = this.#options.commit({ checkpointId, offsets: this.#offsets, acks: workerAcks }).then(
+      () => this.#step({ kind: 'stored', nowMs: this.#options.clock.nowMs(), checkpointId }),
+      (cause: unknown) =>
+        this.#step({ kind: 'store-failed', nowMs: this.#options.clock.nowMs(), checkpointId, cause }),
+    );
+  }
+
+  #measure(acks: readonly WorkerAck[]): void {
+    let bytes = 0;
+    let pauseMs = 0;
+    for (const { segments, pauseMsMax } of acks) {
+      for (const segment of segments) bytes += segment.bytes;
+      pauseMs = Math.max(pauseMs, pauseMsMax);
+    }
+    this.statistics.lastCheckpointSizeBytes = bytes;
+    this.statistics.lastCheckpointPauseMs = pauseMs;
+  }
+
+  #complete(checkpointId: CheckpointId, durationMs: number): void {
+    this.statistics.numberOfCompletedCheckpoints++;
+    this.statistics.lastCheckpointDurationMs = durationMs;
+    this.statistics.lastCompletedCheckpointId = checkpointId;
+    this.#options.target.notifyCheckpointComplete(checkpointId);
+    this.#settleWaiters(null);
+  }
+
+  #aborted(checkpointId: CheckpointId, cause: MillraceError): void {
+    if (!this.#isStopped) {
+      this.statistics.numberOfFailedCheckpoints++;
+      this.#options.logger.warn({ checkpointId, err: cause }, 'checkpoint failed');
+      this.#options.target.notifyCheckpointAborted(checkpointId);
+    }
+    this.#settleWaiters(cause);
+  }
+
+  /** Those who asked while an older checkpoint was in flight ask again now; the others have their answer. */
+  #settleWaiters(error: Error | null): void {
+    const begun = this.#afterInFlight.splice(0);
+    if (begun.length > 0) {
+      for (const begin of begun) queueMicrotask(begin);
+      return;
+    }
+    for (const { resolve, reject } of this.#waiters.splice(0)) {
+      if (error === null) resolve();
+      else reject(error);
+    }
+  }
+
+  #setTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const at = this.#coordinator.nextTickMs;
+    if (at === null || this.#isStopped) return;
+    const delayMs = Math.max(0, at - this.#options.clock.nowMs());
+    this.#timer = setTimeout(() => {
+      this.#step({ kind: 'tick', nowMs: this.#options.clock.nowMs() });
+    }, delayMs);
+  }
+}

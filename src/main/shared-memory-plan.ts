@@ -1,0 +1,33 @@
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import { allocateTaskCounters, taskCountersFootprintBytes } from '../metrics/counter-layout.js';
+import type { SharedMemoryMap } from '../protocol/deployment.js';
+import {
+  allocateControlBlock,
+  allocateRing,
+  CONTROL_BLOCK_FOOTPRINT_BYTES,
+  ringFootprintBytes,
+  SharedRegion,
+} from '../shared-memory/shared-region.js';
+
+/**
+ * Cuts all shared memory of a job from one region: control blocks, counters, one ring per channel. One region, allocated
+ * once: the garbage collector does not see the weight of many small ones.
+ */
+export function allocateSharedMemory(plan: ExecutionPlan, ringBytes: number): SharedMemoryMap {
+  const region = SharedRegion.allocate(neededBytes(plan, ringBytes));
+  // The workers' control blocks, then main's.
+  const controlBlocks = Array.from({ length: plan.workerCount + 1 }, () => allocateControlBlock(region));
+  const taskCounters = plan.vertices.map(({ parallelism, operators }) =>
+    Array.from({ length: parallelism }, () => allocateTaskCounters(region, operators.length)),
+  );
+  const rings = plan.channels.map(({ index }) => allocateRing(region, ringBytes, index));
+  return { controlBlocks, rings, taskCounters };
+}
+
+function neededBytes(plan: ExecutionPlan, ringBytes: number): number {
+  let bytes = (plan.workerCount + 1) * CONTROL_BLOCK_FOOTPRINT_BYTES;
+  for (const { parallelism, operators } of plan.vertices) {
+    bytes += parallelism * taskCountersFootprintBytes(operators.length);
+  }
+  return bytes + plan.channels.length * ringFootprintBytes(ringBytes);
+}
