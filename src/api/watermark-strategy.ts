@@ -1,7 +1,30 @@
 import { MillraceError } from '../base/errors.js';
 
+/** Where a generator emits to. @public */
+export interface WatermarkOutput {
+  /** Emits a watermark; one that is not larger than the last is ignored. Makes the output active. */
+  emitWatermark(timestamp: number): void;
+  /** No records are expected for now: others need not wait. */
+  markIdle(): void;
+  markActive(): void;
+}
+
+/** Makes watermarks of records and of time passing. One instance per input; it may keep fields. @public */
+export interface WatermarkGenerator<T> {
+  onEvent(value: T, timestamp: number, output: WatermarkOutput): void;
+  /** Called at the job's automatic watermark interval, and at the end of input. */
+  onPeriodicEmit(output: WatermarkOutput): void;
+}
+
 /** Gives a record its event timestamp. `recordTimestamp` is the source's own, `-Infinity` when it has none. @public */
 export type TimestampAssigner<T> = (value: T, recordTimestamp: number) => number;
+
+/** @public */
+export interface WatermarkAlignment {
+  readonly group: string;
+  /** Milliseconds of event time. */
+  readonly maxDriftMs: number;
+}
 
 /**
  * How a source's watermarks come about, as in Flink. Immutable: each `with…` gives a new strategy.
@@ -12,22 +35,33 @@ export type TimestampAssigner<T> = (value: T, recordTimestamp: number) => number
  * @public
  */
 export class WatermarkStrategy<T> {
-  /** `none` emits no watermark before the end of input. `bounded` trails the largest timestamp seen. */
-  readonly kind: 'none' | 'bounded';
+  /**
+   * `none` emits no watermark before the end of input. `bounded` trails the largest timestamp seen. `generator` is the
+   * author's own.
+   */
+  readonly kind: 'none' | 'bounded' | 'generator';
   /** Milliseconds that a record may come after a later one and still be in time. */
   readonly maxOutOfOrdernessMs: number;
   /** `null` keeps the source's own timestamps. */
   readonly timestampAssigner: TimestampAssigner<T> | null;
   /** Milliseconds without a record after which an input no longer holds the watermark back; `null` for never. */
   readonly idlenessMs: number | null;
+  /** Makes the author's generator, one per input; `null` for the other kinds. */
+  readonly createGenerator: (() => WatermarkGenerator<T>) | null;
+  /** Inputs of one group wait for each other when they are too far ahead; `null` for no alignment. */
+  readonly alignment: WatermarkAlignment | null;
 
   private constructor(
-    kind: 'none' | 'bounded',
+    kind: 'none' | 'bounded' | 'generator',
     maxOutOfOrdernessMs: number,
     timestampAssigner: TimestampAssigner<T> | null,
     idlenessMs: number | null,
+    createGenerator: (() => WatermarkGenerator<T>) | null,
+    alignment: WatermarkAlignment | null,
   ) {
     this.kind = kind;
+    this.createGenerator = createGenerator;
+    this.alignment = alignment;
     this.maxOutOfOrdernessMs = maxOutOfOrdernessMs;
     this.timestampAssigner = timestampAssigner;
     this.idlenessMs = idlenessMs;
@@ -35,28 +69,63 @@ export class WatermarkStrategy<T> {
 
   /** No event time: for pipelines that use none. */
   static noWatermarks<T>(): WatermarkStrategy<T> {
-    return new WatermarkStrategy<T>('none', 0, null, null);
+    return new WatermarkStrategy<T>('none', 0, null, null, null, null);
   }
 
   /** Timestamps never go back within one input. */
   static monotonousTimestamps<T>(): WatermarkStrategy<T> {
-    return new WatermarkStrategy<T>('bounded', 0, null, null);
+    return new WatermarkStrategy<T>('bounded', 0, null, null, null, null);
   }
 
   /** Records come at most this much later, in event time, than the latest one before them. */
   static boundedOutOfOrderness<T>(maxOutOfOrdernessMs: number): WatermarkStrategy<T> {
     requireDuration(maxOutOfOrdernessMs, 0, 'the bound of out-of-orderness');
-    return new WatermarkStrategy<T>('bounded', maxOutOfOrdernessMs, null, null);
+    return new WatermarkStrategy<T>('bounded', maxOutOfOrdernessMs, null, null, null, null);
+  }
+
+  /** A generator of the author's own: called once per input. */
+  static forGenerator<T>(createGenerator: () => WatermarkGenerator<T>): WatermarkStrategy<T> {
+    return new WatermarkStrategy<T>('generator', 0, null, null, createGenerator, null);
+  }
+
+  /** Records that carry watermarks: `undefined` or `null` for a record that carries none. */
+  static punctuated<T>(watermarkOf: (value: T, timestamp: number) => number | null | undefined): WatermarkStrategy<T> {
+    return WatermarkStrategy.forGenerator<T>(() => ({
+      onEvent: (value, timestamp, output) => {
+        const watermark = watermarkOf(value, timestamp);
+        if (watermark !== null && watermark !== undefined) output.emitWatermark(watermark);
+      },
+      onPeriodicEmit: () => undefined,
+    }));
   }
 
   withTimestampAssigner(timestampAssigner: TimestampAssigner<T>): WatermarkStrategy<T> {
-    return new WatermarkStrategy<T>(this.kind, this.maxOutOfOrdernessMs, timestampAssigner, this.idlenessMs);
+    return this.#with({ timestampAssigner });
   }
 
   /** An input without records for this long is idle: the others' watermarks go on without it. */
   withIdleness(idlenessMs: number): WatermarkStrategy<T> {
     requireDuration(idlenessMs, 1, 'the idle time-out');
-    return new WatermarkStrategy<T>(this.kind, this.maxOutOfOrdernessMs, this.timestampAssigner, idlenessMs);
+    return this.#with({ idlenessMs });
+  }
+
+  /** Sources of one group are not read further than this ahead of the slowest of them, in event time. */
+  withWatermarkAlignment(group: string, maxDriftMs: number): WatermarkStrategy<T> {
+    requireDuration(maxDriftMs, 0, 'the drift of watermark alignment');
+    return this.#with({ alignment: { group, maxDriftMs } });
+  }
+
+  #with(
+    change: Partial<Pick<WatermarkStrategy<T>, 'timestampAssigner' | 'idlenessMs' | 'alignment'>>,
+  ): WatermarkStrategy<T> {
+    return new WatermarkStrategy<T>(
+      this.kind,
+      this.maxOutOfOrdernessMs,
+      change.timestampAssigner ?? this.timestampAssigner,
+      change.idlenessMs ?? this.idlenessMs,
+      this.createGenerator,
+      change.alignment ?? this.alignment,
+    );
   }
 }
 

@@ -50,6 +50,14 @@ export interface ProcessingTimeService extends Clock {
   registerTimer(timestamp: number, callback: (timestamp: number) => void): void;
 }
 
+/** How an operator that waits for promises comes back into the order of its task. */
+export interface TaskMailbox {
+  /** Runs `mail` in a later step of the task, between two records, and wakes the task. From any turn of the event loop. */
+  post(mail: () => void): void;
+  /** Promises that will post are under way (positive) or have posted (negative): while any are, the thread must not block. */
+  addPending(count: number): void;
+}
+
 /** Counters an operator keeps beside the records in and out that the chain counts. */
 export interface OperatorCounters {
   numLateRecordsDropped: number;
@@ -67,6 +75,8 @@ export interface OperatorContext<Out> {
   readonly scope: RecordScope;
   readonly responder: Responder;
   readonly counters: OperatorCounters;
+  /** Only needed by operators that wait for promises. */
+  readonly mailbox?: TaskMailbox;
   /** The operator's uid. */
   readonly operatorId: string;
 }
@@ -82,6 +92,10 @@ export interface StreamOperator<In, Out> {
   snapshotOperatorState?(): Readonly<Record<string, readonly unknown[]>>;
   /** Everything that the checkpoint covers is committed. */
   notifyCheckpointComplete?(checkpointId: number): void;
+  /** Whether the task may hand over more records: `false` while too many requests are under way. Absent: always. */
+  hasCapacity?(): boolean;
+  /** Records whose results are still to come: the task forwards the end of its input only when this is 0. Absent: 0. */
+  pendingCount?(): number;
   /** The input has ended: emit what is left. */
   finish?(): void;
   close(): void;

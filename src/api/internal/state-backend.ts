@@ -84,4 +84,9 @@ export interface KeyedStateBackend {
 export interface OperatorStateStore {
   /** The list stored under this name at the restore, shared out among subtasks; `undefined` when there was none. */
   restored(name: string): readonly unknown[] | undefined;
+  /**
+   * The lists of all subtasks under this name, whole, for state that every subtask holds as a whole (broadcast and union
+   * list state); `undefined` when there was none. A store without it can only restore at the same parallelism.
+   */
+  restoredUnion?(name: string): readonly unknown[] | undefined;
 }

@@ -1,0 +1,82 @@
+import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
+import type { TimestampAssigner, WatermarkGenerator, WatermarkStrategy } from '../api/watermark-strategy.js';
+import { OperatorBase } from './operator-base.js';
+import type { OperatorContext } from './operator.js';
+import { createWatermarkGenerator, WatermarkEmitter } from './watermark-generators.js';
+
+/**
+ * Gives records timestamps and makes watermarks of them, in the middle of a stream. Watermarks and statuses that come in are
+ * dropped, except the one that ends the stream. As Flink's `TimestampsAndWatermarksOperator`.
+ */
+export class AssignTimestampsOperator<T> extends OperatorBase<T, T> {
+  readonly #strategy: WatermarkStrategy<T>;
+  readonly #intervalMs: number;
+  readonly #assigner: TimestampAssigner<T> | null;
+  #generator: WatermarkGenerator<T> | null = null;
+  #emitter: WatermarkEmitter | null = null;
+  readonly #onInterval = (): void => this.#emitPeriodically();
+
+  /** @param intervalMs time between periodic emissions; 0 for none. */
+  constructor(strategy: WatermarkStrategy<T>, intervalMs: number) {
+    super();
+    this.#strategy = strategy;
+    this.#intervalMs = intervalMs;
+    this.#assigner = strategy.timestampAssigner;
+  }
+
+  override open(context: OperatorContext<T>): void {
+    super.open(context);
+    this.#generator = createWatermarkGenerator(this.#strategy, context.processingTime);
+    this.#emitter = new WatermarkEmitter(context.output);
+    this.#scheduleNext();
+  }
+
+  processElement(value: T, timestamp: number): void {
+    const generator = this.#generator as WatermarkGenerator<T>;
+    let assigned = timestamp;
+    if (this.#assigner !== null) {
+      try {
+        assigned = this.#assigner(value, timestamp);
+      } catch (error) {
+        throw this.failure(error, 'extractTimestamp');
+      }
+    }
+    this.output.collect(value, Number.isNaN(assigned) ? NO_TIMESTAMP : assigned);
+    try {
+      generator.onEvent(value, assigned, this.#emitter as WatermarkEmitter);
+    } catch (error) {
+      throw this.failure(error, 'onEvent');
+    }
+  }
+
+  override processWatermark(timestamp: number): void {
+    if (timestamp === MAX_WATERMARK) this.#emitter?.emitWatermark(timestamp);
+  }
+
+  override processStatus(): void {
+    // Idleness is decided here, by the strategy.
+  }
+
+  finish(): void {
+    this.#emit();
+  }
+
+  #emitPeriodically(): void {
+    this.#emit();
+    this.#scheduleNext();
+  }
+
+  #emit(): void {
+    try {
+      this.#generator?.onPeriodicEmit(this.#emitter as WatermarkEmitter);
+    } catch (error) {
+      throw this.failure(error, 'onPeriodicEmit');
+    }
+  }
+
+  #scheduleNext(): void {
+    if (this.#intervalMs <= 0) return;
+    const { processingTime } = this.context;
+    processingTime.registerTimer(processingTime.now() + this.#intervalMs, this.#onInterval);
+  }
+}
