@@ -1,0 +1,255 @@
+import type {
+  InternalAggregatingState,
+  InternalListState,
+  InternalMapState,
+  InternalReducingState,
+  InternalValueState,
+  KeyedStateBackend,
+  TimerTable,
+} from '../api/internal/state-backend.js';
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  StateTtlConfig,
+  ValueStateDescriptor,
+} from '../api/keyed-state.js';
+import { canonicalKey, keyGroupOf } from '../api/internal/key-bytes.js';
+import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
+import type { Serde } from '../api/serde.js';
+import type { Clock } from '../base/clock.js';
+import { MillraceError } from '../base/errors.js';
+import type { KeyGroup } from '../base/ids.js';
+import { MessagePackSerde } from '../protocol/msgpack-serde.js';
+import type { KeyContext } from './key-context.js';
+import type { RowKeyReader } from './key-encoding.js';
+import { ListStateImpl, TtlListState } from './list-state.js';
+import { MapRows } from './map-rows.js';
+import { MapStateImpl, TtlMapState } from './map-state.js';
+import { AggregatingStateImpl, ReducingStateImpl } from './reducing-state.js';
+import { SingleRows } from './single-rows.js';
+import type { StateKind } from './state-dictionary.js';
+import type { StateRows, StateRowsOptions } from './state-rows.js';
+import { TimerRows, TimerTableImpl } from './timer-store.js';
+import { TtlPolicy } from './ttl.js';
+import { ListCodec, PresenceCodec, SingleValueCodec, type ValueCodec } from './value-codec.js';
+import { TtlValueState, ValueStateImpl } from './value-state.js';
+
+/** What a backend needs of the store it was opened from. */
+export interface BackendHost {
+  readonly clock: Clock;
+  /** What rows of a new state are made with: ids in all shards are assigned, and the kind is checked against what is stored. */
+  rowsOptions(name: StateRowsOptions['name'], serde: string, context: KeyContext, codec: ValueCodec): StateRowsOptions;
+  /** Moves restored rows of a state into memory. */
+  loadRestored(rows: StateRows): void;
+  /** Visits stored rows of a state that are beneath the memtable. The reader stands on the key. */
+  forEachStored(rows: StateRows, visit: (reader: RowKeyReader, keyGroup: number) => void): void;
+}
+
+interface KnownState {
+  readonly kind: StateKind;
+  readonly rows: StateRows;
+  readonly state: unknown;
+}
+
+/**
+ * The keyed state of one operator of one subtask. One thread: the worker's.
+ *
+ * The key is set once per record; each state then looks its row up at first access and remembers it until the key changes.
+ */
+export class OperatorStateBackend implements KeyedStateBackend {
+  readonly operatorUid: string;
+  /** The rows of every state, for the store. */
+  readonly allRows: StateRows[] = [];
+  readonly #host: BackendHost;
+  readonly #context: KeyContext;
+  readonly #states = new Map<string, KnownState>();
+  readonly #defaultSerde = new MessagePackSerde<unknown>();
+
+  constructor(operatorUid: string, host: BackendHost, context: KeyContext) {
+    this.operatorUid = operatorUid;
+    this.#host = host;
+    this.#context = context;
+  }
+
+  setCurrentKey(key: unknown): void {
+    const context = this.#context;
+    if (key === context.key && context.hasKey) return;
+    context.set(key, keyGroupOf(key));
+    this.invalidate();
+  }
+
+  setCurrentKeyAndGroup(key: unknown, keyGroup: KeyGroup): void {
+    const context = this.#context;
+    if (key === context.key && context.hasKey) return;
+    context.set(key, keyGroup);
+    this.invalidate();
+  }
+
+  clearCurrentKey(): void {
+    this.#context.clear();
+    this.invalidate();
+  }
+
+  getCurrentKey(): unknown {
+    return this.#context.key;
+  }
+
+  getCurrentKeyGroup(): KeyGroup {
+    return this.#context.keyGroup;
+  }
+
+  /** Makes every state look its row up again. */
+  invalidate(): void {
+    const rows = this.allRows;
+    for (let index = 0; index < rows.length; index++) (rows[index] as StateRows).invalidate();
+  }
+
+  valueState<T>(descriptor: ValueStateDescriptor<T>): InternalValueState<T> {
+    return this.#stateOf(descriptor.name, 'value', () => {
+      const { rows, policy } = this.#singleRows(descriptor.name, 'value', descriptor.options);
+      return { rows, state: policy === null ? new ValueStateImpl<T>(rows) : new TtlValueState<T>(rows, policy) };
+    });
+  }
+
+  listState<T>(descriptor: ListStateDescriptor<T>): InternalListState<T> {
+    return this.#stateOf(descriptor.name, 'list', () => {
+      const { rows, policy } = this.#singleRows(descriptor.name, 'list', descriptor.options);
+      return { rows, state: policy === null ? new ListStateImpl<T>(rows) : new TtlListState<T>(rows, policy) };
+    });
+  }
+
+  mapState<K, V>(descriptor: MapStateDescriptor<K, V>): InternalMapState<K, V> {
+    return this.#stateOf(descriptor.name, 'map', () => {
+      const { serde, policy } = this.#settings(descriptor.options);
+      const rows = new MapRows(this.#rowsOptions(descriptor.name, 'map', serde, policy));
+      return { rows, state: policy === null ? new MapStateImpl<K, V>(rows) : new TtlMapState<K, V>(rows, policy) };
+    });
+  }
+
+  reducingState<T>(descriptor: ReducingStateDescriptor<T>): InternalReducingState<T> {
+    return this.#stateOf(descriptor.name, 'reducing', () => {
+      const { rows, policy } = this.#singleRows(descriptor.name, 'reducing', descriptor.options);
+      return { rows, state: new ReducingStateImpl<T>(rows, policy, descriptor.reduce) };
+    });
+  }
+
+  aggregatingState<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): InternalAggregatingState<I, O> {
+    return this.#stateOf(descriptor.name, 'aggregating', () => {
+      const { rows, policy } = this.#singleRows(descriptor.name, 'aggregating', descriptor.options);
+      return { rows, state: new AggregatingStateImpl<I, A, O>(rows, policy, descriptor.aggregate) };
+    });
+  }
+
+  timerTable(name: string): TimerTable {
+    return this.#stateOf(`\u0000timer:${name}`, 'timer', () => {
+      const stateName = { operatorUid: this.operatorUid, name, kind: 'timer' } as const;
+      const rows = new TimerRows(this.#host.rowsOptions(stateName, 'none', this.#context, new PresenceCodec()));
+      const table = new TimerTableImpl(rows, (visit) => this.#host.forEachStored(rows, visit));
+      return { rows, state: table };
+    });
+  }
+
+  forEachKey(stateName: string, visit: (key: unknown) => void): void {
+    const known = this.#states.get(stateName);
+    if (known === undefined) return;
+    const { hasKey, key, keyGroup } = this.#context;
+    try {
+      // Keys are gathered first: the visitor may add and remove rows.
+      for (const found of this.#keysOf(known.rows)) {
+        this.setCurrentKey(found);
+        visit(found);
+      }
+    } finally {
+      if (hasKey) this.setCurrentKeyAndGroup(key, keyGroup);
+      else this.clearCurrentKey();
+    }
+  }
+
+  /** The value that a query sees: of value, list, reducing and aggregating states what their reader sees, of a map its entries. */
+  query(stateName: string, key: unknown): unknown {
+    const known = this.#states.get(stateName);
+    if (known === undefined) return undefined;
+    const { hasKey, key: before, keyGroup } = this.#context;
+    this.setCurrentKey(key);
+    try {
+      return readState(known);
+    } finally {
+      if (hasKey) this.setCurrentKeyAndGroup(before, keyGroup);
+      else this.clearCurrentKey();
+    }
+  }
+
+  #keysOf(rows: StateRows): unknown[] {
+    const keys: unknown[] = [];
+    if (!(rows instanceof SingleRows || rows instanceof MapRows)) return keys;
+    for (const entry of rows.voidEntries()) if (entry.value !== undefined) keys.push(entry.key);
+    const seen = new Set(keys.map(canonicalKey));
+    this.#host.forEachStored(rows, (reader) => {
+      const key = reader.readElement();
+      if (reader.readNamespace() !== VOID_NAMESPACE) return;
+      const lookupKey = canonicalKey(key);
+      if (seen.has(lookupKey)) return;
+      seen.add(lookupKey);
+      keys.push(key);
+    });
+    return keys;
+  }
+
+  #singleRows(
+    name: string,
+    kind: StateKind,
+    options: { readonly serde?: Serde<unknown>; readonly ttl?: StateTtlConfig },
+  ): { rows: SingleRows; policy: TtlPolicy | null } {
+    const { serde, policy } = this.#settings(options);
+    return { rows: new SingleRows(this.#rowsOptions(name, kind, serde, policy)), policy };
+  }
+
+  #settings(options: { readonly serde?: Serde<unknown>; readonly ttl?: StateTtlConfig }): {
+    serde: Serde<unknown>;
+    policy: TtlPolicy | null;
+  } {
+    return {
+      serde: options.serde ?? this.#defaultSerde,
+      policy: options.ttl === undefined ? null : new TtlPolicy(options.ttl, this.#host.clock),
+    };
+  }
+
+  #rowsOptions(name: string, kind: StateKind, serde: Serde<unknown>, policy: TtlPolicy | null): StateRowsOptions {
+    const isStamped = policy !== null;
+    const codec = kind === 'list' ? new ListCodec(serde, isStamped) : new SingleValueCodec(serde, isStamped);
+    const stateName = { operatorUid: this.operatorUid, name, kind };
+    return this.#host.rowsOptions(stateName, serde.name, this.#context, codec);
+  }
+
+  #stateOf<S>(name: string, kind: StateKind, make: () => { rows: StateRows; state: S }): S {
+    const known = this.#states.get(name);
+    if (known !== undefined) {
+      if (known.kind !== kind) throw this.#conflict(name, known.kind, kind);
+      return known.state as S;
+    }
+    const { rows, state } = make();
+    this.#host.loadRestored(rows);
+    this.allRows.push(rows);
+    this.#states.set(name, { kind, rows, state });
+    return state;
+  }
+
+  #conflict(name: string, known: StateKind, asked: StateKind): MillraceError {
+    return new MillraceError(
+      'MILLRACE_STATE_CONFLICT',
+      `state '${name}' of operator '${this.operatorUid}' is a ${known} state and was asked for as a ${asked} state`,
+      {
+        details: { operator: this.operatorUid, state: name, known, asked },
+        hint: 'Give each state of an operator a name of its own.',
+      },
+    );
+  }
+}
+
+function readState(known: KnownState): unknown {
+  const state = known.state as Partial<{ value(): unknown; get(): unknown; entries(): Iterable<unknown> }>;
+  if (known.kind === 'map') return [...(state.entries?.() ?? [])];
+  return known.kind === 'value' ? state.value?.() : state.get?.();
+}

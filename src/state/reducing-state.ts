@@ -1,0 +1,114 @@
+import type { InternalAggregatingState, InternalReducingState, Namespace } from '../api/internal/state-backend.js';
+import type { AggregateFunction, ReduceFunction } from '../api/keyed-state.js';
+import type { SingleRows } from './single-rows.js';
+import { readStamped, type TtlPolicy } from './ttl.js';
+import type { Stamped } from './value-codec.js';
+
+/**
+ * Reducing and aggregating states: one accumulated value per key, of which the author's function makes a new one, or which
+ * it changes in place. With a policy, the value has a time to live.
+ */
+abstract class AccumulatingState {
+  readonly #rows: SingleRows;
+  readonly #policy: TtlPolicy | null;
+  readonly #renew = (stamped: Stamped): void => this.#rows.write(stamped);
+  readonly #remove = (): void => this.#rows.remove();
+
+  constructor(rows: SingleRows, policy: TtlPolicy | null) {
+    this.#rows = rows;
+    this.#policy = policy;
+  }
+
+  setCurrentNamespace(namespace: Namespace): void {
+    this.#rows.setNamespace(namespace);
+  }
+
+  clear(): void {
+    this.#rows.remove();
+  }
+
+  mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
+    let merged: unknown = undefined;
+    for (const source of sources) {
+      if (source !== target) merged = this.#combine(merged, this.#unwrap(this.#rows.take(source)));
+    }
+    if (merged === undefined) return;
+    this.#rows.setNamespace(target);
+    this.store(this.#combine(this.accumulated(), merged));
+  }
+
+  protected abstract merge(a: unknown, b: unknown): unknown;
+
+  /** What has been accumulated, for a caller that reads it. */
+  protected result(): unknown {
+    const stored = this.#rows.readForUpdate();
+    return this.#policy === null
+      ? stored
+      : readStamped(this.#policy, stored as Stamped | undefined, this.#renew, this.#remove);
+  }
+
+  /** What has been accumulated, for a caller that adds to it. */
+  protected accumulated(): unknown {
+    return this.#unwrap(this.#rows.readForUpdate());
+  }
+
+  protected store(value: unknown): void {
+    this.#rows.write(this.#policy === null ? value : this.#policy.stamp(value));
+  }
+
+  #unwrap(stored: unknown): unknown {
+    return this.#policy === null ? stored : this.#policy.unexpired(stored as Stamped | undefined);
+  }
+
+  #combine(a: unknown, b: unknown): unknown {
+    if (a === undefined) return b;
+    return b === undefined ? a : this.merge(a, b);
+  }
+}
+
+export class ReducingStateImpl<T> extends AccumulatingState implements InternalReducingState<T> {
+  readonly #reduce: ReduceFunction<T>;
+
+  constructor(rows: SingleRows, policy: TtlPolicy | null, reduce: ReduceFunction<T>) {
+    super(rows, policy);
+    this.#reduce = reduce;
+  }
+
+  get(): T | undefined {
+    return this.result() as T | undefined;
+  }
+
+  add(value: T): void {
+    const accumulated = this.accumulated() as T | undefined;
+    this.store(accumulated === undefined ? value : this.#reduce(accumulated, value));
+  }
+
+  protected override merge(a: unknown, b: unknown): unknown {
+    return this.#reduce(a as T, b as T);
+  }
+}
+
+export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements InternalAggregatingState<I, O> {
+  readonly #aggregate: AggregateFunction<I, A, O>;
+
+  constructor(rows: SingleRows, policy: TtlPolicy | null, aggregate: AggregateFunction<I, A, O>) {
+    super(rows, policy);
+    this.#aggregate = aggregate;
+  }
+
+  get(): O | undefined {
+    const accumulated = this.result();
+    return accumulated === undefined ? undefined : this.#aggregate.getResult(accumulated as A);
+  }
+
+  add(value: I): void {
+    const accumulated = this.accumulated() as A | undefined;
+    this.store(
+      this.#aggregate.add(value, accumulated === undefined ? this.#aggregate.createAccumulator() : accumulated),
+    );
+  }
+
+  protected override merge(a: unknown, b: unknown): unknown {
+    return this.#aggregate.merge(a as A, b as A);
+  }
+}

@@ -1,0 +1,118 @@
+import type { ShardId } from '../base/ids.js';
+import { compareBytes } from './key-encoding.js';
+import type { DictionaryEntry } from './state-dictionary.js';
+
+/**
+ * The rows of one shard in bytes, sorted by row key: a part of a segment file, of a snapshot in memory, or on its way into
+ * the base.
+ *
+ * ```text
+ * row    key length u16 │ value length u32, ffffffff: tombstone │ key │ value       (little-endian)
+ * ```
+ *
+ * A frame holds whole rows.
+ */
+export interface Section {
+  readonly shard: ShardId;
+  /** Which state each state id in the row keys stands for. */
+  readonly dictionary: readonly DictionaryEntry[];
+  readonly frames: readonly Buffer[];
+  readonly rows: number;
+}
+
+export const ROW_HEADER_BYTES = 6;
+export const TOMBSTONE = 0xffffffff;
+export const ROW_KEY_BYTES_MAX = 0xffff;
+
+/** Walks the rows of a section. After {@link advance} the fields say where the row lies. */
+export class SectionCursor {
+  source: Buffer = Buffer.alloc(0);
+  rowStart = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  /** Also the end of the row. */
+  valueEnd = 0;
+  isTombstone = false;
+  readonly #frames: readonly Buffer[];
+  #frameIndex = -1;
+
+  constructor(section: Section) {
+    this.#frames = section.frames;
+  }
+
+  /** Moves to the next row; false at the end. */
+  advance(): boolean {
+    while (this.valueEnd >= this.source.length) {
+      const next = this.#frames[this.#frameIndex + 1];
+      if (next === undefined) return false;
+      this.#frameIndex += 1;
+      this.source = next;
+      this.valueEnd = 0;
+    }
+    const source = this.source;
+    this.rowStart = this.valueEnd;
+    const valueLength = source.readUInt32LE(this.rowStart + 2);
+    this.isTombstone = valueLength === TOMBSTONE;
+    this.keyStart = this.rowStart + ROW_HEADER_BYTES;
+    this.keyEnd = this.keyStart + source.readUInt16LE(this.rowStart);
+    this.valueEnd = this.isTombstone ? this.keyEnd : this.keyEnd + valueLength;
+    return true;
+  }
+
+  get key(): Buffer {
+    return this.source.subarray(this.keyStart, this.keyEnd);
+  }
+
+  get value(): Buffer {
+    return this.source.subarray(this.keyEnd, this.valueEnd);
+  }
+
+  get keyGroup(): number {
+    return this.source.readUInt16BE(this.keyStart);
+  }
+
+  get stateId(): number {
+    return this.source.readUInt16BE(this.keyStart + 2);
+  }
+}
+
+/**
+ * Walks several sections of one shard as one: rows in order of their keys, and of rows with equal keys only that of the
+ * newest section. Sections are few, so the least is found by looking at each.
+ */
+export class MergeCursor {
+  /** The row that {@link advance} moved to. */
+  current: SectionCursor | null = null;
+  /** Oldest first. */
+  #live: SectionCursor[];
+
+  /** @param sections oldest first */
+  constructor(sections: readonly Section[]) {
+    this.#live = sections.map((section) => new SectionCursor(section)).filter((cursor) => cursor.advance());
+  }
+
+  advance(): boolean {
+    if (this.current !== null) this.#skipKeyOf(this.current);
+    let least: SectionCursor | null = null;
+    for (const cursor of this.#live) {
+      // Not less than: of equal keys the newest section's row stands.
+      if (least === null || compareKeys(cursor, least) <= 0) least = cursor;
+    }
+    this.current = least;
+    return least !== null;
+  }
+
+  /** Moves every cursor off the key of `row`. */
+  #skipKeyOf(row: SectionCursor): void {
+    if (this.#live.length === 1) {
+      if (!row.advance()) this.#live = [];
+      return;
+    }
+    const others = this.#live.filter((cursor) => cursor === row || compareKeys(cursor, row) !== 0 || cursor.advance());
+    this.#live = others.filter((cursor) => cursor !== row || cursor.advance());
+  }
+}
+
+function compareKeys(a: SectionCursor, b: SectionCursor): number {
+  return compareBytes(a.source, a.keyStart, a.keyEnd, b.source, b.keyStart, b.keyEnd);
+}

@@ -1,0 +1,61 @@
+import type { InternalValueState, Namespace } from '../api/internal/state-backend.js';
+import type { SingleRows } from './single-rows.js';
+import { readStamped, type TtlPolicy } from './ttl.js';
+import type { Stamped } from './value-codec.js';
+
+/** One value per key. The hottest code of the engine: a read and an update per record. */
+export class ValueStateImpl<T> implements InternalValueState<T> {
+  readonly #rows: SingleRows;
+
+  constructor(rows: SingleRows) {
+    this.#rows = rows;
+  }
+
+  setCurrentNamespace(namespace: Namespace): void {
+    this.#rows.setNamespace(namespace);
+  }
+
+  value(): T | undefined {
+    return this.#rows.readForUpdate() as T | undefined;
+  }
+
+  update(value: T): void {
+    if (value === undefined) this.#rows.remove();
+    else this.#rows.write(value);
+  }
+
+  clear(): void {
+    this.#rows.remove();
+  }
+}
+
+/** The same with a time to live. */
+export class TtlValueState<T> implements InternalValueState<T> {
+  readonly #rows: SingleRows;
+  readonly #policy: TtlPolicy;
+  readonly #renew = (stamped: Stamped): void => this.#rows.write(stamped);
+  readonly #remove = (): void => this.#rows.remove();
+
+  constructor(rows: SingleRows, policy: TtlPolicy) {
+    this.#rows = rows;
+    this.#policy = policy;
+  }
+
+  setCurrentNamespace(namespace: Namespace): void {
+    this.#rows.setNamespace(namespace);
+  }
+
+  value(): T | undefined {
+    const stamped = this.#rows.readForUpdate() as Stamped | undefined;
+    return readStamped(this.#policy, stamped, this.#renew, this.#remove) as T | undefined;
+  }
+
+  update(value: T): void {
+    if (value === undefined) this.#rows.remove();
+    else this.#rows.write(this.#policy.stamp(value));
+  }
+
+  clear(): void {
+    this.#rows.remove();
+  }
+}

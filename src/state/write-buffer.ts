@@ -1,0 +1,190 @@
+import { invariant } from '../base/invariant.js';
+import { MillraceError } from '../base/errors.js';
+import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
+import { ByteWriter } from '../protocol/byte-writer.js';
+import { compareBytes, rowKeyBytesMax, writeRowKey } from './key-encoding.js';
+import { type Section, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, TOMBSTONE } from './section.js';
+import { KEY_GROUP_BITS, type Entry } from './entry.js';
+import type { ValueCodec } from './value-codec.js';
+
+/** A frame of a section is closed once it holds this much: one checksum, and one position in an error, per so many bytes. */
+const FRAME_BYTES = 256 * 1024;
+const INITIAL_BYTES = 4 * 1024;
+
+/**
+ * The rows of one shard in one snapshot: serialised one after another as the snapshot comes upon them, then sorted by row
+ * key into the frames of a {@link Section}.
+ *
+ * Sorting goes key group by key group, so that it can be interrupted: {@link sortSome}.
+ */
+export class WriteBuffer {
+  readonly #writer = new ByteWriter(INITIAL_BYTES);
+  #starts = new Uint32Array(64);
+  #rowCount = 0;
+  /** Row starts in sorted order, as far as sorted. */
+  #order: Uint32Array | null = null;
+  #bucketEnds: Uint32Array | null = null;
+  #nextBucket = 0;
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  get byteLength(): number {
+    return this.#writer.length;
+  }
+
+  /** Adds an entry's row; one whose value is `undefined` as a tombstone. @returns the bytes it took. */
+  append(entry: Entry, stateId: number, codec: ValueCodec): number {
+    const writer = this.#writer;
+    const start = writer.length;
+    try {
+      this.#writeRow(entry, stateId, codec);
+    } catch (error) {
+      writer.length = start;
+      throw error;
+    }
+    this.#addStart(start);
+    return writer.length - start;
+  }
+
+  /** Adds a row that is in bytes already. */
+  appendEncoded(source: Buffer, rowStart: number, rowEnd: number): void {
+    const start = this.#writer.length;
+    this.#writer.writeBytes(source.subarray(rowStart, rowEnd));
+    this.#addStart(start);
+  }
+
+  #writeRow(entry: Entry, stateId: number, codec: ValueCodec): void {
+    const writer = this.#writer;
+    const start = writer.length;
+    const { key, namespace, subKey } = entry;
+    writer.reserve(ROW_HEADER_BYTES + rowKeyBytesMax(key, namespace, subKey));
+    const keyStart = start + ROW_HEADER_BYTES;
+    const keyGroup = entry.bits & KEY_GROUP_BITS;
+    const keyEnd = writeRowKey(writer.bytes, keyStart, keyGroup, stateId, key, namespace, subKey);
+    const keyLength = keyEnd - keyStart;
+    if (keyLength > ROW_KEY_BYTES_MAX) throw keyTooLarge(keyLength);
+    writer.length = keyEnd;
+    let valueLength = TOMBSTONE;
+    if (entry.value !== undefined) {
+      codec.write(writer, entry.value);
+      valueLength = writer.length - keyEnd;
+    }
+    writer.bytes.writeUInt16LE(keyLength, start);
+    writer.bytes.writeUInt32LE(valueLength, start + 2);
+  }
+
+  #addStart(start: number): void {
+    if (this.#rowCount === this.#starts.length) {
+      const larger = new Uint32Array(this.#starts.length * 2);
+      larger.set(this.#starts);
+      this.#starts = larger;
+    }
+    this.#starts[this.#rowCount++] = start;
+  }
+
+  /** Sorts the rows of one more key group. @returns whether more are waiting. */
+  sortSome(): boolean {
+    const order = this.#order ?? this.#distribute();
+    const ends = this.#bucketEnds as Uint32Array;
+    while (this.#nextBucket < KEY_GROUP_COUNT) {
+      const bucket = this.#nextBucket++;
+      const from = bucket === 0 ? 0 : (ends[bucket - 1] as number);
+      const to = ends[bucket] as number;
+      if (to - from < 2) continue;
+      this.#sortBucket(order.subarray(from, to));
+      return true;
+    }
+    return false;
+  }
+
+  /** Puts row starts into the order of their key groups, by counting. */
+  #distribute(): Uint32Array {
+    const bytes = this.#writer.bytes;
+    const ends = new Uint32Array(KEY_GROUP_COUNT);
+    for (let row = 0; row < this.#rowCount; row++) {
+      const keyGroup = keyGroupOfRow(bytes, this.#starts[row] as number);
+      ends[keyGroup] = (ends[keyGroup] as number) + 1;
+    }
+    let sum = 0;
+    for (let keyGroup = 0; keyGroup < KEY_GROUP_COUNT; keyGroup++) {
+      const count = ends[keyGroup] as number;
+      ends[keyGroup] = sum;
+      sum += count;
+    }
+    const order = new Uint32Array(this.#rowCount);
+    for (let row = 0; row < this.#rowCount; row++) {
+      const start = this.#starts[row] as number;
+      const keyGroup = keyGroupOfRow(bytes, start);
+      const at = ends[keyGroup] as number;
+      order[at] = start;
+      ends[keyGroup] = at + 1;
+    }
+    this.#bucketEnds = ends;
+    this.#order = order;
+    return order;
+  }
+
+  #sortBucket(bucket: Uint32Array): void {
+    const bytes = this.#writer.bytes;
+    bucket.sort((a, b) => {
+      const difference = sortPrefix(bytes, a) - sortPrefix(bytes, b);
+      return difference !== 0 ? difference : compareRows(bytes, a, b);
+    });
+  }
+
+  /** The rows as a section, once sorted. */
+  toSection(shard: Section['shard'], dictionary: Section['dictionary']): Section {
+    while (this.sortSome());
+    const frames: Buffer[] = [];
+    const order = this.#order;
+    invariant(order !== null, 'rows are sorted before they are framed');
+    const bytes = this.#writer.bytes;
+    let frame = Buffer.allocUnsafe(Math.min(this.#writer.length, FRAME_BYTES));
+    let used = 0;
+    for (let index = 0; index < order.length; index++) {
+      const start = order[index] as number;
+      const end = rowEnd(bytes, start);
+      if (used + end - start > frame.length) {
+        if (used > 0) frames.push(frame.subarray(0, used));
+        frame = Buffer.allocUnsafe(Math.max(FRAME_BYTES, end - start));
+        used = 0;
+      }
+      bytes.copy(frame, used, start, end);
+      used += end - start;
+    }
+    if (used > 0) frames.push(frame.subarray(0, used));
+    return { shard, dictionary, frames, rows: this.#rowCount };
+  }
+}
+
+function keyGroupOfRow(bytes: Buffer, start: number): number {
+  const at = start + ROW_HEADER_BYTES;
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+/** The six bytes behind the key group as a number: state id, and the start of the key. Enough to order most rows. */
+function sortPrefix(bytes: Buffer, start: number): number {
+  const at = start + ROW_HEADER_BYTES + 2;
+  const high = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+  const low = ((bytes[at + 3] as number) << 16) | ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
+  return high * 0x1000000 + low;
+}
+
+function compareRows(bytes: Buffer, a: number, b: number): number {
+  const aKey = a + ROW_HEADER_BYTES;
+  const bKey = b + ROW_HEADER_BYTES;
+  return compareBytes(bytes, aKey, aKey + bytes.readUInt16LE(a), bytes, bKey, bKey + bytes.readUInt16LE(b));
+}
+
+function rowEnd(bytes: Buffer, start: number): number {
+  const valueLength = bytes.readUInt32LE(start + 2);
+  return start + ROW_HEADER_BYTES + bytes.readUInt16LE(start) + (valueLength === TOMBSTONE ? 0 : valueLength);
+}
+
+function keyTooLarge(keyLength: number): MillraceError {
+  return new MillraceError('MILLRACE_SERIALISATION_FAILED', `a row key of ${keyLength} bytes is too large`, {
+    hint: `Key, window and map key together may take up to ${ROW_KEY_BYTES_MAX} bytes: use a hash of what is longer.`,
+  });
+}
