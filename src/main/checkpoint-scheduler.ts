@@ -181,8 +181,7 @@ export class CheckpointScheduler {
     this.#measure(workerAcks);
     this.#commitUnderWay = this.#options.commit({ checkpointId, offsets: this.#offsets, acks: workerAcks }).then(
       () => this.#step({ kind: 'stored', nowMs: this.#options.clock.nowMs(), checkpointId }),
-      (cause: unknown) =>
-        this.#step({ kind: 'store-failed', nowMs: this.#options.clock.nowMs(), checkpointId, cause }),
+      (cause: unknown) => this.#step({ kind: 'store-failed', nowMs: this.#options.clock.nowMs(), checkpointId, cause }),
     );
   }
 

@@ -38,7 +38,8 @@ export interface JobAttemptOptions {
   /** By the uid of a request source. */
   readonly expired: ReadonlyMap<string, ExpiredRequests>;
   readonly state: StateSettings;
-  readonly restored: RestoredJob | null;
+  /** By worker; `null` for a start from nothing. */
+  readonly restored: readonly RestoredJob[] | null;
   readonly attempt: number;
   readonly ringBytes: number;
   readonly controlTimeoutMs: number;
@@ -79,7 +80,15 @@ export class JobAttempt {
     const { plan, jobModule, state, restored, attempt } = this.#options;
     const workers = Array.from({ length: plan.workerCount }, (_, worker) => worker);
     await this.#pool.deploy(
-      workers.map((worker) => ({ worker, plan, jobModule, shared: this.shared, state, restored, attempt })),
+      workers.map((worker) => ({
+        worker,
+        plan,
+        jobModule,
+        shared: this.shared,
+        state,
+        restored: restored?.[worker] ?? null,
+        attempt,
+      })),
     );
   }
 

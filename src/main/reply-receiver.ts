@@ -1,8 +1,4 @@
-import {
-  CONTENT_TYPE_HEADER,
-  CORRELATION_ID_HEADER,
-  STATUS_HEADER,
-} from '../api/internal/request-headers.js';
+import { CONTENT_TYPE_HEADER, CORRELATION_ID_HEADER, STATUS_HEADER } from '../api/internal/request-headers.js';
 import type { CorrelationId } from '../base/ids.js';
 import type { TopicPort, TopicReader, TopicRecord } from '../connectors/topic.js';
 import type { Reply } from './job-control.js';

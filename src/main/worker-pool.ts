@@ -91,10 +91,7 @@ export class WorkerPool {
     return link;
   }
 
-  async #within<T>(
-    link: WorkerLink,
-    give: GiveCommand<T>,
-  ): Promise<T> {
+  async #within<T>(link: WorkerLink, give: GiveCommand<T>): Promise<T> {
     const timeoutMs = this.#options.controlTimeoutMs;
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<never>((_resolve, reject) => {

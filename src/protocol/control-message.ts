@@ -12,8 +12,7 @@ import type { SnapshotHandle } from './snapshot-handle.js';
 
 /** How a command ended. A value rather than a rejection: errors lose their code on the way through a port. */
 export type CommandOutcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: WireError };
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError };
 
 /** Commands that main gives. Every one resolves when it has been carried out. */
 export interface WorkerCommands {

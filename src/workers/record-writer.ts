@@ -117,10 +117,14 @@ export class RecordWriter {
     } catch (cause) {
       const { operatorName } = this.#options;
       const text = cause instanceof Error ? cause.message : String(cause);
-      throw new MillraceError('MILLRACE_SERIALISATION_FAILED', `operator "${operatorName}" emitted a record that cannot be sent: ${text}`, {
-        details: { operator: operatorName, ...(MillraceError.is(cause) ? cause.details : {}) },
-        cause,
-      });
+      throw new MillraceError(
+        'MILLRACE_SERIALISATION_FAILED',
+        `operator "${operatorName}" emitted a record that cannot be sent: ${text}`,
+        {
+          details: { operator: operatorName, ...(MillraceError.is(cause) ? cause.details : {}) },
+          cause,
+        },
+      );
     }
   }
 

@@ -31,7 +31,13 @@ import type { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { InputChannel } from './input-channel.js';
-import { type ChainTarget, createChainOutput, NumberedInput, OperatorInput, type OperatorTally } from './operator-chain.js';
+import {
+  type ChainTarget,
+  createChainOutput,
+  NumberedInput,
+  OperatorInput,
+  type OperatorTally,
+} from './operator-chain.js';
 import { RecordWriter } from './record-writer.js';
 import { ResponseWriter } from './response-writer.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
@@ -175,7 +181,10 @@ class TaskBuilder {
     return { operators: built, heads: [...(inputsOf[0] ?? [])] };
   }
 
-  #targetsOf(plan: PlanOperator, inputsOf: readonly (readonly ChainTarget[])[]): {
+  #targetsOf(
+    plan: PlanOperator,
+    inputsOf: readonly (readonly ChainTarget[])[],
+  ): {
     main: ChainTarget[];
     side: Map<string, ChainTarget[]>;
   } {
@@ -225,9 +234,7 @@ class TaskBuilder {
   #withContext(plan: PlanOperator, operator: AnyOperator, output: Output<unknown>): ChainedOperator {
     const { jobName } = this.#host.plan;
     const keyedState =
-      plan.stateNamespace === null
-        ? null
-        : this.#host.openKeyedState(plan.stateNamespace, this.#subtask, plan.id);
+      plan.stateNamespace === null ? null : this.#host.openKeyedState(plan.stateNamespace, this.#subtask, plan.id);
     const counters = newCounters();
     const context: OperatorContext<unknown> = {
       runtime: new OperatorRuntimeContext(
@@ -327,9 +334,12 @@ function newCounters(): { numLateRecordsDropped: number; numFiredTimers: number 
 /** Stands in where the plan has found that no operator can answer. */
 const noResponder: Responder = {
   respond: (handle) => {
-    throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'an operator answers a request, but its task has no way to', {
-      details: { correlationId: handle.correlationId },
-    });
+    throw new MillraceError(
+      'MILLRACE_INVARIANT_VIOLATED',
+      'an operator answers a request, but its task has no way to',
+      {
+        details: { correlationId: handle.correlationId },
+      },
+    );
   },
 };
-

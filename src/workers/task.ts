@@ -329,7 +329,7 @@ export class Task {
 
   #endInput(input: InputChannel): void {
     input.hasEnded = true;
-    this.#valveOf(input).inputEnded(input.indexInInput);
+    this.#valveOf(input).inputFinished(input.indexInInput);
     this.#applyAlignment(this.#aligner.onChannelEnded(this.#inputs.indexOf(input)));
     if (this.#inputs.every(({ hasEnded }) => hasEnded)) this.#finish();
   }

@@ -1,0 +1,256 @@
+#!/usr/bin/env node
+/**
+ * The process: reads the configuration, wires the parts, handles signals. The only file that knows both HTTP and the job.
+ *
+ * Start-up overlaps what can overlap: worker threads start and restore while the HTTP libraries load.
+ */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { systemClock, systemMonotonicClock } from './base/clock.js';
+import { type Config, describeConfig, parseConfig, readCommandLine } from './base/config.js';
+import { configErrorText, helpText } from './base/config-help.js';
+import { ConfigError, MillraceError } from './base/errors.js';
+import type { Logger } from './base/log.js';
+import { CheckpointStore } from './checkpoint/checkpoint-store.js';
+import { EmbeddedLog } from './connectors/log/embedded-log.js';
+import { createExecutionPlan } from './graph/create-execution-plan.js';
+import { planToText } from './graph/graph-text.js';
+import { loadJobModule } from './graph/job-module.js';
+import { buildStreamGraph } from './graph/stream-graph.js';
+import { JobCheckpoints } from './main/job-checkpoints.js';
+import { JobManager } from './main/job-manager.js';
+import { JobMetrics } from './main/job-metrics.js';
+import { createLogger } from './main/logger.js';
+import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
+import { DirectoryLock } from './storage/directory-lock.js';
+
+/** Exit codes, documented in docs/operations.md. */
+const EXIT_FAILED = 1;
+const EXIT_CONFIG = 2;
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const commandLine = readCommandLine({ args, env: process.env });
+  if (commandLine.help) return void process.stdout.write(helpText());
+  if (commandLine.version) return void process.stdout.write(`millrace ${await packageVersion()}\n`);
+
+  const file = commandLine.configPath === null ? null : await readConfigFile(commandLine.configPath);
+  const config = parseConfig({ args, env: process.env, file }, { availableCores: availableParallelism() });
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  const service = new Service(config, logger);
+  process.once('SIGTERM', () => service.shutDown('SIGTERM'));
+  process.once('SIGINT', () => service.shutDown('SIGINT'));
+  await service.start();
+}
+
+/** Everything that runs, in the order in which it was opened; closed in the reverse order. */
+class Service {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #registry = new PrometheusRegistry();
+  readonly #closers: (() => Promise<unknown> | void)[] = [];
+  #hasJobEnded = false;
+  #isShuttingDown = false;
+
+  constructor(config: Config, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  /** Resolves when requests are answered. A failure closes what was opened, and is thrown. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  /** Stops in order: no new requests, pending ones answered, a last checkpoint, everything flushed. A second call waits for the first. */
+  shutDown(signal: string): void {
+    if (this.#isShuttingDown) return;
+    this.#isShuttingDown = true;
+    this.#logger.info({ signal }, 'shutting down');
+    this.#limitShutDown();
+    this.#close().then(
+      () => process.exit(),
+      (error: unknown) => exitWith(error),
+    );
+  }
+
+  async #start(): Promise<void> {
+    const config = this.#config;
+    const dataDir = resolve(config.dataDir);
+    refuseKafka(config);
+    const lock = await DirectoryLock.acquire(dataDir);
+    this.#closers.push(() => lock.release());
+
+    const jobModule = config.job === null ? builtInJob() : pathToFileURL(resolve(config.job)).href;
+    const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openLog(dataDir)]);
+    const graph = buildStreamGraph(job.build());
+    const plan = createExecutionPlan(graph, {
+      parallelism: config.parallelism,
+      workerCount: config.parallelism,
+      shardCount: config.shardCount,
+    });
+    for (const warning of plan.warnings) this.#logger.warn({}, warning);
+
+    const gatewayModule = import('./http/gateway.js');
+    const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan });
+    const { Gateway } = await gatewayModule;
+    const gateway = await Gateway.build({
+      control: manager,
+      config,
+      logger: this.#logger,
+      metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => this.#registry.render() },
+      clock: systemClock,
+      monotonic: systemMonotonicClock,
+      version: await packageVersion(),
+    });
+    // Of a job that has failed there is no answer to wait for.
+    this.#closers.push(() => (this.#hasJobEnded ? gateway.close() : gateway.drain(config.shutdownTimeoutMs / 2)));
+    this.#registry.register(() => gateway.metricFamilies());
+    await manager.run();
+    const address = await gateway.listen();
+    process.stdout.write(`${planToText(plan)}\n\ndata     ${dataDir}\nlistens  ${address}\n`);
+    this.#logger.debug({ config: describeConfig(config) }, 'configuration');
+  }
+
+  async #openLog(dataDir: string): Promise<EmbeddedLog> {
+    const log = await EmbeddedLog.open({
+      dataDir: join(dataDir, 'log'),
+      clock: systemClock,
+      logger: this.#logger,
+      segmentBytes: this.#config.segmentBytes,
+    });
+    this.#closers.push(() => log.close());
+    return log;
+  }
+
+  async #createManager(parts: {
+    dataDir: string;
+    log: EmbeddedLog;
+    jobModule: string;
+    graph: ReturnType<typeof buildStreamGraph>;
+    plan: ReturnType<typeof createExecutionPlan>;
+  }): Promise<JobManager> {
+    const { dataDir, log, jobModule, graph, plan } = parts;
+    const config = this.#config;
+    const segmentDir = join(dataDir, 'checkpoints', 'segments');
+    const store = await CheckpointStore.open({
+      checkpointDir: join(dataDir, 'checkpoints'),
+      segmentDir,
+      retainedCount: config.checkpointsRetained,
+      logger: this.#logger,
+    });
+    await store.sweepSegments();
+    const manager = await JobManager.create({
+      graph,
+      plan,
+      jobModule,
+      port: log,
+      checkpoints: new JobCheckpoints({ store, plan, stateBackend: config.stateBackend, clock: systemClock }),
+      state: {
+        backend: config.stateBackend,
+        stateDir: join(dataDir, 'state'),
+        segmentDir,
+        memtableBudgetBytes: config.memtableBudgetBytes,
+      },
+      settings: config,
+      clock: systemClock,
+      monotonic: systemMonotonicClock,
+      logger: this.#logger,
+      onEnd: (cause) => this.#onJobEnd(cause),
+    });
+    this.#closers.push(() => manager.stop());
+    const metrics = new JobMetrics({
+      plan,
+      shared: manager.attempt.shared,
+      checkpoints: manager.checkpoints,
+      clock: systemMonotonicClock,
+    });
+    metrics.start();
+    this.#closers.push(() => metrics.stop());
+    this.#registry.register(() => metrics.families());
+    return manager;
+  }
+
+  #onJobEnd(cause: Error | null): void {
+    this.#hasJobEnded = true;
+    if (this.#isShuttingDown) return;
+    this.#isShuttingDown = true;
+    if (cause === null) this.#logger.info({}, 'job finished: every source has ended');
+    this.#limitShutDown();
+    const exit = (): void => (cause === null ? process.exit() : exitWith(cause));
+    this.#close().then(exit, exit);
+  }
+
+  /** A part that hangs must not keep the process from ending. */
+  #limitShutDown(): void {
+    const { shutdownTimeoutMs } = this.#config;
+    setTimeout(() => {
+      this.#logger.error({ shutdownTimeoutMs }, 'shutting down took too long; what is not flushed will be replayed');
+      process.exit(EXIT_FAILED);
+    }, shutdownTimeoutMs).unref();
+  }
+
+  async #close(): Promise<void> {
+    let failure: unknown = null;
+    for (const close of this.#closers.splice(0).toReversed()) {
+      try {
+        await close();
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure !== null) throw failure;
+  }
+}
+
+function builtInJob(): string {
+  return new URL('./examples/demo/job.js', import.meta.url).href;
+}
+
+function refuseKafka(config: Config): void {
+  if (config.transport === 'embedded') return;
+  throw new ConfigError(`transport "${config.transport}" is not part of this release`, {
+    hint: 'Start with the transport "embedded".',
+  });
+}
+
+async function readConfigFile(path: string): Promise<{ path: string; text: string }> {
+  try {
+    return { path, text: await readFile(path, 'utf8') };
+  } catch (cause) {
+    throw new ConfigError(`config file "${path}" cannot be read`, {
+      hint: 'Check the path given with --config or MILLRACE_CONFIG.',
+      cause,
+    });
+  }
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function exitWith(error: unknown): never {
+  process.stderr.write(failureText(error));
+  const isConfig = MillraceError.is(error, 'MILLRACE_CONFIG_INVALID');
+  process.exit(isConfig ? EXIT_CONFIG : EXIT_FAILED);
+}
+
+/** For people, without a stack unless it is a defect: what happened, where, and what to do. */
+function failureText(error: unknown): string {
+  if (!MillraceError.is(error))
+    return `millrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+  if (error instanceof ConfigError) return `${configErrorText(error)}\n`;
+  const cause = error.cause instanceof Error ? `\n  cause: ${error.cause.message}` : '';
+  const hint = error.hint === null ? '' : `\n  ${error.hint}`;
+  return `millrace: ${error.message} [${error.code}]${cause}${hint}\n`;
+}
+
+main().catch(exitWith);

@@ -1,0 +1,97 @@
+import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
+import type { Clock } from '../base/clock.js';
+import type { CheckpointId } from '../base/ids.js';
+import type { CheckpointManifest, ManifestOperator } from '../checkpoint/checkpoint-manifest.js';
+import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
+import { planRecovery } from '../checkpoint/recovery-plan.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import type { RestoredJob } from '../protocol/deployment.js';
+import type { AcknowledgedCheckpoint } from './checkpoint-scheduler.js';
+import type { SourceOffsets } from './job-attempt.js';
+
+/** Where a job goes on. */
+export interface RestorePoint {
+  readonly checkpointId: CheckpointId;
+  readonly offsets: SourceOffsets;
+  /** By worker. */
+  readonly workers: readonly RestoredJob[];
+}
+
+/** A job's checkpoints: what the newest holds for its plan, and how the next becomes durable. Thread: main. */
+export class JobCheckpoints {
+  readonly #store: CheckpointStore;
+  readonly #plan: ExecutionPlan;
+  readonly #stateBackend: 'heap' | 'lmdb';
+  readonly #clock: Clock;
+
+  constructor(options: { store: CheckpointStore; plan: ExecutionPlan; stateBackend: 'heap' | 'lmdb'; clock: Clock }) {
+    this.#store = options.store;
+    this.#plan = options.plan;
+    this.#stateBackend = options.stateBackend;
+    this.#clock = options.clock;
+  }
+
+  get nextCheckpointId(): CheckpointId {
+    return this.#store.nextCheckpointId;
+  }
+
+  /**
+   * Where the job goes on; `null` to start from nothing.
+   *
+   * @throws MillraceError `MILLRACE_STATE_INCOMPATIBLE` when the job cannot go on from its newest checkpoint.
+   */
+  restorePoint(): RestorePoint | null {
+    const manifest = this.#store.latest;
+    if (manifest === null) return null;
+    const { jobName, workerCount, shardCount, topicSources } = this.#plan;
+    const { workers, sources } = planRecovery(
+      manifest,
+      {
+        jobName,
+        workerCount,
+        shardCount,
+        keyGroupCount: KEY_GROUP_COUNT,
+        stateBackend: this.#stateBackend,
+        operators: this.#operators(),
+        sources: topicSources.map(({ operatorId, topic }) => ({ id: operatorId, topic })),
+      },
+      { allowNonRestoredState: false },
+    );
+    const offsets = Object.entries(sources).map(
+      ([id, source]) =>
+        [
+          id,
+          new Map(Object.entries(source.offsets).map(([partition, offset]) => [Number(partition), offset])),
+        ] as const,
+    );
+    return { checkpointId: manifest.checkpointId, offsets: new Map(offsets), workers };
+  }
+
+  /** Makes a checkpoint durable, and drops the oldest beyond those retained. */
+  async commit({ checkpointId, offsets, acks }: AcknowledgedCheckpoint): Promise<void> {
+    const { jobName, shardCount, topicSources } = this.#plan;
+    const sources: Record<string, { topic: string; offsets: Record<number, number> }> = {};
+    for (const { operatorId, topic } of topicSources) {
+      sources[operatorId] = { topic, offsets: Object.fromEntries(offsets.get(operatorId) ?? []) };
+    }
+    const manifest: CheckpointManifest = {
+      checkpointId,
+      jobName,
+      timestamp: this.#clock.now(),
+      keyGroupCount: KEY_GROUP_COUNT,
+      shardCount,
+      sources,
+      outputs: {},
+      operators: this.#operators(),
+      snapshots: acks.flatMap(({ segments }) => segments),
+      operatorStates: acks.flatMap(({ operatorStates }) => operatorStates),
+    };
+    await this.#store.commit(manifest);
+  }
+
+  #operators(): ManifestOperator[] {
+    return this.#plan.vertices.flatMap(({ operators, parallelism }) =>
+      operators.map(({ id, stateNamespace }) => ({ id, parallelism, stateNamespace })),
+    );
+  }
+}

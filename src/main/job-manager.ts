@@ -1,0 +1,313 @@
+/**
+ * A job's life, from its module to its end: plan, topics, restore, run, checkpoints, stop.
+ *
+ * ```text
+ *   INITIALIZING ──▶ RUNNING ──▶ CANCELLING ──▶ CANCELED      somebody asked for the end
+ *                       │  └────▶ FINISHED                    every source has ended
+ *                       └───────▶ FAILING ──▶ FAILED          a worker died, a function threw, a disk is full
+ * ```
+ *
+ * Thread: main. The only implementation of {@link JobControl}: HTTP sees a job through that door alone.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock, MonotonicClock } from '../base/clock.js';
+import { fromWire, MillraceError, toWire } from '../base/errors.js';
+import type { Logger } from '../base/log.js';
+import type { TopicPort } from '../connectors/topic.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import { declaredRoutes } from '../graph/request-routes.js';
+import type { StreamGraph } from '../graph/stream-graph.js';
+import type { WorkerEvent } from '../protocol/control-message.js';
+import type { StateSettings } from '../protocol/deployment.js';
+import { CheckpointScheduler } from './checkpoint-scheduler.js';
+import { JobAttempt, type SourceOffsets } from './job-attempt.js';
+import type {
+  JobControl,
+  JobDescription,
+  JobStatus,
+  Readiness,
+  Reply,
+  RequestEnvelope,
+  RequestListener,
+  RequestRoute,
+} from './job-control.js';
+import type { JobCheckpoints, RestorePoint } from './job-checkpoints.js';
+import { type JobTopics, openJobTopics } from './job-topics.js';
+import { ReplyReceiver } from './reply-receiver.js';
+import { RequestIngress } from './request-ingress.js';
+
+/** The one partition of the response topic that this instance's replies go to. */
+const REPLY_PARTITION = 0;
+
+export interface JobSettings {
+  readonly checkpointIntervalMs: number;
+  readonly checkpointTimeoutMs: number;
+  readonly checkpointMinPauseMs: number;
+  readonly checkpointFailuresMax: number;
+  readonly controlTimeoutMs: number;
+  readonly ringBytes: number;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+}
+
+export interface JobManagerOptions {
+  readonly graph: StreamGraph;
+  readonly plan: ExecutionPlan;
+  /** URL of the job module. */
+  readonly jobModule: string;
+  readonly port: TopicPort;
+  readonly checkpoints: JobCheckpoints;
+  readonly state: StateSettings;
+  readonly settings: JobSettings;
+  readonly clock: Clock;
+  readonly monotonic: MonotonicClock;
+  readonly logger: Logger;
+  /** The job has ended by itself: failed, with the cause, or finished. Called at most once. */
+  readonly onEnd: (cause: Error | null) => void;
+}
+
+export class JobManager implements JobControl {
+  readonly #options: JobManagerOptions;
+  readonly #attempt: JobAttempt;
+  readonly #scheduler: CheckpointScheduler;
+  readonly #routes: readonly RequestRoute[];
+  readonly #ingress: RequestIngress;
+  readonly #replies: ReplyReceiver | null;
+  readonly #jobId: string;
+  readonly #startTime: number;
+  readonly #subtasksLeft: Set<string>;
+  #status: JobStatus = 'INITIALIZING';
+  #failure: Error | null = null;
+
+  /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
+  static async create(options: JobManagerOptions): Promise<JobManager> {
+    const { port, plan, clock, settings, checkpoints } = options;
+    const topics = await openJobTopics({ port, plan, clock, ...settings });
+    let onReplyFailure: (error: Error) => void = () => undefined;
+    const replies =
+      plan.responseTopic === null
+        ? null
+        : await ReplyReceiver.create(port, { topic: plan.responseTopic, partition: REPLY_PARTITION }, (error) =>
+            onReplyFailure(error),
+          );
+    const manager = new JobManager(options, topics, replies, checkpoints.restorePoint());
+    onReplyFailure = (error) => manager.#fail(error);
+    try {
+      await manager.#attempt.deploy();
+    } catch (error) {
+      await manager.#attempt.stop();
+      throw error;
+    }
+    return manager;
+  }
+
+  private constructor(
+    options: JobManagerOptions,
+    topics: JobTopics,
+    replies: ReplyReceiver | null,
+    restorePoint: RestorePoint | null,
+  ) {
+    const { plan, graph, port, clock } = options;
+    this.#options = options;
+    this.#replies = replies;
+    this.#jobId = randomUUID().replaceAll('-', '');
+    this.#startTime = clock.now();
+    this.#routes = declaredRoutes(graph);
+    this.#subtasksLeft = new Set(
+      plan.vertices.flatMap(({ index, parallelism }) =>
+        Array.from({ length: parallelism }, (_, subtask) => `${String(index)}:${String(subtask)}`),
+      ),
+    );
+    this.#ingress = new RequestIngress({
+      port,
+      clock,
+      replyTo: `${plan.responseTopic ?? ''}:${String(REPLY_PARTITION)}`,
+      sources: plan.topicSources,
+    });
+    this.#attempt = this.#createAttempt(topics, restorePoint);
+    this.#scheduler = this.#createScheduler();
+  }
+
+  /** Lets records flow, and begins to take checkpoints. */
+  async run(): Promise<void> {
+    await this.#attempt.start();
+    if (this.#status !== 'INITIALIZING') return;
+    this.#status = 'RUNNING';
+    this.#scheduler.start();
+  }
+
+  /**
+   * Stops in order: a last checkpoint, so that the next start replays nothing, then workers, then threads. A checkpoint that
+   * fails is logged: what it would have covered is in the topics and will be replayed.
+   */
+  async stop(): Promise<void> {
+    if (this.#status === 'RUNNING') {
+      this.#status = 'CANCELLING';
+      try {
+        await this.#scheduler.takeNow();
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'last checkpoint failed; the next start replays from an older one');
+      }
+    }
+    await this.#end();
+    if (this.#status === 'CANCELLING') this.#status = 'CANCELED';
+  }
+
+  describe(): JobDescription {
+    const { plan } = this.#options;
+    return {
+      jid: this.#jobId,
+      name: plan.jobName,
+      state: this.#status,
+      startTime: this.#startTime,
+      parallelism: plan.parallelism,
+      plan: {
+        nodes: plan.vertices.map(({ id, name, parallelism, operators, inputEdges }) => ({
+          id,
+          name,
+          parallelism,
+          operators: operators.map((operator) => ({ uid: operator.id, name: operator.name, kind: operator.kind })),
+          inputs: inputEdges.flatMap((index) => {
+            const edge = plan.edges[index];
+            const source = edge === undefined ? undefined : plan.vertices[edge.sourceVertex];
+            if (edge === undefined || source === undefined) return [];
+            return [{ id: source.id, ship_strategy: edge.exchange.toUpperCase() }];
+          }),
+        })),
+      },
+    };
+  }
+
+  readiness(): Readiness {
+    if (this.#status === 'RUNNING') return { ready: true, reasons: [] };
+    const cause = this.#failure === null ? '' : `: ${this.#failure.message}`;
+    return { ready: false, reasons: [`the job is ${this.#status.toLowerCase()}${cause}`] };
+  }
+
+  routes(): readonly RequestRoute[] {
+    return this.#routes;
+  }
+
+  submit(envelope: RequestEnvelope, listener: RequestListener): void {
+    this.#ingress.submit(envelope, listener);
+  }
+
+  onReply(receive: (reply: Reply) => void): void {
+    this.#replies?.start(receive);
+  }
+
+  /** For metrics. */
+  get attempt(): JobAttempt {
+    return this.#attempt;
+  }
+
+  /** For metrics. */
+  get checkpoints(): CheckpointScheduler {
+    return this.#scheduler;
+  }
+
+  #createAttempt(topics: JobTopics, restorePoint: RestorePoint | null): JobAttempt {
+    const { plan, jobModule, port, clock, state, settings } = this.#options;
+    return new JobAttempt({
+      plan,
+      jobModule,
+      port,
+      clock,
+      sinkPartitionCounts: topics.sinkPartitionCounts,
+      positions: withDefaults(restorePoint?.offsets ?? new Map(), topics.defaultPositions),
+      expired: topics.expired,
+      state,
+      restored: restorePoint?.workers ?? null,
+      attempt: 0,
+      ringBytes: settings.ringBytes,
+      controlTimeoutMs: settings.controlTimeoutMs,
+      onEvent: (event) => this.#onWorkerEvent(event),
+      onEgressDurable: (channel, checkpointId) => this.#scheduler.onEgressDurable(channel, checkpointId),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  #createScheduler(): CheckpointScheduler {
+    const { plan, settings, checkpoints, monotonic, logger } = this.#options;
+    return new CheckpointScheduler({
+      intervalMs: settings.checkpointIntervalMs,
+      timeoutMs: settings.checkpointTimeoutMs,
+      minPauseMs: settings.checkpointMinPauseMs,
+      failuresMax: settings.checkpointFailuresMax,
+      firstCheckpointId: checkpoints.nextCheckpointId,
+      workerCount: plan.workerCount,
+      egressChannels: plan.channels.filter(({ kind }) => kind === 'egress').map(({ index }) => index),
+      target: this.#attempt,
+      commit: (checkpoint) => checkpoints.commit(checkpoint),
+      onFailure: (error) => this.#fail(error),
+      clock: monotonic,
+      logger,
+    });
+  }
+
+  #onWorkerEvent(event: WorkerEvent): void {
+    switch (event.kind) {
+      case 'worker-failed':
+        return this.#fail(fromWire(event.cause));
+      case 'record-skipped':
+        return this.#options.logger.warn(
+          { worker: event.worker, count: event.count, err: fromWire(event.cause) },
+          'records skipped: their processing failed',
+        );
+      case 'subtask-finished':
+        return this.#subtaskFinished(event.subtask.vertex, event.subtask.subtask);
+      default:
+        this.#scheduler.onWorkerEvent(event);
+    }
+  }
+
+  #subtaskFinished(vertex: number, subtask: number): void {
+    this.#subtasksLeft.delete(`${String(vertex)}:${String(subtask)}`);
+    if (this.#subtasksLeft.size > 0 || this.#status !== 'RUNNING') return;
+    // The end is part of the state: a restart finds nothing left to do.
+    this.#scheduler.takeNow().then(
+      () => this.#finish(),
+      (error: unknown) => this.#fail(error as Error),
+    );
+  }
+
+  #finish(): void {
+    if (this.#status !== 'RUNNING') return;
+    this.#status = 'FINISHED';
+    this.#end().then(
+      () => this.#options.onEnd(null),
+      (error: unknown) => this.#options.onEnd(error as Error),
+    );
+  }
+
+  /** Only the first failure counts: those after it are its consequences. */
+  #fail(error: Error): void {
+    if (this.#failure !== null || !['INITIALIZING', 'RUNNING', 'CANCELLING'].includes(this.#status)) return;
+    this.#failure = error;
+    const wasInitializing = this.#status === 'INITIALIZING';
+    this.#status = 'FAILING';
+    this.#options.logger.error({ err: error, ...describeError(error) }, 'job failed');
+    if (wasInitializing) return;
+    const end = (): void => {
+      this.#status = 'FAILED';
+      this.#options.onEnd(error);
+    };
+    this.#end().then(end, end);
+  }
+
+  async #end(): Promise<void> {
+    await this.#scheduler.stop();
+    await this.#attempt.stop();
+    this.#replies?.stop();
+  }
+}
+
+function withDefaults(restored: SourceOffsets, defaults: SourceOffsets): SourceOffsets {
+  return new Map([...defaults].map(([uid, offsets]) => [uid, new Map([...offsets, ...(restored.get(uid) ?? [])])]));
+}
+
+function describeError(error: Error): object {
+  if (!MillraceError.is(error)) return {};
+  const { code, details, hint } = toWire(error);
+  return { code, details, hint };
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.js';
+import type { TopicConfig, TopicPort } from '../connectors/topic.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import { ExpiredRequests } from './expired-requests.js';
+import type { SourceOffsets } from './job-attempt.js';
+
+export interface JobTopicsOptions {
+  readonly port: TopicPort;
+  readonly plan: ExecutionPlan;
+  readonly clock: Clock;
+  /** For every topic that the job creates. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+}
+
+/** What a job needs to know of its topics before it starts. */
+export interface JobTopics {
+  /** By the uid of a request source. */
+  readonly expired: ReadonlyMap<string, ExpiredRequests>;
+  /** Where sources begin that no checkpoint knows. */
+  readonly defaultPositions: SourceOffsets;
+  /** By topic sink of the plan. */
+  readonly sinkPartitionCounts: readonly number[];
+}
+
+/** Creates the topics of a job, or opens those that exist, and finds out where they begin and end. */
+export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopics> {
+  const { port, plan, clock, retentionMs, retentionBytes } = options;
+  const create = (topic: string, partitions: number): Promise<void> =>
+    createUnlessThere(port, topic, { partitions, retentionMs, retentionBytes });
+
+  await Promise.all([
+    ...plan.topicSources.map(({ topic, partitionCount }) => create(topic, partitionCount)),
+    ...plan.topicSinks.map(({ topic }) => create(topic, plan.shardCount)),
+    ...(plan.responseTopic === null ? [] : [create(plan.responseTopic, 1)]),
+  ]);
+
+  const requestSources = plan.topicSources.filter(({ kind }) => kind === 'requests');
+  const expired = await Promise.all(
+    requestSources.map(async ({ operatorId, topic }): Promise<[string, ExpiredRequests]> => {
+      return [operatorId, await ExpiredRequests.open(port, topic, clock)];
+    }),
+  );
+  const positions = await Promise.all(
+    plan.topicSources.map(async ({ operatorId, topic, startFrom }): Promise<[string, Map<number, number>]> => {
+      const { beginOffsets, endOffsets } = await port.describe(topic);
+      return [operatorId, new Map((startFrom === 'earliest' ? beginOffsets : endOffsets).entries())];
+    }),
+  );
+  const sinks = await Promise.all(plan.topicSinks.map(({ topic }) => port.describe(topic)));
+  return {
+    expired: new Map(expired),
+    defaultPositions: new Map(positions),
+    sinkPartitionCounts: sinks.map(({ partitions }) => partitions),
+  };
+}
+
+/** A sink's topic that exists keeps the partitions it has; only a source's must have those that its shards need. */
+async function createUnlessThere(port: TopicPort, topic: string, config: TopicConfig): Promise<void> {
+  if (!port.topics().includes(topic)) await port.createTopic(topic, config);
+}
