@@ -1,14 +1,14 @@
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import type { TimestampAssigner, WatermarkGenerator, WatermarkStrategy } from '../api/watermark-strategy.js';
 import { OperatorBase } from './operator-base.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { createWatermarkGenerator, WatermarkEmitter } from './watermark-generators.js';
 
 /**
  * Gives records timestamps and makes watermarks of them, in the middle of a stream. Watermarks and statuses that come in are
  * dropped, except the one that ends the stream. As Flink's `TimestampsAndWatermarksOperator`.
  */
-export class AssignTimestampsOperator<T> extends OperatorBase<T, T> {
+export class AssignTimestampsOperator<T> extends OperatorBase<T> implements StreamOperator<T, T> {
   readonly #strategy: WatermarkStrategy<T>;
   readonly #intervalMs: number;
   readonly #assigner: TimestampAssigner<T> | null;

@@ -1,9 +1,9 @@
 import type { FilterFunction } from '../api/functions.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** Passes on the records that the predicate holds for. */
-export class FilterOperator<T> extends OperatorBase<T, T> {
+export class FilterOperator<T> extends OperatorBase<T> implements StreamOperator<T, T> {
   readonly #fn: FilterFunction<T>;
   readonly #call: (value: T) => boolean;
 

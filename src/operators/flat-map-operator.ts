@@ -1,11 +1,11 @@
 import type { Collector, FlatMapFunction } from '../api/functions.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 import { TimestampedCollector } from './timestamped-collector.js';
 
 /** Any number of results per record, with the record's timestamp. */
-export class FlatMapOperator<In, Out> extends OperatorBase<In, Out> {
+export class FlatMapOperator<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
   readonly #fn: FlatMapFunction<In, Out>;
   readonly #call: (value: In, out: Collector<Out>) => void;
   #collector: TimestampedCollector<Out>;

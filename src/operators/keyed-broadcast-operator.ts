@@ -100,9 +100,9 @@ export class KeyedBroadcastOperator<K, In1, In2, Out>
     }
   }
 
-  snapshotOperatorState(): Readonly<Record<string, readonly unknown[]>> {
-    if (this.context.runtime.taskInfo.indexOfThisSubtask !== 0) return {};
-    const lists: Record<string, readonly unknown[]> = {};
+  override snapshotOperatorState(): Readonly<Record<string, readonly unknown[]>> {
+    const lists: Record<string, readonly unknown[]> = { ...super.snapshotOperatorState() };
+    if (this.context.runtime.taskInfo.indexOfThisSubtask !== 0) return lists;
     for (const [name, state] of this.#states) lists[`${STATE_PREFIX}${name}`] = state.snapshot();
     return lists;
   }

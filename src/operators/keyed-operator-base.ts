@@ -1,11 +1,11 @@
 import type { KeySelector } from '../api/functions.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { MillraceError } from '../base/errors.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** What operators with one keyed input share: the key of each record becomes the current key of their state. */
-export abstract class KeyedOperatorBase<In, Out> extends OperatorBase<In, Out> {
+export abstract class KeyedOperatorBase<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
   readonly #key: KeySelector<In, unknown>;
   #keyedState: KeyedStateBackend | null = null;
 
@@ -25,6 +25,8 @@ export abstract class KeyedOperatorBase<In, Out> extends OperatorBase<In, Out> {
   protected get keyedState(): KeyedStateBackend {
     return this.#keyedState as KeyedStateBackend;
   }
+
+  abstract processElement(value: In, timestamp: number): void;
 
   /** To be called first for each record. */
   protected enterKey(value: In): void {

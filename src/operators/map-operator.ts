@@ -1,9 +1,9 @@
 import type { MapFunction } from '../api/functions.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** One result per record. */
-export class MapOperator<In, Out> extends OperatorBase<In, Out> {
+export class MapOperator<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
   readonly #fn: MapFunction<In, Out>;
   readonly #call: (value: In) => Out;
 

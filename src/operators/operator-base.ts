@@ -1,7 +1,9 @@
+import type { CheckpointedFunction } from '../api/checkpointed-function.js';
 import type { RichFunction } from '../api/functions.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError, UserFunctionError } from '../base/errors.js';
-import type { OperatorContext, Output, StreamOperator, WatermarkStatus } from './operator.js';
+import { FunctionOperatorState, isCheckpointed } from './checkpointed-state.js';
+import type { OperatorContext, Output, WatermarkStatus } from './operator.js';
 
 /**
  * What all operators share: the context, the watermark, and how a failure of the author's code gets the operator's name.
@@ -10,11 +12,12 @@ import type { OperatorContext, Output, StreamOperator, WatermarkStatus } from '.
  * error that already carries a code passes through every operator above it unchanged. V8 keeps handlers in a side table:
  * a `try` costs nothing until something is thrown (docs/decisions/0050).
  */
-export abstract class OperatorBase<In, Out> implements StreamOperator<In, Out> {
+export abstract class OperatorBase<Out> {
   protected output: Output<Out> = closedOutput;
   protected currentWatermark = NO_TIMESTAMP;
   #context: OperatorContext<Out> | null = null;
   readonly #functions: RichFunction[] = [];
+  #checkpointed: { readonly fn: CheckpointedFunction; readonly state: FunctionOperatorState } | null = null;
 
   /** The context; only from `open` on. */
   protected get context(): OperatorContext<Out> {
@@ -27,8 +30,6 @@ export abstract class OperatorBase<In, Out> implements StreamOperator<In, Out> {
     this.#context = context;
     this.output = context.output;
   }
-
-  abstract processElement(value: In, timestamp: number): void;
 
   processWatermark(timestamp: number): void {
     this.currentWatermark = timestamp;
@@ -50,16 +51,30 @@ export abstract class OperatorBase<In, Out> implements StreamOperator<In, Out> {
     this.#functions.push(fn);
     try {
       fn.setRuntimeContext?.(this.context.runtime);
-      this.initialiseFunctionState(fn);
+      if (isCheckpointed(fn)) this.#initialiseState(fn);
       fn.open?.(this.context.runtime);
     } catch (error) {
       throw this.failure(error, 'open');
     }
   }
 
-  /** Between `setRuntimeContext` and `open`: where a function gets its operator state back. */
-  protected initialiseFunctionState(_fn: RichFunction): void {
-    // Most operators hold no operator state of their functions.
+  snapshotOperatorState(): Readonly<Record<string, readonly unknown[]>> {
+    const checkpointed = this.#checkpointed;
+    if (checkpointed === null) return noLists;
+    try {
+      checkpointed.fn.snapshotState();
+    } catch (error) {
+      throw this.failure(error, 'snapshotState');
+    }
+    return checkpointed.state.snapshot();
+  }
+
+  notifyCheckpointComplete(checkpointId: number): void {
+    try {
+      this.#checkpointed?.fn.notifyCheckpointComplete?.(checkpointId);
+    } catch (error) {
+      throw this.failure(error, 'notifyCheckpointComplete');
+    }
   }
 
   /** What to throw instead of an error that came out of the author's code. */
@@ -79,6 +94,12 @@ export abstract class OperatorBase<In, Out> implements StreamOperator<In, Out> {
       details,
       cause: error,
     });
+  }
+
+  #initialiseState(fn: CheckpointedFunction): void {
+    const state = new FunctionOperatorState(this.context.operatorState);
+    fn.initializeState(state);
+    this.#checkpointed = { fn, state };
   }
 
   #closeFunction(fn: RichFunction): void {
@@ -106,6 +127,8 @@ function currentKeyOrNothing(keyedState: { getCurrentKey(): unknown }): unknown 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+const noLists: Readonly<Record<string, readonly unknown[]>> = {};
 
 /** Stands in before `open`: emitting then is a defect. */
 const closedOutput: Output<unknown> = {

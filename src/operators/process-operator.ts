@@ -1,10 +1,10 @@
 import type { ProcessFunction } from '../api/process-function.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 import { KeylessTimerService, OperatorProcessContext } from './process-context.js';
 
 /** Runs a `ProcessFunction`: any number of results and side outputs per record, no key. */
-export class ProcessOperator<In, Out> extends OperatorBase<In, Out> {
+export class ProcessOperator<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
   readonly #fn: ProcessFunction<In, Out>;
   #timers: KeylessTimerService | null = null;
   #functionContext: OperatorProcessContext<Out> | null = null;

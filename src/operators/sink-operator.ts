@@ -1,10 +1,10 @@
 import type { SinkContext, SinkFunction } from '../api/sink-function.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
-import type { OperatorContext } from './operator.js';
+import type { OperatorContext, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** Ends a stream in the author's own code. */
-export class SinkOperator<In> extends OperatorBase<In, never> implements SinkContext {
+export class SinkOperator<In> extends OperatorBase<never> implements StreamOperator<In, never>, SinkContext {
   readonly #fn: SinkFunction<In>;
   readonly #call: (value: In, context: SinkContext) => void;
   #recordTimestamp = NO_TIMESTAMP;
@@ -39,7 +39,7 @@ export class SinkOperator<In> extends OperatorBase<In, never> implements SinkCon
 }
 
 /** Writes each value as a line: strings as they are, everything else as JSON. */
-export class PrintOperator<In> extends OperatorBase<In, never> {
+export class PrintOperator<In> extends OperatorBase<never> implements StreamOperator<In, never> {
   readonly #prefix: string;
   readonly #write: (line: string) => void;
 

@@ -6,18 +6,13 @@ import type { TwoInputStreamOperator, WatermarkStatus } from './operator.js';
 
 /** What operators with two inputs share: one watermark and one status of two. */
 export abstract class TwoInputOperatorBase<In1, In2, Out>
-  extends OperatorBase<never, Out>
+  extends OperatorBase<Out>
   implements TwoInputStreamOperator<In1, In2, Out>
 {
   readonly #combined = new CombinedWatermark();
 
   abstract processElement1(value: In1, timestamp: number): void;
   abstract processElement2(value: In2, timestamp: number): void;
-
-  /** A record without an input number is a defect of the caller. */
-  override processElement(): never {
-    throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'a record of a two-input operator has an input number');
-  }
 
   processWatermark1(timestamp: number): void {
     if (this.#combined.updateWatermark(0, timestamp)) this.processWatermark(this.#combined.combined);
