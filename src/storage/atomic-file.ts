@@ -57,7 +57,8 @@ async function openIfPresent(path: string, corruptCode: ErrorCode): Promise<Fram
   try {
     return await FramedFileReader.open(path, { kind: fileKinds.atomic, corruptCode });
   } catch (error) {
-    if (error instanceof Error && systemCode(error.cause) === 'ENOENT') return null;
+    const cause = error instanceof Error ? systemCode(error.cause) : '';
+    if (cause === 'ENOENT' || cause === 'ENOTDIR') return null;
     throw error;
   }
 }

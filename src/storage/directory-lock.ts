@@ -152,7 +152,9 @@ function answers(path: string): Promise<boolean> {
 }
 
 function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

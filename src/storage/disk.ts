@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js';
 
 /**
@@ -69,5 +70,35 @@ export async function syncDirectory(path: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Creates a directory and those above it that are missing, durably. */
+export async function createDirectory(path: string): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+  } catch (error) {
+    throw storageError(error, 'create the folder', path);
+  }
+}
+
+/** Names of the entries of a directory, sorted; none when there is no such directory. */
+export async function listDirectory(path: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw storageError(error, 'list the folder', path);
+  }
+}
+
+/** Removes a file, if it is there. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storageError(error, 'remove the file', path);
   }
 }

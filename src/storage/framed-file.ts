@@ -14,6 +14,7 @@ import {
   FRAME_DAMAGED,
   FRAME_HEADER_BYTES,
   FRAME_INCOMPLETE,
+  isZero,
   sealFrame,
   type FileKind,
 } from './frame-codec.js';
@@ -198,6 +199,7 @@ export interface ScanResult {
   readonly isTorn: boolean;
 }
 
+const FIRST_READ_BYTES = 4096;
 const READ_BLOCK_BYTES = 512 << 10;
 
 /** Reads a framed file. Damage is thrown, naming file and position; it is never passed over. */
@@ -233,6 +235,38 @@ export class FramedFileReader {
       await file?.close();
       throw storageError(error, 'open the file', path);
     }
+  }
+
+  /** Whether the file was never finished being created: its header is missing, not wrong. */
+  static async isUnfinished(path: string): Promise<boolean> {
+    const header = Buffer.alloc(FILE_HEADER_BYTES);
+    let file: FileHandle | null = null;
+    try {
+      file = await open(path, 'r');
+      const length = await readFully(file, header, FILE_HEADER_BYTES, 0);
+      return length < FILE_HEADER_BYTES || isZero(header, 0, FILE_HEADER_BYTES);
+    } catch (error) {
+      throw storageError(error, 'open the file', path);
+    } finally {
+      await file?.close();
+    }
+  }
+
+  /**
+   * The payload of the first frame, and where the next one starts; `null` when the file ends, or was torn, before it.
+   *
+   * @throws `corruptCode` when the frame is damaged
+   */
+  async readFirst(): Promise<{ readonly payload: Buffer; readonly nextPosition: number } | null> {
+    const block = await this.#readBlock(FILE_HEADER_BYTES, this.sizeBytes, FIRST_READ_BYTES);
+    const start = block.payloadStarts[0];
+    const length = block.payloadLengths[0];
+    if (start === undefined || length === undefined) {
+      await this.#judgeEnd(FILE_HEADER_BYTES);
+      return null;
+    }
+    const payload = block.buffer.subarray(start, start + length);
+    return { payload, nextPosition: block.positions[1] ?? block.nextPosition };
   }
 
   /**
