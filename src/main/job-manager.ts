@@ -82,7 +82,8 @@ export class JobManager implements JobControl {
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
   static async create(options: JobManagerOptions): Promise<JobManager> {
     const { port, plan, clock, settings, checkpoints } = options;
-    const topics = await openJobTopics({ port, plan, clock, ...settings });
+    const { retentionMs, retentionBytes } = settings;
+    const topics = await openJobTopics({ port, plan, clock, retentionMs, retentionBytes });
     let onReplyFailure: (error: Error) => void = () => undefined;
     const replies =
       plan.responseTopic === null
