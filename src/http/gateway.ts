@@ -53,6 +53,10 @@ export interface GatewayOptions {
 
 /** How often the runtime looks for connections that are too slow. */
 const SLOW_CHECK_MS_MAX = 5_000;
+/** How long the last answers may take to leave before their connections are cut. */
+const FLUSH_MS = 1_000;
+/** How often connections are looked through meanwhile. */
+const SWEEP_MS = 20;
 /** A connection on which nothing moves for longer than any request may take belongs to nobody. */
 const STALE_GRACE_MS = 30_000;
 
@@ -63,7 +67,8 @@ export class Gateway {
   readonly #wheel: TimerWheel;
   readonly #allowed = new AllowedMethods();
   readonly #ownRoutes: DocumentedRoute[] = [];
-  #connectionCount = 0;
+  readonly #sockets = new Set<Socket>();
+  #draining: Promise<number> | null = null;
   #closing: Promise<void> | null = null;
 
   /**
@@ -146,7 +151,7 @@ export class Gateway {
       resultCount: results.count,
       resultBytes: results.bytes,
       receivingBytes: budget.usedBytes,
-      connectionCount: this.#connectionCount,
+      connectionCount: this.#sockets.size,
     });
   }
 
@@ -156,7 +161,12 @@ export class Gateway {
    *
    * @returns how many requests were cut off.
    */
-  async drain(deadlineMs: number): Promise<number> {
+  drain(deadlineMs: number): Promise<number> {
+    this.#draining ??= this.#drain(deadlineMs);
+    return this.#draining;
+  }
+
+  async #drain(deadlineMs: number): Promise<number> {
     const { pending } = this.#context;
     this.#context.isDraining = true;
     pending.endWaiters('shut-down');
@@ -182,11 +192,24 @@ export class Gateway {
     this.#context.isDraining = true;
     this.#context.pending.endAll('shut-down');
     const closed = this.#app.close();
-    // An answer that its client does not read would keep the process from stopping.
-    const limit = setTimeout(() => this.#app.server.closeAllConnections(), FLUSH_MS);
+    const untilMs = this.#options.monotonic.nowMs() + FLUSH_MS;
+    const sweep = setInterval(() => this.#closeIdleSockets(untilMs), SWEEP_MS);
+    this.#closeIdleSockets(untilMs);
     await closed;
-    clearTimeout(limit);
+    clearInterval(sweep);
     this.#wheel.close();
+  }
+
+  /**
+   * Closes connections on which no answer is under way; after the limit, all. The runtime alone would wait for a connection
+   * that has not sent its first request yet, and for one whose last answer has just left.
+   */
+  #closeIdleSockets(untilMs: number): void {
+    const isOverdue = this.#options.monotonic.nowMs() >= untilMs;
+    for (const socket of this.#sockets) {
+      if (isOverdue) socket.destroy();
+      else if (answerOf(socket) === null) socket.destroySoon();
+    }
   }
 
   #buildServer(config: GatewayConfig): FastifyInstance {
@@ -217,10 +240,8 @@ export class Gateway {
     // Counted by the gateway itself: the runtime would drop what is over its limit without a word.
     app.server.maxHeadersCount = 0;
     app.server.on('connection', (socket) => {
-      this.#connectionCount += 1;
-      socket.once('close', () => {
-        this.#connectionCount -= 1;
-      });
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
     app.setErrorHandler((error, _request, reply) => this.#onError(error, reply));
     app.setNotFoundHandler((request, reply) => this.#onNotFound(request, reply));
@@ -228,10 +249,7 @@ export class Gateway {
   }
 
   async #addRoutes(): Promise<void> {
-    await this.#app.register((scope, _options, done) => {
-      this.#addOwnRoutes(scope);
-      done();
-    });
+    await this.#app.register(async (scope) => this.#addOwnRoutes(scope));
     const compiler = new SchemaCompiler();
     for (const route of this.#options.control.routes()) await this.#addJobRoute(route, compiler);
   }
@@ -327,8 +345,8 @@ export class Gateway {
 
   #onNotFound(request: FastifyRequest, reply: FastifyReply): void {
     const { unmatched } = this.#context.metrics;
-    const { pathname } = new URL(request.raw.url ?? '/', 'http://gateway');
-    const allow = this.#allowed.of(pathname);
+    const [path = ''] = (request.raw.url ?? '').split('?', 1);
+    const allow = this.#allowed.of(path);
     if (allow === '') {
       this.#answer(reply, { code: 'MILLRACE_REQUEST_NOT_FOUND' }, unmatched);
     } else if (request.method === 'OPTIONS') {
@@ -347,7 +365,7 @@ export class Gateway {
   /** What came was no request: slow, too large, or not HTTP. The connection cannot be used any more. */
   #onParserError(error: Error, socket: Socket): void {
     const problem = problemOfParserError(error);
-    if (problem === null || !socket.writable || hasAnswerUnderWay(socket)) {
+    if (problem === null || !socket.writable || answerOf(socket)?.headersSent === true) {
       socket.destroy();
       return;
     }
@@ -356,11 +374,7 @@ export class Gateway {
   }
 }
 
-/** How long an answer may take to leave before connections are cut at the end. */
-const FLUSH_MS = 1_000;
-
-/** Whether a response has begun on this socket, so that another one would land in the middle of it. */
-function hasAnswerUnderWay(socket: Socket): boolean {
-  const { _httpMessage: message } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null };
-  return message?.headersSent === true;
+/** The answer that the runtime is writing, or waits for, on this socket. */
+function answerOf(socket: Socket): { readonly headersSent: boolean } | null {
+  return (socket as Socket & { _httpMessage?: { headersSent: boolean } | null })._httpMessage ?? null;
 }

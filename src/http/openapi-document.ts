@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 
 import type { JobControl, RequestRoute } from '../main/job-control.js';
+import { placeSchema } from './openapi-schema.js';
+import type { PlacedSchema } from './openapi-schema.js';
 
 /**
  * The OpenAPI document and the page that shows it, in a small server of their own that never listens: it declares the same
@@ -87,39 +89,45 @@ export async function buildDocumentation(options: DocumentationOptions): Promise
       ],
     },
   });
-  if (options.page) await addPage(app);
-  for (const route of options.control.routes()) declare(app, documentJobRoute(route));
-  for (const route of options.ownRoutes) declare(app, route);
+  const schemas = new SchemaShelf();
+  let finished: object | null = null;
+  const document = (): object => (finished ??= schemas.fill(app.swagger()));
+  if (options.page) await addPage(app, document);
+  for (const route of options.control.routes()) declare(app, documentJobRoute(route, schemas), document);
+  for (const route of options.ownRoutes) declare(app, route, document);
   await app.ready();
   return app;
 }
 
-async function addPage(app: FastifyInstance): Promise<void> {
+async function addPage(app: FastifyInstance, document: () => object): Promise<void> {
   const { default: swaggerUi } = await import('@fastify/swagger-ui');
   await app.register(swaggerUi, {
     routePrefix: DOCS_PATH,
     staticCSP: PAGE_POLICY,
+    transformSpecification: () => document() as Record<string, unknown>,
+    transformSpecificationClone: false,
     // Not the badge that would ask a validator on the internet.
     uiConfig: { validatorUrl: null, docExpansion: 'list' },
   });
 }
 
-function declare(app: FastifyInstance, route: DocumentedRoute): void {
-  const handler = (): unknown => (route.path === DOCUMENT_PATH ? app.swagger() : undefined);
+function declare(app: FastifyInstance, route: DocumentedRoute, document: () => object): void {
+  const handler = (): unknown => (route.path === DOCUMENT_PATH ? document() : undefined);
   app.route({ method: route.method, url: route.path, schema: route.schema, handler });
 }
 
-function documentJobRoute(route: RequestRoute): DocumentedRoute {
+function documentJobRoute(route: RequestRoute, schemas: SchemaShelf): DocumentedRoute {
   const names = route.path.split('/').filter((segment) => segment.startsWith(':'));
   const params = Object.fromEntries(names.map((name) => [name.slice(1), { type: 'string' }]));
+  const answer = { 'application/json': { schema: schemas.put(route.responseSchema ?? {}) } };
   const schema: FastifySchema = {
     tags: ['job'],
     ...(route.summary === null ? {} : { summary: route.summary }),
     ...(names.length === 0 ? {} : { params: { type: 'object', properties: params, required: Object.keys(params) } }),
-    ...(route.querySchema === null ? {} : { querystring: plain(route.querySchema) }),
-    ...(hasBody(route.method) ? { body: plain(route.bodySchema ?? {}) } : {}),
+    ...(route.querySchema === null ? {} : { querystring: placeSchema(route.querySchema, '').schema }),
+    ...(hasBody(route.method) ? { body: schemas.put(route.bodySchema ?? {}) } : {}),
     response: {
-      200: { description: 'The answer of the job', ...plain(route.responseSchema ?? {}) },
+      200: { description: 'The answer of the job', content: answer },
       '4xx': problemResponse('The request cannot be served'),
       '5xx': problemResponse('The job or the gateway could not answer'),
     },
@@ -135,7 +143,39 @@ function hasBody(method: string): boolean {
   return method !== 'GET' && method !== 'HEAD' && method !== 'DELETE';
 }
 
-/** A copy as plain JSON: schema builders hang symbols and hidden fields on their objects. */
-function plain(schema: object): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
+/**
+ * The job's schemas while the document is made. The document's maker rewrites the references of every schema that it sees, and
+ * gets those of recursive ones wrong; so it sees a mark in place of each, and the marks are filled in at the end.
+ */
+class SchemaShelf {
+  readonly #placed: PlacedSchema[] = [];
+
+  /** @returns the mark to put in the schema's place. */
+  put(schema: object): object {
+    const index = this.#placed.push(placeSchema(schema, componentName(this.#placed.length))) - 1;
+    return { [MARK]: index };
+  }
+
+  /** Puts the schemas where their marks are. */
+  fill(document: object): object {
+    const filled = this.#replace(document) as { components?: { schemas?: Record<string, object> } };
+    const schemas: Record<string, object> = { ...filled.components?.schemas };
+    for (const [index, { component }] of this.#placed.entries()) {
+      if (component !== null) schemas[componentName(index)] = component;
+    }
+    return { ...filled, components: { ...filled.components, schemas } };
+  }
+
+  #replace(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((item) => this.#replace(item));
+    if (typeof value !== 'object' || value === null) return value;
+    if (MARK in value) return this.#placed[Number(value[MARK])]?.schema;
+    return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, this.#replace(child)]));
+  }
+}
+
+const MARK = 'x-millrace-schema';
+
+function componentName(index: number): string {
+  return `schema-${index}`;
 }

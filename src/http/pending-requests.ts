@@ -174,10 +174,13 @@ export class PendingRequests {
   /** Ends everything that still waits for a place. What has a place goes on. @returns how many ended. */
   endWaiters(end: Exclude<PendingEnd, 'replied'>): number {
     let endedCount = 0;
+    // With a large one gone from the head, the next might fit: it is to end, not to be admitted.
+    this.#isAdmitting = true;
     while (this.#firstWaiter !== null) {
       this.#end(this.#firstWaiter, end, null);
       endedCount += 1;
     }
+    this.#isAdmitting = false;
     return endedCount;
   }
 

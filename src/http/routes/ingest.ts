@@ -59,7 +59,8 @@ export async function addIngestRoute(
 ): Promise<void> {
   const { route } = compiled;
   const handler = new IngestHandler(context, compiled);
-  await app.register((scope, _options, done) => {
+  // Async, so that a path that cannot be added rejects here instead of throwing in the middle of fastify's start.
+  await app.register(async (scope) => {
     scope.setErrorHandler((error, _request, reply) => compiled.onError(error, reply, compiled.metrics));
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(JSON_TYPE, (_request, payload, parsed) => handler.readBody(payload, parsed));
@@ -68,7 +69,6 @@ export async function addIngestRoute(
       url: route.path,
       handler: (request, reply) => handler.handle(request, reply),
     });
-    done();
   });
 }
 
