@@ -1,0 +1,4 @@
+/** Seeds that failed once, by simulation. They run before any other, for ever. */
+export const regressions: Readonly<Record<string, readonly number[]>> = {
+  'checkpoint/exactly-once': [],
+};
