@@ -19,7 +19,8 @@ export class AllowedMethods {
 
   /** Methods of a path as requested, for `Allow`; empty when there is no such path. `OPTIONS` is among them. */
   of(path: string): string {
-    const decoded = decode(path);
+    // A slash that was escaped is part of its segment.
+    const decoded = path.split('/').map(decodeSegment).join('/');
     const methods = new Set<string>();
     for (const { method, expression } of this.#patterns) {
       if (!expression.test(decoded)) continue;
@@ -30,10 +31,10 @@ export class AllowedMethods {
   }
 }
 
-function decode(path: string): string {
+function decodeSegment(segment: string): string {
   try {
-    return decodeURIComponent(path);
+    return decodeURIComponent(segment).replaceAll('/', '%2F');
   } catch {
-    return path;
+    return segment;
   }
 }
