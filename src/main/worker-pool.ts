@@ -81,7 +81,8 @@ export class WorkerPool {
     const { commandPort, eventPort } = link.workerPorts;
     const task: WorkerDeployment<ExecutionPlan> = { ...deployment, commandPort, eventPort };
     this.#piscina.run(task, { transferList: [commandPort, eventPort] }).then(
-      () => link.hasEnded(),
+      // Its answer to the last command may still be on its way: the ports are closed with the pool.
+      () => undefined,
       (cause: unknown) => {
         const error = cause instanceof Error ? cause : new Error(String(cause));
         link.hasDied(error);
@@ -150,13 +151,8 @@ class WorkerLink {
     this.#controlBlock.postMail();
   }
 
-  hasEnded(): void {
-    this.close();
-  }
-
   hasDied(cause: Error): void {
     this.#rejectDeath(workerLost(this.worker, cause));
-    this.close();
   }
 
   close(): void {
