@@ -21,7 +21,7 @@ const payloadBytes = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 9000 }) },
 );
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ write: payloadBytes }) },
   { weight: 2, arbitrary: fc.constant<Step>('publish') },
   { weight: 3, arbitrary: fc.constant<Step>('drain') },
@@ -50,7 +50,7 @@ class Pair {
     this.#observer = new RingObserver(ring);
   }
 
-  run(step: Step): void {
+  apply(step: Step): void {
     if (step === 'publish') this.writer.publish();
     else if (step === 'drain') expect(this.writer.drainOverflow()).toBe(!this.writer.hasOverflow);
     else if ('write' in step) this.#write(step.write);
@@ -105,9 +105,9 @@ class Pair {
 describe('a channel', () => {
   test('hands out every frame that was accepted, whole and in order, through fragments and overflow', () => {
     fc.assert(
-      fc.property(capacityBytes, startPosition, fc.array(step, { maxLength: 80 }), (capacity, position, steps) => {
+      fc.property(capacityBytes, startPosition, fc.array(anyStep, { maxLength: 80 }), (capacity, position, steps) => {
         const pair = new Pair(capacity, position);
-        for (const each of steps) pair.run(each);
+        for (const each of steps) pair.apply(each);
         pair.finish();
       }),
       { numRuns: 800 },

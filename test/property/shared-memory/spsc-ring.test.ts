@@ -9,7 +9,7 @@ import { makeControlBlock, makeRingAt } from '../../helpers/shared-memory.js';
 /** One step of either end. Payload lengths are parts of the largest one, so that every capacity meets every size. */
 type Step = { readonly write: number } | 'publish' | { readonly poll: number } | 'markBlocked';
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ write: fc.double({ min: 0, max: 1, noNaN: true }) }) },
   { weight: 3, arbitrary: fc.constant<Step>('publish') },
   { weight: 4, arbitrary: fc.record({ poll: fc.integer({ min: 1, max: 12 }) }) },
@@ -48,7 +48,7 @@ class Pair {
     this.#capacityBytes = capacity;
   }
 
-  run(step: Step): void {
+  apply(step: Step): void {
     if (step === 'publish') this.#publish();
     else if (step === 'markBlocked') this.#markBlocked();
     else if ('write' in step) this.#write(Math.round(step.write * this.producer.payloadBytesMax));
@@ -111,9 +111,9 @@ class Pair {
 describe('a ring', () => {
   test('behaves as a queue that shows what was published, at any capacity and position', () => {
     fc.assert(
-      fc.property(capacityBytes, startPosition, fc.array(step, { maxLength: 120 }), (capacity, position, steps) => {
+      fc.property(capacityBytes, startPosition, fc.array(anyStep, { maxLength: 120 }), (capacity, position, steps) => {
         const pair = new Pair(capacity, position);
-        for (const each of steps) pair.run(each);
+        for (const each of steps) pair.apply(each);
         pair.finish();
       }),
       { numRuns: 1500 },
@@ -124,7 +124,7 @@ describe('a ring', () => {
     for (const position of [0x7fffffff - 50, -50]) {
       const pair = new Pair(256, position);
       for (let i = 0; i < 400; i++)
-        pair.run((['publish', { write: (i % 9) / 8 }, { poll: 1 + (i % 3) }] as const)[i % 3] ?? 'publish');
+        pair.apply((['publish', { write: (i % 9) / 8 }, { poll: 1 + (i % 3) }] as const)[i % 3] ?? 'publish');
       pair.finish();
     }
   });
