@@ -9,8 +9,9 @@
 export const layers = {
   base: { mayImport: [], thread: 'any' },
   api: { mayImport: ['base'], thread: 'any' },
-  protocol: { mayImport: ['base', 'api'], thread: 'any' },
   'shared-memory': { mayImport: ['base'], thread: 'any' },
+  // What crosses a thread, and how it is laid into a channel: docs/decisions/0002-layers-as-data.md.
+  protocol: { mayImport: ['base', 'api', 'shared-memory'], thread: 'any' },
   metrics: { mayImport: ['base', 'shared-memory'], thread: 'any' },
   storage: { mayImport: ['base'], thread: 'any' },
   state: { mayImport: ['base', 'api', 'protocol', 'storage'], thread: 'worker' },
@@ -80,6 +81,8 @@ export const packageHomes = {
   lmdb: ['state'],
   fastify: ['http'],
   '@fastify/*': ['http'],
+  ajv: ['http'],
+  'ajv-formats': ['http'],
   kafkajs: ['connectors'],
   msgpackr: ['protocol'],
   piscina: ['main', 'workers'],
@@ -93,12 +96,14 @@ export const packageHomes = {
 /** The same for Node's own modules that do I/O, start threads or read the machine. */
 export const builtinHomes = {
   fs: ['storage', 'main', 'main.ts', 'checkpoint'],
-  worker_threads: ['main', 'workers'],
+  // protocol/ names the type of a message port, and starts no thread.
+  worker_threads: ['main', 'workers', 'protocol'],
   http: ['http'],
   https: ['http'],
-  net: ['http'],
+  // storage/ locks a data folder with a listening socket in it.
+  net: ['http', 'storage'],
   child_process: ['main'],
 };
 
 /** Layers that import none of Node's modules: they run the same in a test, in any thread, and under another runtime. */
-export const layersWithoutBuiltins = ['base', 'api', 'protocol', 'operators', 'graph'];
+export const layersWithoutBuiltins = ['base', 'api', 'operators', 'graph'];
