@@ -83,7 +83,8 @@ abstract class SingleContents<In, Result> implements WindowContents<In> {
 
   read(): readonly unknown[] | undefined {
     const result = this.#state.get();
-    return result === undefined ? undefined : [result];
+    // As in Flink, a result of nothing is no content, and the function is not called.
+    return result === undefined || result === null ? undefined : [result];
   }
 
   clear(): void {

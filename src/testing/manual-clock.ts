@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.js';
+import type { ProcessingTimeService } from '../operators/operator.js';
+
+/** A clock that a test sets. @public */
+export class ManualClock implements Clock {
+  #now: number;
+
+  constructor(nowMs = 0) {
+    this.#now = nowMs;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** May go back, as a machine's clock may. */
+  set(nowMs: number): void {
+    this.#now = nowMs;
+  }
+
+  advance(byMs: number): void {
+    this.#now += byMs;
+  }
+}
+
+interface RegisteredTimer {
+  readonly timestamp: number;
+  readonly callback: (timestamp: number) => void;
+}
+
+/** Processing-time timers on a clock that a test sets: they fire when the test says so, earliest first. */
+export class ManualTimeService implements ProcessingTimeService {
+  readonly #clock: Clock;
+  /** Sorted by timestamp, then by registration. */
+  #timers: RegisteredTimer[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  registerTimer(timestamp: number, callback: (timestamp: number) => void): void {
+    let at = this.#timers.length;
+    while (at > 0 && (this.#timers[at - 1] as RegisteredTimer).timestamp > timestamp) at--;
+    this.#timers.splice(at, 0, { timestamp, callback });
+  }
+
+  /** Fires what is due, also what the callbacks register. @returns how many fired. */
+  fireDue(): number {
+    let fired = 0;
+    for (let first = this.#timers[0]; first !== undefined && first.timestamp <= this.now(); first = this.#timers[0]) {
+      this.#timers.shift();
+      first.callback(first.timestamp);
+      fired++;
+    }
+    return fired;
+  }
+}

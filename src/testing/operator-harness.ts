@@ -1,0 +1,322 @@
+import type { KeySelector } from '../api/functions.js';
+import { keyGroupOf } from '../api/internal/key-bytes.js';
+import { DEFAULT_SHARD_COUNT, shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
+import type { OperatorStateStore } from '../api/internal/state-backend.js';
+import type { RequestHandle } from '../api/process-function.js';
+import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
+import { MillraceError } from '../base/errors.js';
+import type { OperatorCounters, WatermarkStatus } from '../operators/operator.js';
+import { MessagePackSerde } from '../protocol/msgpack-serde.js';
+import type { MemorySnapshot } from '../state/memory-state-store.js';
+import { WatermarkValve } from '../workers/watermark-valve.js';
+import { HarnessOutput } from './harness-output.js';
+import type { HarnessElement } from './harness-output.js';
+import { HarnessSubtask } from './harness-subtask.js';
+import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
+import { ManualClock } from './manual-clock.js';
+
+/** How records of one input reach the subtasks. @public */
+export interface HarnessInput {
+  /** Deals records out by key; with it the operator has keyed state. */
+  readonly key?: KeySelector<never, unknown>;
+  /** Every subtask gets every record. */
+  readonly broadcast?: boolean;
+  /** Channels whose watermarks are combined in front of the input. @defaultValue 1 */
+  readonly channels?: number;
+}
+
+/** @public */
+export interface HarnessOptions<Out> {
+  /** One entry per input. @defaultValue one input without a key */
+  readonly inputs?: readonly HarnessInput[];
+  /** @defaultValue 1 */
+  readonly parallelism?: number;
+  /** Shared by harnesses of one test. @defaultValue one that shows 0 */
+  readonly clock?: ManualClock;
+  /** @defaultValue 'operator' */
+  readonly uid?: string;
+  /** Called with each element as it is emitted, beside its being kept. */
+  readonly onOutput?: (element: HarnessElement<Out>) => void;
+  /**
+   * Whether each call also runs the mail and the timers that have become due. A test that chains harnesses does that itself,
+   * with {@link OperatorHarness.settle}, when a step is complete. @defaultValue true
+   */
+  readonly settles?: boolean;
+}
+
+/** Which input, and which of its channels. Both count from where the API does: inputs from 1, channels from 0. @public */
+export interface HarnessPlace {
+  readonly input?: 1 | 2;
+  readonly channel?: number;
+}
+
+/** Everything that the operator under test would restore from. Plain data; usable more than once. @public */
+export interface HarnessSnapshot {
+  readonly keyedState: readonly MemorySnapshot[];
+  /** Lists of each subtask, serialised. */
+  readonly operatorState: readonly Readonly<Record<string, readonly Uint8Array[]>>[];
+}
+
+/**
+ * Runs one operator in the test's own thread: explicit records, watermarks, statuses and clock; snapshot and restore, also
+ * at another parallelism. No threads, no files.
+ *
+ * State, timers, key groups and watermark combination are those of production; what is left out is the transport.
+ *
+ * @example
+ * const harness = new OperatorHarness(() => new KeyedProcessOperator(new CountFunction(), (v: Click) => v.user), {
+ *   inputs: [{ key: (v: Click) => v.user }],
+ * });
+ * harness.open();
+ * harness.processElement({ user: 'ada' }, 5);
+ * harness.processWatermark(10);
+ * harness.takeValues();
+ *
+ * @public
+ */
+export class OperatorHarness<Out> {
+  readonly clock: ManualClock;
+  readonly responses: HarnessResponse[] = [];
+  readonly #createOperator: () => AnyOperator<Out>;
+  readonly #options: HarnessOptions<Out>;
+  readonly #inputs: readonly HarnessInput[];
+  readonly #serde = new MessagePackSerde<unknown>();
+  readonly #settles: boolean;
+  #subtasks: HarnessSubtask<Out>[] = [];
+  #valves: WatermarkValve[] = [];
+  #elements: HarnessElement<Out>[] = [];
+  #offset = 0;
+  #attempt = 0;
+
+  /** @param createOperator called once per subtask, and again at each restore. */
+  constructor(createOperator: () => AnyOperator<Out>, options: HarnessOptions<Out> = {}) {
+    this.#createOperator = createOperator;
+    this.#options = options;
+    this.#inputs = options.inputs ?? [{}];
+    this.#settles = options.settles ?? true;
+    this.clock = options.clock ?? new ManualClock();
+  }
+
+  open(): void {
+    this.#start(this.#options.parallelism ?? 1, null);
+  }
+
+  /** A record with an event timestamp, or without one. */
+  processElement(
+    value: unknown,
+    timestamp?: number,
+    place: HarnessPlace & { readonly request?: RequestHandle } = {},
+  ): void {
+    const input = place.input ?? 1;
+    const offset = this.#offset++;
+    for (const subtask of this.#targetsOf(value, input, offset)) {
+      subtask.enterRecord(offset, place.request ?? null, this.clock.now());
+      this.#hand(subtask, value, timestamp ?? NO_TIMESTAMP, input);
+    }
+    this.#afterStep();
+  }
+
+  processWatermark(timestamp: number, place: HarnessPlace = {}): void {
+    this.#valve(place.input ?? 1).inputWatermark(place.channel ?? 0, timestamp);
+    this.#afterStep();
+  }
+
+  /** The watermark that ends the stream, on every channel of every input. */
+  processMaxWatermark(): void {
+    for (let index = 0; index < this.#inputs.length; index++) {
+      const input = index === 0 ? 1 : 2;
+      const channels = this.#inputs[index]?.channels ?? 1;
+      for (let channel = 0; channel < channels; channel++) this.processWatermark(MAX_WATERMARK, { input, channel });
+    }
+  }
+
+  processStatus(status: WatermarkStatus, place: HarnessPlace = {}): void {
+    this.#valve(place.input ?? 1).inputStatus(place.channel ?? 0, status);
+    this.#afterStep();
+  }
+
+  /** Sets the clock and fires the timers that are due, earliest first. */
+  setProcessingTime(nowMs: number): void {
+    this.clock.set(nowMs);
+    this.fireTimers();
+    this.#afterStep();
+  }
+
+  /** Fires the timers that are due at the clock's present time. */
+  fireTimers(): void {
+    for (const subtask of this.#subtasks) subtask.time.fireDue();
+  }
+
+  /** Runs outcomes of asynchronous requests, and timers that are due, until nothing is left. */
+  settle(): void {
+    for (const subtask of this.#subtasks) subtask.settle();
+  }
+
+  /** Takes what a checkpoint would; the operators are told that it is complete. */
+  snapshot(checkpointId = 1): HarnessSnapshot {
+    const keyedState: MemorySnapshot[] = [];
+    const operatorState: Record<string, readonly Uint8Array[]>[] = [];
+    for (const subtask of this.#subtasks) {
+      operatorState.push(this.#serialised(subtask.operator.snapshotOperatorState?.() ?? {}));
+      const keyed = subtask.snapshotKeyedState();
+      if (keyed !== null) keyedState.push(keyed);
+    }
+    for (const { operator } of this.#subtasks) operator.notifyCheckpointComplete?.(checkpointId);
+    return { keyedState, operatorState };
+  }
+
+  /** Throws the running operators away and starts new ones from a snapshot. Watermarks start anew; the clock goes on. */
+  restore(snapshot: HarnessSnapshot, options: { readonly parallelism?: number } = {}): void {
+    const parallelism = options.parallelism ?? this.#subtasks.length;
+    this.close();
+    this.#attempt++;
+    this.#start(parallelism, snapshot);
+    this.#afterStep();
+  }
+
+  /** The input has ended. */
+  finish(): void {
+    for (const { operator } of this.#subtasks) operator.finish?.();
+    this.#afterStep();
+  }
+
+  close(): void {
+    for (const { operator } of this.#subtasks) operator.close();
+    this.#subtasks = [];
+  }
+
+  /** Everything emitted since the last call, in order. */
+  takeOutput(): HarnessElement<Out>[] {
+    const elements = this.#elements;
+    this.#elements = [];
+    return elements;
+  }
+
+  /** The values of the main output since the last call of a `take…`; drops the rest. */
+  takeValues(): Out[] {
+    return this.takeOutput().flatMap((element) => (element.kind === 'record' ? [element.value] : []));
+  }
+
+  /** Sum over the subtasks, since the last start. */
+  counters(): OperatorCounters {
+    const sum: OperatorCounters = { numLateRecordsDropped: 0, numFiredTimers: 0 };
+    for (const { counters } of this.#subtasks) {
+      sum.numLateRecordsDropped += counters.numLateRecordsDropped;
+      sum.numFiredTimers += counters.numFiredTimers;
+    }
+    return sum;
+  }
+
+  #start(parallelism: number, snapshot: HarnessSnapshot | null): void {
+    this.#subtasks = [];
+    for (let index = 0; index < parallelism; index++) {
+      const receive = (element: HarnessElement<Out>): void => this.#receive(element);
+      const subtask = new HarnessSubtask(this.#createOperator(), {
+        index,
+        parallelism,
+        shardCount: DEFAULT_SHARD_COUNT,
+        isKeyed: this.#inputs.some((input) => input.key !== undefined),
+        operatorId: this.#options.uid ?? 'operator',
+        name: this.#options.uid ?? 'operator',
+        jobName: 'harness',
+        attempt: this.#attempt,
+        clock: this.clock,
+        output: new HarnessOutput(index, receive),
+        respond: (response) => this.responses.push(response),
+        operatorState: this.#restoredLists(snapshot, index, parallelism),
+        keyedState: snapshot?.keyedState ?? [],
+      });
+      this.#subtasks.push(subtask);
+    }
+    this.#valves = this.#inputs.map((input, index) => this.#createValve(input, index === 0 ? 1 : 2));
+    for (const subtask of this.#subtasks) subtask.open();
+  }
+
+  #receive(element: HarnessElement<Out>): void {
+    this.#elements.push(element);
+    this.#options.onOutput?.(element);
+  }
+
+  /** Every subtask sees the same channels, so one valve stands for those of all. */
+  #createValve(options: HarnessInput, input: 1 | 2): WatermarkValve {
+    return new WatermarkValve(options.channels ?? 1, {
+      emitWatermark: (timestamp) => {
+        for (const subtask of this.#subtasks) this.#handWatermark(subtask, timestamp, input);
+      },
+      emitStatus: (status) => {
+        for (const subtask of this.#subtasks) this.#handStatus(subtask, status, input);
+      },
+    });
+  }
+
+  #hand(subtask: HarnessSubtask<Out>, value: unknown, timestamp: number, input: 1 | 2): void {
+    if (this.#inputs.length === 1) subtask.oneInput().processElement(value, timestamp);
+    else if (input === 1) subtask.twoInputs().processElement1(value, timestamp);
+    else subtask.twoInputs().processElement2(value, timestamp);
+  }
+
+  #handWatermark(subtask: HarnessSubtask<Out>, timestamp: number, input: 1 | 2): void {
+    if (this.#inputs.length === 1) subtask.oneInput().processWatermark(timestamp);
+    else if (input === 1) subtask.twoInputs().processWatermark1(timestamp);
+    else subtask.twoInputs().processWatermark2(timestamp);
+  }
+
+  #handStatus(subtask: HarnessSubtask<Out>, status: WatermarkStatus, input: 1 | 2): void {
+    if (this.#inputs.length === 1) subtask.oneInput().processStatus(status);
+    else if (input === 1) subtask.twoInputs().processStatus1(status);
+    else subtask.twoInputs().processStatus2(status);
+  }
+
+  #targetsOf(value: unknown, input: 1 | 2, offset: number): readonly HarnessSubtask<Out>[] {
+    const parallelism = this.#subtasks.length;
+    const { key, broadcast } = this.#inputs[input - 1] ?? {};
+    if (parallelism === 1 || broadcast === true) return this.#subtasks;
+    const index =
+      key === undefined
+        ? offset % parallelism
+        : subtaskOfShard(shardOfKeyGroup(keyGroupOf(key(value as never)), DEFAULT_SHARD_COUNT), parallelism);
+    const target = this.#subtasks[index];
+    if (target === undefined) throw notOpen();
+    return [target];
+  }
+
+  #valve(input: 1 | 2): WatermarkValve {
+    const valve = this.#valves[input - 1];
+    if (valve === undefined) throw notOpen();
+    return valve;
+  }
+
+  #afterStep(): void {
+    if (this.#settles) this.settle();
+  }
+
+  #serialised(lists: Readonly<Record<string, readonly unknown[]>>): Record<string, readonly Uint8Array[]> {
+    const serialised: Record<string, readonly Uint8Array[]> = {};
+    for (const [name, entries] of Object.entries(lists)) {
+      serialised[name] = entries.map((entry) => Uint8Array.from(this.#serde.serialise(entry)));
+    }
+    return serialised;
+  }
+
+  /** At the same parallelism each subtask gets its own lists back; else entries are dealt out in contiguous runs. */
+  #restoredLists(snapshot: HarnessSnapshot | null, index: number, parallelism: number): OperatorStateStore {
+    const all = (name: string): readonly Uint8Array[] | undefined => {
+      const lists = snapshot?.operatorState.flatMap((state) => (state[name] === undefined ? [] : [state[name]]));
+      return lists === undefined || lists.length === 0 ? undefined : lists.flat();
+    };
+    const own = (name: string): readonly Uint8Array[] | undefined => {
+      if (snapshot?.operatorState.length === parallelism) return snapshot.operatorState[index]?.[name];
+      const entries = all(name);
+      if (entries === undefined) return undefined;
+      const start = Math.floor((index * entries.length) / parallelism);
+      return entries.slice(start, Math.floor(((index + 1) * entries.length) / parallelism));
+    };
+    const decode = (entries: readonly Uint8Array[] | undefined): readonly unknown[] | undefined =>
+      entries?.map((bytes) => this.#serde.deserialise(bytes));
+    return { restored: (name) => decode(own(name)), restoredUnion: (name) => decode(all(name)) };
+  }
+}
+
+function notOpen(): MillraceError {
+  return new MillraceError('MILLRACE_JOB_INVALID', 'the harness is not open, or the operator has no such input');
+}
