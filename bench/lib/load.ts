@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { projectDir } from './child.js';
+
+/** A closed loop: each connection sends its next request when the last is answered. */
+export interface LoadPlan {
+  readonly url: string;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  /** Taken in turn by each connection. */
+  readonly paths: readonly string[];
+  readonly body: string;
+}
+
+export interface LoadResult {
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  /** Answers other than 2xx, errors and time-outs. */
+  readonly failures: number;
+}
+
+/** Runs a load in a separate process. Throws when a request failed: a figure with failures is no figure. */
+export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  const args = ['build/bench/lib/load-process.js', JSON.stringify(plan)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: projectDir });
+  const result = JSON.parse(stdout) as LoadResult;
+  if (result.failures > 0) throw new Error(`${String(result.failures)} requests to ${plan.url} failed`);
+  return result;
+}

@@ -1,0 +1,49 @@
+/**
+ * `npm run bench`: every suite, as one table and as JSON. `npm run bench -- http ring`: only these.
+ *
+ * Figures are medians; claims are ratios against a peer or a limit of the same run, since machines differ by the hour.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { arch, availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectDir } from './lib/child.js';
+import { formatTable, type Suite, type SuiteResult } from './lib/report.js';
+
+const suites: readonly Suite[] = [
+  { name: 'calibration', run: async () => (await import('./calibration.js')).run() },
+  { name: 'ring', run: async () => (await import('./micro/ring.js')).run() },
+  { name: 'log', run: async () => (await import('./micro/log.js')).run() },
+  { name: 'state', run: async () => (await import('./micro/state.js')).run() },
+  { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
+  { name: 'startup', run: async () => (await import('./startup.js')).run() },
+  { name: 'http', run: async () => (await import('./http.js')).run() },
+];
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no such suite: ${unknown.join(', ')}; there are ${suites.map(({ name }) => name).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+
+const chosen = positionals.length === 0 ? suites : suites.filter(({ name }) => positionals.includes(name));
+const results: SuiteResult[] = [];
+for (const { name, run } of chosen) {
+  process.stderr.write(`${name} …\n`);
+  const startedAt = performance.now();
+  const rows = await run();
+  results.push({ suite: name, seconds: (performance.now() - startedAt) / 1000, rows });
+}
+
+const machine = { node: process.version, arch: arch(), cpu: cpus()[0]?.model ?? '', cores: availableParallelism() };
+process.stdout.write(
+  `Node ${machine.node}, ${machine.cpu}, ${String(machine.cores)} cores\n\n${formatTable(results)}\n`,
+);
+
+const file = values.json ?? join(projectDir, 'build', 'bench-results.json');
+await mkdir(join(projectDir, 'build'), { recursive: true });
+await writeFile(file, `${JSON.stringify({ at: new Date().toISOString(), machine, results }, null, 2)}\n`);
+process.stdout.write(`\nwritten to ${file}\n`);
