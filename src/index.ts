@@ -29,7 +29,6 @@ export {
   collection,
   generator,
   topic,
-  type KeyedSource,
   type KeyedTopicSourceOptions,
   type Source,
   type TopicSourceOptions,

@@ -11,7 +11,7 @@ import {
   type RequestsOptions,
   type RouteInput,
 } from './requests.js';
-import { collection, generator, type KeyedSource, type Source } from './source.js';
+import { collection, generator, type Source } from './source.js';
 import type { WatermarkStrategy } from './watermark-strategy.js';
 
 /** One route, or several that share a source. */
@@ -63,24 +63,16 @@ export class StreamEnvironment {
     return this.#addSource(spec, null, undefined, spec.key);
   }
 
-  /** Records of a topic, or of any other {@link Source}. A source that promises a key gives a keyed stream. */
+  /** Records of a topic, or of any other {@link Source}. A source with a key gives a keyed stream. */
   fromSource<T, K>(
-    source: KeyedSource<T, K>,
+    source: Source<T, K>,
     watermarkStrategy?: WatermarkStrategy<NoInfer<T>>,
     name?: string,
-  ): KeyedStreamSource<T, K>;
-  fromSource<T>(
-    source: Source<T>,
-    watermarkStrategy?: WatermarkStrategy<NoInfer<T>>,
-    name?: string,
-  ): SingleOutputStreamOperator<T>;
-  fromSource<T>(
-    source: Source<T> | KeyedSource<T, unknown>,
-    watermarkStrategy?: WatermarkStrategy<T>,
-    name?: string,
-  ): unknown {
-    const key = 'key' in source ? (source.key as KeySelector<unknown, unknown>) : null;
-    return this.#addSource(source.spec, (watermarkStrategy ?? null) as WatermarkStrategy<unknown> | null, name, key);
+  ): [K] extends [never] ? SingleOutputStreamOperator<T> : KeyedStreamSource<T, K>;
+  fromSource<T>(source: Source<T, unknown>, watermarkStrategy?: WatermarkStrategy<T>, name?: string): unknown {
+    const { spec } = source;
+    const key = spec.kind === 'topic-source' || spec.kind === 'requests' ? spec.key : null;
+    return this.#addSource(spec, (watermarkStrategy ?? null) as WatermarkStrategy<unknown> | null, name, key);
   }
 
   /** Values that the job module holds, then the end of input. As `fromSource(collection(values))`. */
@@ -91,12 +83,9 @@ export class StreamEnvironment {
     return this.fromSource(collection(values), watermarkStrategy);
   }
 
-  /** Values computed in the workers from their index. As `fromSource(generator(next))`. */
-  fromGenerator<T>(
-    next: (index: number) => T | undefined,
-    watermarkStrategy?: WatermarkStrategy<NoInfer<T>>,
-  ): SingleOutputStreamOperator<T> {
-    return this.fromSource(generator(next), watermarkStrategy);
+  /** Values computed in the workers from their index. As `fromSource(generator(next))`, which also takes a watermark strategy. */
+  fromGenerator<T>(next: (index: number) => T | undefined): SingleOutputStreamOperator<T> {
+    return this.fromSource<T, never>(generator(next));
   }
 
   #addSource(

@@ -6,10 +6,15 @@ import type { JobGraph, OnError } from './internal/transformation.js';
 /** @public */
 export interface JobOptions {
   /**
-   * What becomes of a record whose processing threw. `fail`: the job stops. `skip`: the record is dropped and counted.
-   * Its request gets a 500 at once either way.
+   * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once in any case.
    *
-   * @defaultValue 'fail'
+   * - `reject`: a record that came from a request is dropped, since its caller was told; any other record stops the job.
+   * - `skip`: the record is dropped and counted.
+   * - `fail`: the job stops.
+   *
+   * State that the record changed before its function threw stays changed, unless the job goes back to a checkpoint.
+   *
+   * @defaultValue 'reject'
    */
   readonly onError?: OnError;
 }
@@ -28,7 +33,7 @@ export interface JobDefinition {
 
 /** Job names become part of topic names. */
 const JOB_NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip']);
+const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject']);
 
 /**
  * Defines a job. Nothing runs and nothing is opened: the main thread and every worker import the module and call
@@ -62,10 +67,10 @@ export function defineJob(
       hint: 'Give defineJob a function that takes env.',
     });
   }
-  const onError = options.onError ?? 'fail';
+  const onError = options.onError ?? 'reject';
   if (!ON_ERROR.has(onError)) {
     throw new MillraceError('MILLRACE_JOB_INVALID', `job "${name}" has onError ${JSON.stringify(onError)}`, {
-      hint: 'Choose "fail" or "skip".',
+      hint: 'Choose "reject", "skip" or "fail".',
     });
   }
   return { name, build: () => buildJob(name, define, onError) };

@@ -57,7 +57,9 @@ export interface KeyedRequestsOptions<Body, Query, Request, K> extends RequestsO
 /** One route with options of its own. Made by {@link route}. @public */
 export interface RouteDeclaration<Route extends string, Body, Query> {
   readonly route: Route;
-  readonly options: RouteOptions<Body, Query>;
+  readonly options: RouteOptions<unknown, unknown>;
+  /** Only types. */
+  readonly schemas?: { readonly body: Body; readonly query: Query };
 }
 
 /** @public */
@@ -75,7 +77,7 @@ export function route<const Route extends RoutePattern, const Body = NoSchema, c
   pattern: Route,
   options: RouteOptions<Body, Query> = {},
 ): RouteDeclaration<Route, Body, Query> {
-  return { route: pattern, options };
+  return { route: pattern, options: options as RouteOptions<unknown, unknown> };
 }
 
 /** What a schema describes; `Otherwise` where there is none. @public */

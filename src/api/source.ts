@@ -5,16 +5,16 @@ import type { SourceSpec } from './internal/operator-spec.js';
 import { requireTopicName } from './internal/topic-name.js';
 import type { Serde } from './serde.js';
 
-/** Where a stream's records come from. Given to `env.fromSource`. @public */
-export interface Source<T> {
+/**
+ * Where a stream's records come from. Given to `env.fromSource`. `K` is the key by which the source's topic is partitioned,
+ * so that its stream is keyed from the start; `never` when there is none.
+ *
+ * @public
+ */
+export interface Source<T, K = never> {
   readonly spec: SourceSpec;
-  /** Only a type. */
-  readonly recordType?: T;
-}
-
-/** A source whose topic is partitioned by a key, so that its stream is keyed from the start. @public */
-export interface KeyedSource<T, K> extends Source<T> {
-  readonly key: KeySelector<T, K>;
+  /** Only types. */
+  readonly types?: { readonly record: T; readonly key: K };
 }
 
 /** @public */
@@ -37,24 +37,24 @@ export function topic<T, K extends Key>(
   name: string,
   serde: Serde<T>,
   options: KeyedTopicSourceOptions<T, K>,
-): KeyedSource<T, K>;
+): Source<T, K>;
 /** @public */
 export function topic<T>(name: string, serde: Serde<T>, options?: TopicSourceOptions): Source<T>;
 export function topic<T>(
   name: string,
   serde: Serde<T>,
   options: TopicSourceOptions & { readonly key?: KeySelector<T, unknown> } = {},
-): Source<T> {
+): Source<T, unknown> {
   requireTopicName(name);
-  const key = options.key ?? null;
-  const spec: SourceSpec = {
-    kind: 'topic-source',
-    topic: name,
-    serde,
-    key: key as KeySelector<unknown, unknown> | null,
-    startFrom: options.startFrom ?? 'earliest',
+  return {
+    spec: {
+      kind: 'topic-source',
+      topic: name,
+      serde,
+      key: (options.key ?? null) as KeySelector<unknown, unknown> | null,
+      startFrom: options.startFrom ?? 'earliest',
+    },
   };
-  return key === null ? { spec } : ({ spec, key } as KeyedSource<T, unknown>);
 }
 
 /** Values that the job module holds, then the end of input. One subtask unless the source's parallelism is set. @public */

@@ -143,7 +143,7 @@ function firstDifferenceOfLists<T>(
   actual: readonly T[],
   what: string,
   describe: (item: T) => string,
-  difference: (expected: T, actual: T) => string | null,
+  difference: (place: string, expected: T, actual: T) => string | null,
 ): string | null {
   for (let index = 0; index < Math.max(expected.length, actual.length); index++) {
     const a = expected[index];
@@ -151,15 +151,17 @@ function firstDifferenceOfLists<T>(
     const place = `${what} ${String(index + 1)}`;
     if (a === undefined) return `${place} is ${b === undefined ? 'missing' : describe(b)} here and missing on main`;
     if (b === undefined) return `${place} is missing here and ${describe(a)} on main`;
-    const found = difference(a, b);
-    if (found !== null) return `${place}, ${found}`;
+    const found = difference(place, a, b);
+    if (found !== null) return found;
   }
   return null;
 }
 
-function differenceOfNodes(expected: NodeFingerprint, actual: NodeFingerprint): string | null {
-  if (expected.kind !== actual.kind) return `is ${describeNode(actual)} here and ${describeNode(expected)} on main`;
-  const what = describeNode(expected);
+function differenceOfNodes(place: string, expected: NodeFingerprint, actual: NodeFingerprint): string | null {
+  if (expected.kind !== actual.kind) {
+    return `${place} is ${describeNode(actual)} here and ${describeNode(expected)} on main`;
+  }
+  const what = `${place}, ${describeNode(expected)}`;
   return (
     differenceIn(what, 'uid', expected.id, actual.id) ??
     differenceIn(what, 'name', expected.name, actual.name) ??
@@ -181,11 +183,11 @@ function differenceOfSettings(
   return null;
 }
 
-function differenceOfEdges(expected: EdgeFingerprint, actual: EdgeFingerprint): string | null {
+function differenceOfEdges(place: string, expected: EdgeFingerprint, actual: EdgeFingerprint): string | null {
   if (expected.source !== actual.source || expected.target !== actual.target) {
-    return `is ${describeEdge(actual)} here and ${describeEdge(expected)} on main`;
+    return `${place} is ${describeEdge(actual)} here and ${describeEdge(expected)} on main`;
   }
-  const what = describeEdge(expected);
+  const what = `${place}, ${describeEdge(expected)}`;
   return (
     differenceIn(what, 'input', expected.input, actual.input) ??
     differenceIn(what, 'side output', expected.sideTag ?? 'none', actual.sideTag ?? 'none') ??

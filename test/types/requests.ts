@@ -110,6 +110,12 @@ export function severalRoutesAreAUnion(): void {
     body: Add,
     key: (request) => (request.method === 'POST' ? request.body.amount : request.params.x),
   });
+  const query = Type.Object({ unit: Type.String() });
+  env.requests([route('POST /b/:x', { query }), 'DELETE /b/:x'], { body: Add, headers: ['x-user'] }).map((request) => {
+    if (request.method === 'DELETE') return undefined;
+    sameType<typeof request.query, { unit: string }>(true);
+    return request.body.amount;
+  });
   // @ts-expect-error no route at all
   env.requests([]);
 }

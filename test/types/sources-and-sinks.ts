@@ -54,9 +54,28 @@ export function sourcesGiveTheirType(): void {
   sameType<typeof generated, SingleOutputStreamOperator<string>>(true);
   env.fromSource(topic('bids', jsonSerde<Bid>()), WatermarkStrategy.boundedOutOfOrderness(2_000), 'bids');
   env.fromSource(
-    collection<Bid>([]),
+    generator((index) => ({ auction: index, time: index })),
     WatermarkStrategy.monotonousTimestamps<Bid>().withTimestampAssigner((bid) => bid.time),
   );
+
+  env.fromSource(collection<Bid>([]), undefined, 'bids').map((bid) => bid.time);
+
+  const byTime = WatermarkStrategy.monotonousTimestamps<Bid>().withTimestampAssigner((bid) => bid.time);
+  env
+    .fromSource(
+      generator((index) => ({ auction: index, time: index })),
+      byTime,
+    )
+    .map((bid) => bid.time);
+  env
+    .fromSource(
+      generator((index) => ({ auction: index })),
+      WatermarkStrategy.boundedOutOfOrderness(5),
+    )
+    .map((bid) => bid.auction);
+  const indices = generator((index) => index);
+  // @ts-expect-error the strategy is for bids
+  env.fromSource(indices, byTime);
 
   // @ts-expect-error there is no such field
   topic('bids', jsonSerde<Bid>(), { key: (bid) => bid.bidder });
