@@ -40,20 +40,34 @@ export class ReceiveBudget {
 /** Told once: the body, or why there is none. */
 export type BodyCallback = (error: Error | null, body?: Buffer) => void;
 
-const EMPTY = Buffer.alloc(0);
+const READER = Symbol('millrace.body-reader');
+
+interface ReadMessage extends IncomingMessage {
+  [READER]?: BodyReader;
+}
+
+// One function each for all messages, not one closure each per message.
+function onData(this: ReadMessage, chunk: Buffer): void {
+  this[READER]?.receive(chunk);
+}
+function onEnd(this: ReadMessage): void {
+  this[READER]?.end();
+}
+function onClose(this: ReadMessage): void {
+  this[READER]?.abort();
+}
 
 /** Reads one body. */
 export class BodyReader {
-  readonly #message: IncomingMessage;
+  readonly #message: ReadMessage;
   readonly #limitBytes: number;
   readonly #budget: ReceiveBudget;
-  readonly #callback: BodyCallback;
-  readonly #onData = (chunk: Buffer): void => this.#receive(chunk);
-  readonly #onEnd = (): void => this.#finish(null);
-  readonly #onError = (error: Error): void => this.#finish(error);
-  readonly #onClose = (): void => this.#finish(new MillraceError('MILLRACE_REQUEST_ABORTED', 'receiving a body'));
-  #chunks: Buffer[] = [];
+  /** `null` when it has been told. */
+  #callback: BodyCallback | null;
+  #first: Buffer | null = null;
+  #rest: Buffer[] | null = null;
   #receivedBytes = 0;
+  #discardedBytes = 0;
 
   constructor(message: IncomingMessage, limitBytes: number, budget: ReceiveBudget, callback: BodyCallback) {
     this.#message = message;
@@ -64,57 +78,63 @@ export class BodyReader {
 
   start(): void {
     const message = this.#message;
+    message[READER] = this;
+    // A message that breaks off closes without an end; nobody listens for its error, so none is raised.
+    message.on('data', onData).on('end', onEnd).on('close', onClose);
     // `Number(undefined)` is not greater than anything. The runtime's parser has refused what is no number.
-    if (Number(message.headers['content-length']) > this.#limitBytes) {
+    if (Number(message.headers['content-length']) > this.#limitBytes) this.#refuse('MILLRACE_REQUEST_TOO_LARGE');
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#callback === null) {
+      this.#discard(chunk.length);
+    } else if (this.#receivedBytes + chunk.length > this.#limitBytes) {
       this.#refuse('MILLRACE_REQUEST_TOO_LARGE');
-      return;
+    } else if (this.#budget.take(chunk.length)) {
+      this.#receivedBytes += chunk.length;
+      this.#keep(chunk);
+    } else {
+      this.#refuse('MILLRACE_BACKPRESSURE');
     }
-    message.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
   }
 
-  #receive(chunk: Buffer): void {
-    if (this.#receivedBytes + chunk.length > this.#limitBytes) return this.#refuse('MILLRACE_REQUEST_TOO_LARGE');
-    if (!this.#budget.take(chunk.length)) return this.#refuse('MILLRACE_BACKPRESSURE');
-    this.#receivedBytes += chunk.length;
-    this.#chunks.push(chunk);
+  end(): void {
+    if (this.#callback !== null) this.#finish(null, this.#body());
   }
 
-  #finish(error: Error | null): void {
-    const body = error === null ? this.#body() : EMPTY;
-    this.#release();
-    this.#callback(error, body);
+  abort(): void {
+    if (this.#callback !== null) this.#finish(new MillraceError('MILLRACE_REQUEST_ABORTED', 'receiving a body'));
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#first === null) this.#first = chunk;
+    else if (this.#rest === null) this.#rest = [chunk];
+    else this.#rest.push(chunk);
   }
 
   /** Always a copy: a chunk is a view into the large buffer that the socket was read into, and would keep all of it alive. */
   #body(): Buffer {
-    const [first] = this.#chunks;
-    return first !== undefined && this.#chunks.length === 1 ? Buffer.from(first) : Buffer.concat(this.#chunks);
+    if (this.#first === null) return Buffer.alloc(0);
+    return this.#rest === null ? Buffer.from(this.#first) : Buffer.concat([this.#first, ...this.#rest]);
   }
 
   #refuse(code: 'MILLRACE_REQUEST_TOO_LARGE' | 'MILLRACE_BACKPRESSURE'): void {
-    this.#release();
-    discardRest(this.#message);
-    this.#callback(new MillraceError(code, 'receiving a body', { details: { limitBytes: this.#limitBytes } }));
+    this.#finish(new MillraceError(code, 'receiving a body', { details: { limitBytes: this.#limitBytes } }));
   }
 
-  #release(): void {
-    this.#message
-      .off('data', this.#onData)
-      .off('end', this.#onEnd)
-      .off('error', this.#onError)
-      .off('close', this.#onClose);
+  #finish(error: Error | null, body?: Buffer): void {
+    const callback = this.#callback;
+    this.#callback = null;
     this.#budget.give(this.#receivedBytes);
-    this.#receivedBytes = 0;
-    this.#chunks = [];
+    this.#first = null;
+    this.#rest = null;
+    if (body === undefined) callback?.(error);
+    else callback?.(error, body);
   }
-}
 
-/** Reads on without keeping anything, so that the client gets to read the answer. Too much of it closes the connection. */
-function discardRest(message: IncomingMessage): void {
-  let discardedBytes = 0;
-  message.on('data', (chunk: Buffer) => {
-    discardedBytes += chunk.length;
-    if (discardedBytes > LINGER_BYTES) message.destroy();
-  });
-  message.on('error', () => undefined);
+  /** Reads on without keeping anything, so that the client gets to read the answer. Too much of it closes the connection. */
+  #discard(bytes: number): void {
+    this.#discardedBytes += bytes;
+    if (this.#discardedBytes > LINGER_BYTES) this.#message.destroy();
+  }
 }

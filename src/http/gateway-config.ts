@@ -39,6 +39,8 @@ export interface GatewayConfig {
   readonly headersTimeoutMs: number;
   /** Time for a client to send a whole request; then 408. @defaultValue 30_000 */
   readonly receiveTimeoutMs: number;
+  /** Time for a client to take an answer that is being sent; then its connection is cut. @defaultValue 60_000 */
+  readonly sendTimeoutMs: number;
   /** An idle connection is kept this long. @defaultValue 72_000 */
   readonly keepAliveTimeoutMs: number;
   /** Most open connections; further ones are closed at once. @defaultValue 10_000 */
@@ -77,6 +79,7 @@ export const defaultGatewayConfig: GatewayConfig = {
   maxHeaderCount: 100,
   headersTimeoutMs: 10_000,
   receiveTimeoutMs: 30_000,
+  sendTimeoutMs: 60_000,
   // Longer than the 60 s after which common load balancers drop an idle connection: the side that closes first must be
   // the one that does not send requests.
   keepAliveTimeoutMs: 72_000,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 
 import { fastify } from 'fastify';
@@ -12,6 +11,7 @@ import type { MetricFamily } from '../metrics/prometheus.js';
 import { AllowedMethods } from './allowed-methods.js';
 import { AsyncResults } from './async-results.js';
 import { ReceiveBudget } from './body-reader.js';
+import { CorrelationIds } from './correlation-ids.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { HttpMetrics } from './http-metrics.js';
@@ -30,6 +30,7 @@ import { addOpenApiRoutes } from './routes/openapi.js';
 import { addRequestsRoute } from './routes/requests.js';
 import { SchemaCompiler } from './schema-check.js';
 import { sendProblem } from './send-problem.js';
+import { SlowReaders } from './slow-readers.js';
 import { SystemAlarm, TimerWheel } from './timer-wheel.js';
 
 /**
@@ -57,8 +58,6 @@ const SLOW_CHECK_MS_MAX = 5_000;
 const FLUSH_MS = 1_000;
 /** How often connections are looked through meanwhile. */
 const SWEEP_MS = 20;
-/** A connection on which nothing moves for longer than any request may take belongs to nobody. */
-const STALE_GRACE_MS = 30_000;
 
 export class Gateway {
   readonly #app: FastifyInstance;
@@ -68,6 +67,9 @@ export class Gateway {
   readonly #allowed = new AllowedMethods();
   readonly #ownRoutes: DocumentedRoute[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #slowReaders = new SlowReaders();
+  readonly #ids = new CorrelationIds();
+  #slowReaderSweep: NodeJS.Timeout | null = null;
   #draining: Promise<number> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -137,6 +139,10 @@ export class Gateway {
         hint: 'Stop the process that listens there, or choose another port.',
       });
     }
+    const sweep = (): void => {
+      this.#context.metrics.slowReaders += this.#slowReaders.cut(this.#sockets);
+    };
+    this.#slowReaderSweep = setInterval(sweep, this.#options.config.sendTimeoutMs).unref();
     const { address, port: boundPort, family } = this.#app.server.address() as AddressInfo;
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${boundPort}`;
   }
@@ -197,6 +203,7 @@ export class Gateway {
     this.#closeIdleSockets(untilMs);
     await closed;
     clearInterval(sweep);
+    if (this.#slowReaderSweep !== null) clearInterval(this.#slowReaderSweep);
     this.#wheel.close();
   }
 
@@ -217,12 +224,13 @@ export class Gateway {
     const app = fastify({
       // fastify's own per-request logging and its child loggers cost more than the rest of the gateway together.
       logger: false,
-      genReqId: () => randomUUID(),
+      genReqId: () => this.#ids.next(),
       requestIdHeader: false,
       bodyLimit: config.bodyLimitBytes,
       requestTimeout: config.receiveTimeoutMs,
       keepAliveTimeout: config.keepAliveTimeoutMs,
-      connectionTimeout: config.requestTimeoutMaxMs + STALE_GRACE_MS,
+      // Would restart a timer with every request; connections are looked through now and then instead.
+      connectionTimeout: 0,
       forceCloseConnections: 'idle',
       return503OnClosing: false,
       routerOptions: { maxParamLength: config.maxHeaderBytes },

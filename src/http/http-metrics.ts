@@ -90,6 +90,8 @@ export class HttpMetrics {
   repliesKept = 0;
   /** Replies whose request had ended or was never here, and that were dropped. */
   repliesDropped = 0;
+  /** Connections cut because their client did not take its answer. */
+  slowReaders = 0;
 
   /** The counts of a new route. */
   route(method: string, route: string): RouteMetrics {
@@ -120,6 +122,12 @@ export class HttpMetrics {
       gauge('millrace_async_results_bytes', 'Bytes of results kept to be fetched.', levels.resultBytes),
       gauge('millrace_http_receiving_bytes', 'Bytes of bodies that are being received.', levels.receivingBytes),
       gauge('millrace_http_connections', 'Open connections.', levels.connectionCount),
+      {
+        name: 'millrace_http_slow_readers_total',
+        help: 'Connections cut because their client did not take its answer.',
+        type: 'counter',
+        samples: [{ labels: {}, value: this.slowReaders }],
+      },
       {
         name: 'millrace_late_replies_total',
         help: 'Replies that came when nobody waited on a connection any more.',

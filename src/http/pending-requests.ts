@@ -1,6 +1,7 @@
 import type { MonotonicClock } from '../base/clock.js';
 import { invariant } from '../base/invariant.js';
 import type { Reply } from '../main/job-control.js';
+import { CorrelationTable } from './correlation-table.js';
 import { WheelTimer } from './timer-wheel.js';
 import type { TimerWheel } from './timer-wheel.js';
 
@@ -96,7 +97,7 @@ export interface PendingRequestsOptions {
 export class PendingRequests {
   readonly #options: PendingRequestsOptions;
   readonly #wheel: TimerWheel;
-  readonly #admitted = new Map<string, PendingRequest>();
+  readonly #admitted = new CorrelationTable<PendingRequest>();
   #bytes = 0;
   #firstWaiter: PendingRequest | null = null;
   #lastWaiter: PendingRequest | null = null;
@@ -187,7 +188,7 @@ export class PendingRequests {
   /** Ends everything. @returns how many ended. */
   endAll(end: Exclude<PendingEnd, 'replied'>): number {
     let endedCount = this.endWaiters(end);
-    for (const request of this.#admitted.values()) {
+    for (const request of this.#admitted.entries()) {
       this.#end(request, end, null);
       endedCount += 1;
     }
@@ -219,9 +220,8 @@ export class PendingRequests {
   }
 
   #admit(request: PendingRequest): void {
-    invariant(!this.#admitted.has(request.correlationId), 'a correlation id is pending once');
     request.pendingStage = ADMITTED;
-    this.#admitted.set(request.correlationId, request);
+    invariant(this.#admitted.add(request), 'a correlation id is pending once');
     this.#bytes += request.sizeBytes;
     this.#wheel.schedule(request, request.expiresAtMs);
     request.onAdmitted();

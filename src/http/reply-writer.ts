@@ -64,7 +64,7 @@ export function writeBytes(
   }
   headers.push('content-length', String(body.byteLength));
   response.writeHead(status, headers);
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   // Latin-1 maps each byte to one character and back, whatever the bytes mean. A string lets the runtime join it to the
   // head; bytes would be a second write.
   if (bytes.length <= INLINE_BYTES_MAX) response.end(bytes.toString('latin1'), 'latin1');

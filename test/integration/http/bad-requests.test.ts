@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { GatewayUnderTest } from '../../helpers/gateway-under-test.js';
 import { requestRoute } from '../../helpers/loopback-job.js';
@@ -247,6 +247,23 @@ describe('a client that is too slow', () => {
       expect(received).toContain('MILLRACE_REQUEST_TIMEOUT');
     }
     expect(server.job.submissions.length).toBe(1);
+    await server.stop();
+  });
+});
+
+describe('a client that does not read', () => {
+  it('is cut off, and its answer freed, while others are served', async () => {
+    const server = await GatewayUnderTest.start({ sendTimeoutMs: 100 });
+    server.job.answer = ({ body }) => ({ body: body.length === 1 ? Buffer.alloc(64 * 1024 * 1024, 0x31) : body });
+    const deaf = server.connect();
+    deaf.deafen();
+    deaf.send('POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1');
+    await server.job.submitted(1);
+    expect(await (await server.post('/echo', [1])).json()).toEqual([1]);
+    await vi.waitFor(async () => expect(await server.metric('millrace_http_slow_readers_total')).toBe(1), {
+      timeout: 5_000,
+    });
+    deaf.hangUp();
     await server.stop();
   });
 });

@@ -19,7 +19,7 @@ const nearlyJson = fc
     fc.json({ maxDepth: 4 }),
     fc.nat(),
     fc.constantFrom('insert', 'remove', 'replace'),
-    fc.constantFrom(...'{}[]",:\\ \n\t01-+.eEtfnu/\u0000é'),
+    fc.constantFrom(...Array.from('{}[]",:\\ \n\t01-+.eEtfnu/\u0000é')),
   )
   .map(([text, at, edit, character]) => {
     const index = at % (text.length + 1);
