@@ -18,7 +18,7 @@ class PairFunction extends ProcessJoinFunction<Row, Row, string> {
 }
 
 const element = fc.record({
-  side: fc.constantFrom(1, 2) as fc.Arbitrary<1 | 2>,
+  side: fc.constantFrom<(1 | 2)[]>(1, 2),
   key: fc.constantFrom('a', 'b'),
   at: fc.integer({ min: 0, max: 60 }),
 });

@@ -35,8 +35,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       key: fc.constantFrom('a', 'b', 'c'),
-      action: fc.constantFrom('register', 'register', 'delete') as fc.Arbitrary<'register' | 'delete'>,
-      domain: fc.constantFrom('event', 'processing') as fc.Arbitrary<'event' | 'processing'>,
+      action: fc.constantFrom<('register' | 'delete')[]>('register', 'register', 'delete'),
+      domain: fc.constantFrom<('event' | 'processing')[]>('event', 'processing'),
       at: fc.integer({ min: 0, max: 30 }),
     }),
   },

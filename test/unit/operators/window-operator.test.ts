@@ -48,7 +48,7 @@ function windows<W extends Window>(
     trigger: assigner.defaultTrigger(),
     allowedLatenessMs: 0,
     lateTag: null,
-    aggregation: { kind: 'aggregate', aggregate: sum as AggregateFunction<Click, unknown, unknown> },
+    aggregation: { kind: 'aggregate', aggregate: sum },
     fn: null,
     ...change,
   };
@@ -76,12 +76,17 @@ function storedRows(harness: OperatorHarness<number>): number {
 
 describe('window operator', () => {
   it('keeps nothing of a window that is over: no contents, no timers, no trigger state', () => {
-    const harness = windows(TumblingEventTimeWindows.of(10));
-    for (let i = 0; i < 100; i++) harness.processElement({ user: `u${i}`, n: 1 }, i % 30);
-    expect(storedRows(harness)).toBeGreaterThan(0);
-    harness.processWatermark(100);
-    expect(harness.takeValues()).toHaveLength(100);
-    expect(storedRows(harness)).toBe(0);
+    const filled = (): OperatorHarness<number> => {
+      const harness = windows(TumblingEventTimeWindows.of(10));
+      for (let i = 0; i < 100; i++) harness.processElement({ user: `u${i}`, n: 1 }, i % 30);
+      return harness;
+    };
+    // A row of contents and one of its timer per window.
+    expect(storedRows(filled())).toBe(200);
+    const over = filled();
+    over.processWatermark(100);
+    expect(over.takeValues()).toHaveLength(100);
+    expect(storedRows(over)).toBe(0);
   });
 
   it('counts late records, or sends them aside', () => {
@@ -111,7 +116,7 @@ describe('window operator', () => {
   });
 
   it('fires a time-out trigger at its count or at its time, whichever is first', () => {
-    const trigger = ProcessingTimeoutTrigger.of(PurgingTrigger.of(CountTrigger.of(3) as Trigger<Click, Window>), 100);
+    const trigger = ProcessingTimeoutTrigger.of(PurgingTrigger.of(CountTrigger.of(3) as Trigger<Click>), 100);
     const harness = windows(GlobalWindows.create() as WindowAssigner<Click, Window>, { trigger });
     harness.processElement({ user: 'u', n: 1 });
     harness.setProcessingTime(99);
@@ -132,7 +137,7 @@ describe('window operator', () => {
       trigger: CountTrigger.of(1),
       allowedLatenessMs: 0,
       lateTag: null,
-      aggregation: { kind: 'aggregate', aggregate: sum as AggregateFunction<Click, unknown, unknown> },
+      aggregation: { kind: 'aggregate', aggregate: sum },
       fn: null,
     };
     const harness = new OperatorHarness<number>(() => new EvictingWindowOperator(options, CountEvictor.of(2)), {
