@@ -64,6 +64,8 @@ class Service {
     try {
       await this.#start();
     } catch (error) {
+      // Asked to end while it started: what was opened is being closed, and the failure is a consequence of that.
+      if (this.#isShuttingDown) return;
       await this.#close();
       throw error;
     }

@@ -1,5 +1,5 @@
 import type { MonotonicClock } from '../base/clock.js';
-import type { MillraceError } from '../base/errors.js';
+import { fromWire, MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { Logger } from '../base/log.js';
 import { unreachable } from '../base/invariant.js';
@@ -118,7 +118,7 @@ export class CheckpointScheduler {
       this.#step({ kind: 'acknowledged', nowMs, checkpointId, participant, ack: event });
     } else if (event.kind === 'checkpoint-declined') {
       const { checkpointId, worker: participant, cause } = event;
-      this.#step({ kind: 'declined', nowMs, checkpointId, participant, cause });
+      this.#step({ kind: 'declined', nowMs, checkpointId, participant, cause: fromWire(cause) });
     } else if (event.kind === 'checkpoint-wanted') this.#step({ kind: 'requested', nowMs, reason: 'early' });
   }
 
@@ -128,8 +128,19 @@ export class CheckpointScheduler {
     this.#step({ kind: 'acknowledged', nowMs: this.#options.clock.nowMs(), checkpointId, participant, ack: null });
   }
 
-  /** Takes a checkpoint now. Resolves when one that began after this call is complete; rejects when it failed. */
+  /** What a channel to main has appended is not durable: its part of the checkpoint is missing. */
+  onEgressFailed(channel: number, checkpointId: CheckpointId, cause: Error): void {
+    const participant = this.#participantOfChannel.get(channel);
+    if (participant === undefined) return;
+    this.#step({ kind: 'declined', nowMs: this.#options.clock.nowMs(), checkpointId, participant, cause });
+  }
+
+  /**
+   * Takes a checkpoint now. Resolves when one that began after this call is complete; rejects when it failed, or when the
+   * scheduler stops first.
+   */
   takeNow(): Promise<void> {
+    if (this.#isStopped) return Promise.reject(stopped());
     const { inFlight } = this.#coordinator.status;
     const taken = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     const begin = (): void => this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'forced' });
@@ -144,6 +155,9 @@ export class CheckpointScheduler {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#step({ kind: 'stopped', nowMs: this.#options.clock.nowMs() });
     await this.#commitUnderWay;
+    // Whoever asked behind the last checkpoint: none follows it.
+    this.#afterInFlight.length = 0;
+    this.#settleWaiters(stopped());
   }
 
   #step(event: CoordinatorEvent<WorkerAck | null>): void {
@@ -236,4 +250,8 @@ export class CheckpointScheduler {
       this.#step({ kind: 'tick', nowMs: this.#options.clock.nowMs() });
     }, delayMs);
   }
+}
+
+function stopped(): MillraceError {
+  return new MillraceError('MILLRACE_CHECKPOINT_DECLINED', 'no further checkpoint is taken: the job stops');
 }

@@ -1,5 +1,6 @@
 import { murmur2 } from '../api/internal/key-groups.js';
 import { REPLY_TO_HEADER } from '../api/internal/request-headers.js';
+import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type { AppendListener, TopicPort } from '../connectors/topic.js';
 import type { EgressChannel as EgressChannelPlan } from '../graph/execution-plan.js';
@@ -24,7 +25,9 @@ export interface EgressOptions {
   readonly responseTopic: string | null;
   /** Everything that this channel's subtask wrote before the barrier is durable. */
   readonly onBarrierDurable: (channelIndex: number, checkpointId: number) => void;
-  /** Output was refused: it comes again only by replay. */
+  /** Something that was appended before the barrier was refused, by a full disk say: the checkpoint cannot be completed. */
+  readonly onBarrierFailed: (channelIndex: number, checkpointId: number, cause: Error) => void;
+  /** A sink's record was refused: it comes again only by replay. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -81,7 +84,7 @@ export class EgressCollector {
   barrier(channelIndex: number, checkpointId: number): void {
     this.#options.port.flush().then(
       () => this.#options.onBarrierDurable(channelIndex, checkpointId),
-      (error: unknown) => this.fail(error as Error),
+      (error: unknown) => this.#options.onBarrierFailed(channelIndex, checkpointId, error as Error),
     );
   }
 
@@ -99,7 +102,12 @@ export class EgressCollector {
     const topic = colon < 0 ? this.#options.responseTopic : replyTo.slice(0, colon);
     const partition = colon < 0 ? 0 : Number(replyTo.slice(colon + 1));
     if (topic === null) return;
-    this.#append(topic, partition, cursor, cursor.key(), null);
+    try {
+      this.#append(topic, partition, cursor, cursor.key(), null);
+    } catch (error) {
+      // The address came with the request, from whoever wrote it to the topic: it may name no topic of ours.
+      if (!MillraceError.is(error) || error.recovery !== 'fail') throw error;
+    }
   }
 
   #append(

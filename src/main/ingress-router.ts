@@ -36,6 +36,7 @@ export class IngressChannel {
   readonly #onFailure: (error: Error) => void;
   #unsettledDrops = 0;
   #isStopped = false;
+  #isPumping = false;
   /** Records dropped because their deadline had passed. */
   numRecordsExpired = 0;
   numRecordsIn = 0;
@@ -55,13 +56,17 @@ export class IngressChannel {
 
   /** Moves what is ready, and fits, from the topic to the ring. */
   pump(): void {
-    if (this.#isStopped) return;
+    // A drop that is refused at once settles within a poll, and a poll must not be entered twice.
+    if (this.#isStopped || this.#isPumping) return;
+    this.#isPumping = true;
     try {
       while (!this.isBlocked() && this.#reader.poll(POLL_RECORDS_MAX, this.#forward) > 0) this.#output.flush();
       this.#output.flush();
     } catch (error) {
       this.stop();
       this.#onFailure(error as Error);
+    } finally {
+      this.#isPumping = false;
     }
   }
 
@@ -94,6 +99,8 @@ export class IngressChannel {
   }
 
   readonly #forward = (record: TopicRecord): boolean => {
+    // A full ring takes one batch more, not a whole poll of records that may be large.
+    if (this.#output.hasOverflow) return false;
     const expired = this.#expired;
     if (expired !== null) {
       if (expired.wasDropped(record)) return true;

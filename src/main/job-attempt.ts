@@ -46,6 +46,8 @@ export interface JobAttemptOptions {
   readonly onEvent: (event: WorkerEvent) => void;
   /** Everything that a subtask wrote before the barrier is durable in its topics. */
   readonly onEgressDurable: (channelIndex: number, checkpointId: CheckpointId) => void;
+  /** Some of it was refused. */
+  readonly onEgressFailed: (channelIndex: number, checkpointId: CheckpointId, cause: Error) => void;
   /** The attempt cannot go on. May be called several times. */
   readonly onFailure: (error: Error) => void;
 }
@@ -58,6 +60,7 @@ export class JobAttempt {
   readonly #ingress: IngressRouter;
   readonly #egress: EgressCollector;
   #isStopped = false;
+  #stopping: Promise<void> | null = null;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: JobAttemptOptions) {
@@ -95,7 +98,7 @@ export class JobAttempt {
   /** Lets the records flow. */
   async start(): Promise<void> {
     await this.#pool.all((commands) => commands.start());
-    this.#loop = this.#serveDoorbell();
+    this.#loop = this.#serveDoorbell().catch((error: unknown) => this.#options.onFailure(error as Error));
     this.#ingress.start();
   }
 
@@ -125,13 +128,26 @@ export class JobAttempt {
   }
 
   /** Ends the attempt: workers close their state, threads end. May be called twice, and after a failure. */
-  async stop(): Promise<void> {
-    if (this.#isStopped) return;
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopped = true;
     this.#ingress.stop();
-    this.#egress.stop();
-    this.#doorbell.ring();
-    await this.#loop;
+    try {
+      // A worker that failed has sent the answer to the request that made it fail.
+      this.#egress.drain();
+    } finally {
+      this.#egress.stop();
+      this.#doorbell.ring();
+      await this.#loop;
+      await this.#stopWorkers();
+    }
+  }
+
+  async #stopWorkers(): Promise<void> {
     // Every worker that still lives closes its state before any thread is ended: an environment must not be torn down.
     await this.#pool.settle((commands) => commands.cancel());
     await this.#pool.close();
@@ -157,7 +173,7 @@ export class JobAttempt {
   }
 
   #buildEgress(): EgressCollector {
-    const { plan, port, sinkPartitionCounts, onEgressDurable, onFailure } = this.#options;
+    const { plan, port, sinkPartitionCounts, onEgressDurable, onEgressFailed, onFailure } = this.#options;
     const channels = plan.channels.filter((channel): channel is EgressChannel => channel.kind === 'egress');
     return new EgressCollector(
       channels.map((channel) => ({
@@ -174,6 +190,8 @@ export class JobAttempt {
         })),
         responseTopic: plan.responseTopic,
         onBarrierDurable: (channelIndex, checkpointId) => onEgressDurable(channelIndex, checkpointId as CheckpointId),
+        onBarrierFailed: (channelIndex, checkpointId, cause) =>
+          onEgressFailed(channelIndex, checkpointId as CheckpointId, cause),
         onFailure,
       },
     );

@@ -132,9 +132,11 @@ export class JobManager implements JobControl {
   /** Lets records flow, and begins to take checkpoints. */
   async run(): Promise<void> {
     await this.#attempt.start();
-    if (this.#status !== 'INITIALIZING') return;
+    // A job may fail, or end, before the last of its workers has said that it runs.
+    if (this.#failure !== null) throw this.#failure;
     this.#status = 'RUNNING';
     this.#scheduler.start();
+    this.#endIfFinished();
   }
 
   /**
@@ -224,6 +226,7 @@ export class JobManager implements JobControl {
       controlTimeoutMs: settings.controlTimeoutMs,
       onEvent: (event) => this.#onWorkerEvent(event),
       onEgressDurable: (channel, checkpointId) => this.#scheduler.onEgressDurable(channel, checkpointId),
+      onEgressFailed: (channel, checkpointId, cause) => this.#scheduler.onEgressFailed(channel, checkpointId, cause),
       onFailure: (error) => this.#fail(error),
     });
   }
@@ -264,6 +267,10 @@ export class JobManager implements JobControl {
 
   #subtaskFinished(vertex: number, subtask: number): void {
     this.#subtasksLeft.delete(`${String(vertex)}:${String(subtask)}`);
+    this.#endIfFinished();
+  }
+
+  #endIfFinished(): void {
     if (this.#subtasksLeft.size > 0 || this.#status !== 'RUNNING') return;
     // The end is part of the state: a restart finds nothing left to do.
     this.#scheduler.takeNow().then(

@@ -26,14 +26,16 @@ export interface JobTopics {
 /** Creates the topics of a job, or opens those that exist, and finds out where they begin and end. */
 export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopics> {
   const { port, plan, clock, retentionMs, retentionBytes } = options;
+  // The port refuses a topic that exists with other partitions than its shards need.
   const create = (topic: string, partitions: number): Promise<void> =>
-    createUnlessThere(port, topic, { partitions, retentionMs, retentionBytes });
+    port.createTopic(topic, { partitions, retentionMs, retentionBytes });
+  const sinkConfig = { partitions: plan.shardCount, retentionMs, retentionBytes };
 
   await Promise.all([
     ...plan.topicSources.map(({ topic, partitionCount }) => create(topic, partitionCount)),
-    ...plan.topicSinks.map(({ topic }) => create(topic, plan.shardCount)),
     ...(plan.responseTopic === null ? [] : [create(plan.responseTopic, 1)]),
   ]);
+  await Promise.all(plan.topicSinks.map(({ topic }) => createUnlessThere(port, topic, sinkConfig)));
 
   const requestSources = plan.topicSources.filter(({ kind }) => kind === 'requests');
   const expired = await Promise.all(
@@ -55,7 +57,7 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
   };
 }
 
-/** A sink's topic that exists keeps the partitions it has; only a source's must have those that its shards need. */
+/** A sink's topic that exists keeps the partitions it has. */
 async function createUnlessThere(port: TopicPort, topic: string, config: TopicConfig): Promise<void> {
   if (!port.topics().includes(topic)) await port.createTopic(topic, config);
 }

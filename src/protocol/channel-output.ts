@@ -12,7 +12,7 @@ const NO_BYTES = new Uint8Array(0);
  * One channel as its producer sees it: a batch of records being filled, and the ring behind it. Control elements first
  * hand over the batch, so they never overtake a record.
  *
- * Thread: the producer'''s. Nothing blocks: what does not fit waits in the channel's overflow.
+ * Thread: the producer's. Nothing blocks: what does not fit waits in the channel's overflow.
  */
 export class ChannelOutput {
   /** Records are encoded here; the owner calls {@link recordWritten} after each. */

@@ -42,6 +42,12 @@ export class CheckpointParticipant {
     return this.#writesUnderWay > 0;
   }
 
+  /** Main has started a checkpoint. A worker without tasks has nothing to collect, and says so. */
+  begin(checkpointId: CheckpointId): void {
+    if (this.#options.taskCount > 0) return;
+    this.#write({ checkpointId, operatorStates: [], tasksLeft: 0, pauseMsMax: 0 });
+  }
+
   /** A task has taken its snapshot. */
   add(checkpointId: CheckpointId, operatorStates: readonly OperatorStateSnapshot[], pauseMs: number): void {
     const pending = this.#pendingFor(checkpointId);

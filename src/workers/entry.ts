@@ -32,6 +32,7 @@ class WorkerHost {
   readonly #deployment: WorkerDeployment<ExecutionPlan>;
   readonly #runtime: WorkerRuntime;
   #loop: Promise<void> = Promise.resolve();
+  #deployed: Promise<unknown> = Promise.resolve();
   #end: () => void = () => undefined;
 
   constructor(deployment: WorkerDeployment<ExecutionPlan>) {
@@ -45,7 +46,11 @@ class WorkerHost {
   commands(): WorkerCommands {
     const runtime = this.#runtime;
     return {
-      deploy: () => outcomeOf(() => this.#deploy()),
+      deploy: () => {
+        const deployed = outcomeOf(() => this.#deploy());
+        this.#deployed = deployed;
+        return deployed;
+      },
       start: () => outcomeNow(() => this.#start()),
       triggerCheckpoint: (id) => outcomeNow(() => runtime.triggerCheckpoint(id)),
       notifyCheckpointComplete: (id) => outcomeNow(() => runtime.notifyCheckpointComplete(id)),
@@ -65,9 +70,13 @@ class WorkerHost {
     this.#loop = this.#runtime.run().catch((error: unknown) => this.#runtime.reportFailure(error));
   }
 
-  /** Ends after the answer has been posted: `ended` closes the port. */
+  /**
+   * Ends after the answer has been posted: `ended` closes the port. Another worker may have failed to deploy while this one
+   * still opens its state: that has to end first, or what it opens later would never be closed.
+   */
   async #cancel(): Promise<null> {
     this.#runtime.stop();
+    await this.#deployed;
     await this.#loop;
     try {
       await this.#runtime.close();

@@ -43,6 +43,7 @@ export class RecordWriter {
   readonly #key: KeySelector<unknown, unknown>;
   readonly #shared: ByteWriter;
   #turn: number;
+  #hasEnded = false;
 
   constructor(options: RecordWriterOptions) {
     this.#options = options;
@@ -83,12 +84,15 @@ export class RecordWriter {
     for (const channel of this.#channels) channel.emitStatus(status === 'ACTIVE');
   }
 
+  /** Behind the end nobody reads: the consumers then take part in a checkpoint without the barrier. */
   emitBarrier(checkpointId: number): void {
+    if (this.#hasEnded) return;
     this.#flushShared();
     for (const channel of this.#channels) channel.emitBarrier(checkpointId);
   }
 
   emitEndOfInput(): void {
+    this.#hasEnded = true;
     this.#flushShared();
     for (const channel of this.#channels) channel.emitEndOfInput();
   }

@@ -88,8 +88,8 @@ export class Task {
   #isFinished = false;
   /** The newest checkpoint that this task has taken its snapshot for. */
   #snapshotTaken = 0;
-  /** The checkpoint that a source in the worker has to take at its next step; 0 for none. */
-  #barrierWanted = 0;
+  /** The newest checkpoint that main has asked this worker for, unless it was given up since; 0 for none. */
+  #checkpointAsked = 0;
 
   constructor(options: TaskOptions) {
     this.name = options.name;
@@ -108,7 +108,15 @@ export class Task {
     return this.#snapshotTaken;
   }
 
-  /** Whether {@link runStep} would do something. */
+  /**
+   * When the task has to run for a timer, in milliseconds since the epoch; `Infinity` when it has none, or could not run it:
+   * room in its outputs is announced by the doorbell, not by the clock.
+   */
+  get nextTimerAt(): number {
+    return this.#isFinished || this.#hasOverflow() ? Infinity : this.timers.nextDueAt;
+  }
+
+  /** Whether {@link runStep} would find input, and room for the results. Timers: see {@link nextTimerAt}. */
   isRunnable(): boolean {
     if (this.#isBackPressured()) return false;
     if (this.#isFinished) return false;
@@ -128,23 +136,27 @@ export class Task {
       counters.enterBackPressured(clock.nowMs());
       return false;
     }
-    const hasFired = this.timers.runDue() > 0;
-    const hasWorked = this.#isFinished ? false : this.#runInputs(deadlineMs);
+    // A task that has ended emits nothing more: its consumers read nothing behind the end.
+    const hasFired = !this.#isFinished && this.timers.runDue() > 0;
+    const hasWorked = !this.#isFinished && this.#runInputs(deadlineMs);
     if (hasWorked || hasFired) this.#flush();
     this.#publishCounters();
     if (!hasWorked && !hasFired) counters.enterIdle(clock.nowMs());
     return hasWorked || hasFired;
   }
 
-  /** Asks a task without input channels for its part of a checkpoint: a source in the worker, or a task that has ended. */
+  /**
+   * Main has started a checkpoint. A task with open inputs waits for its barriers; a source in the worker takes its snapshot
+   * at its next step; a task that has ended does so now, since no barrier reaches it any more.
+   */
   triggerCheckpoint(checkpointId: number): void {
-    if (checkpointId <= this.#snapshotTaken) return;
-    if (this.#isFinished) this.#takeSnapshot(checkpointId);
-    else if (this.#options.generator !== null) this.#barrierWanted = checkpointId;
+    this.#checkpointAsked = checkpointId;
+    if (this.#isFinished) this.#takeSnapshotIfAsked();
   }
 
   /** The coordinator gave a checkpoint up: inputs that wait for its other barriers flow again. */
   abortCheckpoint(checkpointId: number): void {
+    if (this.#checkpointAsked <= checkpointId) this.#checkpointAsked = 0;
     this.#aligner.onAborted(checkpointId);
     this.#refreshBlocked();
   }
@@ -274,14 +286,14 @@ export class Task {
   }
 
   #runGenerator(generator: GeneratorSource, deadlineMs: number): void {
-    if (this.#barrierWanted > this.#snapshotTaken) this.#takeSnapshot(this.#barrierWanted);
+    this.#takeSnapshotIfAsked();
     const { clock, scope } = this.#options;
     const head = this.#options.heads[0] as ChainTarget;
     scope.request = null;
     scope.originPartition = -1;
     do {
       for (let count = 0; count < GENERATED_BETWEEN_CLOCK_READS; count++) {
-        const value = generator.next();
+        const value = this.#nextOf(generator);
         if (value === undefined) return this.#finish();
         try {
           head.collect(value, NO_TIMESTAMP);
@@ -292,6 +304,15 @@ export class Task {
     } while (!this.#hasOverflow() && clock.nowMs() < deadlineMs);
   }
 
+  /** The author's function gives the values: what it throws is named like any other failure of the task. */
+  #nextOf(generator: GeneratorSource): unknown {
+    try {
+      return generator.next();
+    } catch (error) {
+      throw MillraceError.is(error) ? error : this.chain.unexpected(error);
+    }
+  }
+
   /** The record's request is answered at once, whatever becomes of the job. */
   #recordFailed(error: unknown): void {
     const failure = MillraceError.is(error) ? error : this.chain.unexpected(error);
@@ -300,7 +321,11 @@ export class Task {
     const { request } = scope;
     if (request !== null && responses !== null) responses.respondFailure(request, failure);
     const isAnswered = request !== null && onError === 'reject';
-    if (!isAnswered && onError !== 'skip') throw failure;
+    if (!isAnswered && onError !== 'skip') {
+      // The step ends here: its answers, this one among them, would stay behind.
+      this.#flush();
+      throw failure;
+    }
     this.#options.onSkipped(failure);
   }
 
@@ -315,6 +340,10 @@ export class Task {
 
   #refreshBlocked(): void {
     for (const [index, input] of this.#inputs.entries()) input.isBlocked = this.#aligner.isBlocked(index);
+  }
+
+  #takeSnapshotIfAsked(): void {
+    if (this.#checkpointAsked > this.#snapshotTaken) this.#takeSnapshot(this.#checkpointAsked);
   }
 
   #takeSnapshot(checkpointId: number): void {
@@ -340,6 +369,8 @@ export class Task {
     if (this.#options.generator !== null) this.#options.heads[0]?.emitWatermark(MAX_WATERMARK);
     this.chain.finish();
     for (const output of this.#options.outputs) output.emitEndOfInput();
+    // The barrier of a checkpoint that main asked for before this end may lie behind the inputs' ends, where nobody reads.
+    this.#takeSnapshotIfAsked();
     this.#options.onFinished(this);
   }
 }

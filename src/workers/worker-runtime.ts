@@ -92,7 +92,8 @@ export class WorkerRuntime {
     while (!this.#isStopping) {
       const hasWorked = this.#turn();
       this.#controlBlock.beat();
-      if (this.#controlBlock.takeMail() || (hasWorked && this.#hasPromises())) await nextTurnOfEventLoop();
+      if (this.#controlBlock.takeMail()) await mailDelivered();
+      else if (hasWorked && this.#hasPromises()) await nextTurnOfEventLoop();
       else if (!hasWorked) await this.#park();
     }
     this.#controlBlock.setState('stopping');
@@ -122,6 +123,7 @@ export class WorkerRuntime {
 
   triggerCheckpoint(checkpointId: CheckpointId): void {
     this.#hasWantedCheckpoint = false;
+    this.#checkpoints.begin(checkpointId);
     for (const task of this.#tasks) task.triggerCheckpoint(checkpointId);
   }
 
@@ -154,8 +156,9 @@ export class WorkerRuntime {
   async #park(): Promise<void> {
     const { doorbell } = this.#controlBlock;
     const seen = doorbell.prepareToSleep();
+    const isAnyTaskRunnable = this.#isAnyTaskRunnable();
     const dueInMs = this.#nextTimerAt() - systemClock.now();
-    if (this.#controlBlock.hasMail() || this.#isStopping || dueInMs <= 0 || this.#isAnyTaskRunnable()) {
+    if (this.#controlBlock.hasMail() || this.#isStopping || dueInMs <= 0 || isAnyTaskRunnable) {
       doorbell.cancelSleep();
       return;
     }
@@ -174,9 +177,11 @@ export class WorkerRuntime {
     return isAnyRunnable;
   }
 
+  /** Asked after {@link #isAnyTaskRunnable}, which may have made room. A timer that cannot run must not keep the worker awake. */
   #nextTimerAt(): number {
     let next = Infinity;
-    for (const task of this.#tasks) next = Math.min(next, task.timers.nextDueAt);
+    if (this.#state.isOverloaded) return next;
+    for (const task of this.#tasks) next = Math.min(next, task.nextTimerAt);
     return next;
   }
 
@@ -285,6 +290,15 @@ export class WorkerRuntime {
     this.#controlBlock.setState('failed');
     this.#post({ kind: 'worker-failed', worker: this.#deployment.worker, cause: toWire(error) });
   }
+}
+
+/**
+ * Resolves when a message that was posted before this call has been handed to its port. One turn is not enough: the loop may
+ * stand in the middle of polling, with that port's turn already over, and would park without having looked again.
+ */
+async function mailDelivered(): Promise<void> {
+  await nextTurnOfEventLoop();
+  await nextTurnOfEventLoop();
 }
 
 /** Lets promises, timers and messages run. Costs about three microseconds. */
