@@ -2,7 +2,7 @@
  * The settings as Markdown, a table per section: what stands between the two markers in docs/configuration.md.
  *
  * @param {Readonly<Record<string, import('../../src/base/setting.js').Setting>>} settings
- * @param {{ flagOf(key: string): string, envOf(key: string): string, defaultText(setting: object): string, describeAllowed(setting: object): string }} names
+ * @param {{ flagOf: (key: string) => string, envOf: (key: string) => string, defaultText: (setting: object) => string, describeAllowed: (setting: object) => string }} names
  */
 export function settingsTables(settings, { flagOf, envOf, defaultText, describeAllowed }) {
   const lines = [];
