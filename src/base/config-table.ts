@@ -228,6 +228,15 @@ export const settings = {
     most: HOUR,
     description: 'Time for a client to send a whole request; then 408.',
   },
+  sendTimeoutMs: {
+    section: 'HTTP server',
+    kind: 'integer',
+    unit: 'ms',
+    default: MINUTE,
+    least: 100,
+    most: HOUR,
+    description: 'Time for a client to take an answer that is being sent; then its connection is cut.',
+  },
   keepAliveTimeoutMs: {
     section: 'HTTP server',
     kind: 'integer',
