@@ -93,12 +93,13 @@ export class AsyncResults {
   }
 
   /**
-   * Promises that the answer of a request can be fetched later.
+   * Promises that the answer of a request can be fetched later. A promise that was made before stands as it is.
    *
    * @param untilMs how long to wait for the answer, on the monotonic clock; the time to live is added to it.
    * @returns false when the table is full of requests that still run: then nothing is promised.
    */
   expect(correlationId: string, untilMs: number): boolean {
+    if (this.#running.has(correlationId) || this.#finished.has(correlationId)) return true;
     const early = this.#take(this.#unpromised, correlationId);
     const entry = early ?? new ResultEntry(correlationId, this);
     if (!this.#makeRoom(entry.sizeBytes, true)) return false;

@@ -10,7 +10,7 @@ export interface GatewayConfig {
 
   /** Most requests that wait for their reply; further ones wait for a place. @defaultValue 10_000 */
   readonly pendingMax: number;
-  /** Most bytes of requests that wait for their reply. At least `bodyLimitBytes` and a little. @defaultValue 64 MiB */
+  /** Most bytes of requests that wait for their reply. At least `bodyLimitBytes`. @defaultValue 64 MiB */
   readonly pendingMaxBytes: number;
   /** Longest wait for a place; then 503. @defaultValue 1_000 */
   readonly pendingWaitMs: number;
@@ -32,7 +32,7 @@ export interface GatewayConfig {
   readonly receivingMaxBytes: number;
   /** Most bytes of a request's line and headers; then 431. @defaultValue 16 KiB */
   readonly maxHeaderBytes: number;
-  /** Most headers of a request; then 431. @defaultValue 100 */
+  /** Most headers of a request to a route of the job; then 431. @defaultValue 100 */
   readonly maxHeaderCount: number;
 
   /** Time for a client to send its headers; then 408. @defaultValue 10_000 */

@@ -14,6 +14,7 @@ import { ReceiveBudget } from './body-reader.js';
 import { CorrelationIds } from './correlation-ids.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
 import type { GatewayConfig } from './gateway-config.js';
+import { REQUEST_OVERHEAD_BYTES } from './http-exchange.js';
 import { HttpMetrics } from './http-metrics.js';
 import type { RouteMetrics } from './http-metrics.js';
 import type { DocumentationOptions, DocumentedRoute } from './openapi-document.js';
@@ -101,7 +102,8 @@ export class Gateway {
         clock: monotonic,
         wheel,
         countMax: config.pendingMax,
-        bytesMax: config.pendingMaxBytes,
+        // The largest body fits exactly.
+        bytesMax: config.pendingMaxBytes + REQUEST_OVERHEAD_BYTES,
         waitMs: config.pendingWaitMs,
         waitersMax: config.waitersMax,
         waitersBytesMax: config.waitersMaxBytes,
@@ -251,9 +253,23 @@ export class Gateway {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    // A body that nobody will read is not parsed either.
+    app.removeAllContentTypeParsers();
+    if (config.logRequests) this.#logRequests(app);
     app.setErrorHandler((error, _request, reply) => this.#onError(error, reply));
     app.setNotFoundHandler((request, reply) => this.#onNotFound(request, reply));
     return app;
+  }
+
+  /** The route and not the path, which may name a person; never the query, which may hold a secret. */
+  #logRequests(app: FastifyInstance): void {
+    app.addHook('onResponse', (request, reply, done) => {
+      const { method, url: route = null } = request.routeOptions;
+      const durationMs = Math.round(reply.elapsedTime * 1_000) / 1_000;
+      const fields = { requestId: request.id, method, route, status: reply.statusCode, durationMs };
+      this.#options.logger.debug(fields, 'request answered');
+      done();
+    });
   }
 
   async #addRoutes(): Promise<void> {
@@ -264,6 +280,7 @@ export class Gateway {
 
   async #addJobRoute(route: RequestRoute, compiler: SchemaCompiler): Promise<void> {
     const { bodySchema, querySchema } = route;
+    this.#checkBodyLimit(route);
     const checkBody = bodySchema && (await compiler.compileBody(bodySchema, `the body of route '${route.route}'`));
     const checkQuery = querySchema && (await compiler.compileQuery(querySchema, `the query of route '${route.route}'`));
     const metrics = this.#context.metrics.route(route.method, route.path);
@@ -282,6 +299,20 @@ export class Gateway {
       });
     }
     this.#allowed.add(route.method, route.path);
+  }
+
+  #checkBodyLimit({ route, bodyLimitBytes }: RequestRoute): void {
+    const { pendingMaxBytes, receivingMaxBytes } = this.#options.config;
+    const mostBytes = Math.min(pendingMaxBytes, receivingMaxBytes);
+    if (bodyLimitBytes === null || bodyLimitBytes <= mostBytes) return;
+    throw new MillraceError(
+      'MILLRACE_JOB_INVALID',
+      `adding route '${route}' with a body limit of ${bodyLimitBytes} bytes`,
+      {
+        details: { route, bodyLimitBytes, pendingMaxBytes, receivingMaxBytes },
+        hint: `A body of more than ${mostBytes} bytes could never be taken: raise pendingMaxBytes and receivingMaxBytes.`,
+      },
+    );
   }
 
   #addOwnRoutes(scope: FastifyInstance): void {
@@ -326,6 +357,7 @@ export class Gateway {
       control,
       ownRoutes: this.#ownRoutes,
       page: config.docsPage,
+      nextId: () => this.#ids.next(),
     };
   }
 

@@ -60,8 +60,8 @@ export interface CheckedRequest {
   readonly preferences: Preferences;
 }
 
-/** What a request holds beside its body: itself, its headers, its map entry. */
-const REQUEST_OVERHEAD_BYTES = 1_024;
+/** What a request holds beside its body: itself, its headers, its place in the table. */
+export const REQUEST_OVERHEAD_BYTES = 1_024;
 const RESULT_PATH = '/requests/';
 
 export class HttpExchange extends PendingRequest implements RequestEnvelope, RequestListener, ConnectionUser {

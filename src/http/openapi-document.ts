@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { JobControl, RequestRoute } from '../main/job-control.js';
 import { placeSchema } from './openapi-schema.js';
 import type { PlacedSchema } from './openapi-schema.js';
+import { sendProblem } from './send-problem.js';
 
 /**
  * The OpenAPI document and the page that shows it, in a small server of their own that never listens: it declares the same
@@ -24,6 +25,8 @@ export interface DocumentationOptions {
   readonly ownRoutes: readonly DocumentedRoute[];
   /** Serve the page too. */
   readonly page: boolean;
+  /** Names a request that it answers. */
+  readonly nextId: () => string;
 }
 
 /** Where the document lies: one of the gateway's own routes. */
@@ -73,7 +76,8 @@ const problemSchema = {
 /** Builds the server. Answers `/openapi.json`, and `/docs` when wanted. */
 export async function buildDocumentation(options: DocumentationOptions): Promise<FastifyInstance> {
   const [{ fastify }, { default: swagger }] = await Promise.all([import('fastify'), import('@fastify/swagger')]);
-  const app = fastify({ exposeHeadRoutes: false, routerOptions: { ignoreTrailingSlash: true } });
+  const app = fastify({ genReqId: options.nextId, routerOptions: { ignoreTrailingSlash: true } });
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, { code: 'MILLRACE_REQUEST_NOT_FOUND' }));
   // Nothing is ever validated or serialised here: the schemas are only read.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

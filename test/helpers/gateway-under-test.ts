@@ -24,10 +24,11 @@ export class GatewayUnderTest {
   readonly url: string;
   readonly log: readonly LogLine[];
 
-  static async start(
+  /** Built, but not listening. */
+  static async build(
     config: Partial<GatewayConfig> = {},
     routes: readonly RequestRoute[] = [requestRoute('POST /echo')],
-  ): Promise<GatewayUnderTest> {
+  ): Promise<{ job: LoopbackJob; gateway: Gateway; log: LogLine[] }> {
     const job = new LoopbackJob(routes);
     const log: LogLine[] = [];
     const registry = new PrometheusRegistry();
@@ -41,6 +42,11 @@ export class GatewayUnderTest {
       version: '1.2.3',
     });
     registry.register(() => gateway.metricFamilies());
+    return { job, gateway, log };
+  }
+
+  static async start(config: Partial<GatewayConfig> = {}, routes?: readonly RequestRoute[]): Promise<GatewayUnderTest> {
+    const { job, gateway, log } = await GatewayUnderTest.build(config, routes);
     return new GatewayUnderTest(job, gateway, await gateway.listen(), log);
   }
 

@@ -119,6 +119,16 @@ describe('a request that cannot be served', () => {
   });
 
   it.each([
+    ['POST', '/nowhere', '{', 'application/json', 404],
+    ['POST', '/nowhere', 'x'.repeat(5_000), 'text/x-unknown', 404],
+    ['PUT', '/echo', '{', 'application/json', 405],
+  ])('with a body, by %s to %s, is told what is wrong with the path before the body is looked at', async (...sent) => {
+    const [method, path, body, type, status] = sent;
+    const response = await server.fetch(path, { method, body, headers: { 'content-type': type } });
+    expect(await problemOf(response)).toMatchObject({ status });
+  });
+
+  it.each([
     ['DELETE', '/echo', 'POST, OPTIONS'],
     ['PUT', '/counters/a', 'POST, GET, HEAD, OPTIONS'],
     ['POST', '/healthz', 'GET, HEAD, OPTIONS'],
@@ -269,6 +279,16 @@ describe('a client that does not read', () => {
 });
 
 describe('a failure of the server', () => {
+  it('to run the job at all is told at the door', async () => {
+    const server = await GatewayUnderTest.start();
+    server.job.state = 'FAILED';
+    const response = await server.post('/echo', {});
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(await problemOf(response)).toMatchObject({ status: 503, code: 'MILLRACE_NOT_READY' });
+    expect(server.job.submissions).toEqual([]);
+    await server.stop();
+  });
+
   it('tells the client its code and nothing of its inside', async () => {
     const server = await GatewayUnderTest.start();
     const secret = '/var/lib/secret';

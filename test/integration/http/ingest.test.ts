@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { RequestRoute } from '../../../src/main/job-control.js';
 import { GatewayUnderTest } from '../../helpers/gateway-under-test.js';
@@ -173,10 +173,55 @@ describe('a request to a route of the job', () => {
   });
 });
 
+describe('the log', () => {
+  it('has a line per request when that is wanted, with the route and not with what the client wrote', async () => {
+    const server = await GatewayUnderTest.start({ logRequests: true }, [requestRoute('GET /people/:name')]);
+    const response = await server.fetch('/people/ann?token=secret');
+    await server.fetch('/readyz');
+    await vi.waitFor(() => expect(server.log.length).toBe(2));
+    expect(server.log[0]).toEqual({
+      level: 'debug',
+      text: 'request answered',
+      fields: {
+        requestId: response.headers.get('x-request-id'),
+        method: 'GET',
+        route: '/people/:name',
+        status: 200,
+        durationMs: expect.any(Number) as unknown,
+      },
+    });
+    expect(server.log[1]).toMatchObject({ fields: { route: '/readyz' } });
+    expect(JSON.stringify(server.log)).not.toMatch(/ann|secret/);
+    await server.stop();
+  });
+
+  it('is silent about requests otherwise', async () => {
+    const server = await GatewayUnderTest.start();
+    await server.post('/echo', {});
+    await server.post('/echo', '{');
+    await server.fetch('/nowhere');
+    await server.stop();
+    expect(server.log).toEqual([]);
+  });
+});
+
 describe('a gateway that is built', () => {
+  it('takes a body as large as all pending ones together', async () => {
+    const server = await GatewayUnderTest.start({ bodyLimitBytes: 2_000, pendingMaxBytes: 2_000 });
+    expect((await server.post('/echo', JSON.stringify('x'.repeat(1_998)))).status).toBe(200);
+    await server.stop();
+  });
+
+  it('may be closed without ever having listened', async () => {
+    const server = await GatewayUnderTest.build();
+    await server.gateway.close();
+    await server.gateway.close();
+  });
+
   it.each([
     ['a body schema that is none', requestRoute('POST /a', { bodySchema: { type: 'nonsense' } })],
     ['a path of its own', requestRoute('GET /healthz')],
+    ['a body limit that could never be used', requestRoute('POST /a', { bodyLimitBytes: 1e12 })],
   ])('refuses %s, naming the route', async (_what, route) => {
     const building = GatewayUnderTest.start({}, [route]);
     await expect(building).rejects.toMatchObject({ code: 'MILLRACE_JOB_INVALID' });

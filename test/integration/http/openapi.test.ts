@@ -114,7 +114,16 @@ describe('the OpenAPI document', () => {
 
   it('keeps to its folder', async () => {
     for (const path of ['/docs/static/..%2f..%2fpackage.json', '/docs/../package.json', '/docs/nothing']) {
-      expect((await server.fetch(path)).status).toBe(404);
+      const response = await server.fetch(path);
+      expect(response.status).toBe(404);
+      expect(response.headers.get('content-type')).toBe('application/problem+json');
+    }
+  });
+
+  it('answers a HEAD as well', async () => {
+    for (const path of ['/docs', '/openapi.json', '/docs/static/swagger-ui.css']) {
+      const response = await server.fetch(path, { method: 'HEAD' });
+      expect([path, response.status]).toEqual([path, 200]);
     }
   });
 

@@ -189,6 +189,21 @@ describe('a request that prefers to respond asynchronously', () => {
     expect(await (await server.fetch(slow.headers.get('location') ?? '')).json()).toBe(2);
   });
 
+  it('but is not durable when its wait is over gets 504, and its answer once all the same', async () => {
+    await start({ resultsMaxBytes: 1_100 });
+    server.job.makesDurable = false;
+    const response = await server.post('/echo', 1, { prefer: 'respond-async, wait=1', 'millrace-timeout-ms': '50' });
+    expect(response.status).toBe(504);
+    const { result } = await problemOf(response);
+    const submission = await server.job.submitted(1);
+    server.job.makeDurable(submission);
+    expect((await server.fetch(result ?? '')).status).toBe(202);
+    server.job.reply(submission);
+    expect((await server.fetch(result ?? '')).status).toBe(200);
+    expect(await server.metric('millrace_async_results')).toBe(1);
+    expect(await server.metric('millrace_async_results_bytes')).toBe(513);
+  });
+
   it('gets 503 when no more results can be promised', async () => {
     await start({ resultsMax: 1 });
     server.job.answers = false;

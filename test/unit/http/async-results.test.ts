@@ -104,6 +104,20 @@ describe('AsyncResults', () => {
     expect(results.runningCount).toBe(0);
   });
 
+  it('keeps one entry of a request that is promised twice', () => {
+    const { time, results } = makeResults();
+    results.expect('a', 5_000);
+    results.expect('a', 100);
+    expect([results.count, results.bytes]).toEqual([1, 512]);
+    time.pass(4_000);
+    expect(results.find('a')).toMatchObject({ result: null });
+    results.accept(reply('a'));
+    expect(results.expect('a', 9_000)).toBe(true);
+    expect(String(results.find('a')?.result?.body)).toBe('x');
+    time.pass(20_000);
+    expect([results.count, results.bytes]).toEqual([0, 0]);
+  });
+
   it('forgets on demand', () => {
     const { time, results } = makeResults();
     results.expect('a', 100);
