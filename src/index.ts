@@ -38,7 +38,13 @@ export type { RichSinkFunction, SinkContext, SinkFunction } from './api/sink-fun
 export type { Key } from './api/key.js';
 export type { Serde } from './api/serde.js';
 export { bytesSerde, jsonSerde, stringSerde } from './api/standard-serdes.js';
-export { WatermarkStrategy, type TimestampAssigner } from './api/watermark-strategy.js';
+export {
+  WatermarkStrategy,
+  type TimestampAssigner,
+  type WatermarkAlignment,
+  type WatermarkGenerator,
+  type WatermarkOutput,
+} from './api/watermark-strategy.js';
 export type {
   Collector,
   FilterFunction,

@@ -1,6 +1,7 @@
 import { MillraceError } from '../base/errors.js';
 import type { Static, TSchema } from 'typebox';
 import type { HttpRequest, PathParams, QueryParams } from './http-request.js';
+import { requireKeyFunction } from './internal/author-checks.js';
 import type { RequestRouteSpec, RequestSourceSpec } from './internal/operator-spec.js';
 
 /**
@@ -137,6 +138,7 @@ export function requestSourceSpec(
   key: ((request: never) => unknown) | null,
 ): RequestSourceSpec {
   if (inputs.length === 0) throw invalidRoute('a request source has no route', 'Name at least one.');
+  requireKeyFunction(key, 'a request source');
   const routes = inputs.map((input) =>
     typeof input === 'string' ? routeSpec(input, options, {}) : routeSpec(input.route, options, input.options),
   );

@@ -1,9 +1,10 @@
+import { MillraceError } from '../base/errors.js';
 import type { KeySelector } from './functions.js';
 import type { Key } from './key.js';
 import type { DeliveryGuarantee, SinkSpec } from './internal/operator-spec.js';
-import { requireTopicName } from './internal/topic-name.js';
+import { requireKeyFunction, requireSerde, requireTopicName } from './internal/author-checks.js';
 import type { Serde } from './serde.js';
-import type { SinkFunction } from './sink-function.js';
+import type { RichSinkFunction, SinkFunction } from './sink-function.js';
 
 /** Where a stream's records go. Given to `stream.sinkTo`. @public */
 export interface Sink<T> {
@@ -27,6 +28,8 @@ export interface TopicSinkOptions<T> {
 /** Appends to a topic. Headers that tie a record to a request ride along, so that another service can answer it. @public */
 export function topicSink<T>(name: string, serde: Serde<T>, options: TopicSinkOptions<T> = {}): Sink<T> {
   requireTopicName(name);
+  requireSerde(serde, `topic "${name}"`);
+  requireKeyFunction(options.key, `topic "${name}"`);
   return {
     spec: {
       kind: 'topic-sink',
@@ -40,5 +43,10 @@ export function topicSink<T>(name: string, serde: Serde<T>, options: TopicSinkOp
 
 /** Calls the author's code in the worker. @public */
 export function functionSink<T>(fn: SinkFunction<T>): Sink<T> {
+  if (typeof fn !== 'function' && typeof (fn as Partial<RichSinkFunction<T>> | undefined)?.invoke !== 'function') {
+    throw new MillraceError('MILLRACE_JOB_INVALID', 'a function sink has no function', {
+      hint: 'Give functionSink a function, or an object with the method invoke.',
+    });
+  }
   return { spec: { kind: 'function-sink', fn: fn as SinkFunction<unknown> } };
 }

@@ -2,7 +2,7 @@ import { MillraceError } from '../base/errors.js';
 import type { KeySelector } from './functions.js';
 import type { Key } from './key.js';
 import type { SourceSpec } from './internal/operator-spec.js';
-import { requireTopicName } from './internal/topic-name.js';
+import { requireKeyFunction, requireSerde, requireTopicName } from './internal/author-checks.js';
 import type { Serde } from './serde.js';
 
 /**
@@ -46,6 +46,8 @@ export function topic<T>(
   options: TopicSourceOptions & { readonly key?: KeySelector<T, unknown> } = {},
 ): Source<T, unknown> {
   requireTopicName(name);
+  requireSerde(serde, `topic "${name}"`);
+  requireKeyFunction(options.key, `topic "${name}"`);
   return {
     spec: {
       kind: 'topic-source',

@@ -98,10 +98,13 @@ function settingsOf(spec: NodeSpec): Record<string, string> {
 
 function watermarkSettings({ watermarks }: StreamNode): Record<string, string> {
   if (watermarks === null) return {};
-  const { kind, maxOutOfOrdernessMs, timestampAssigner, idlenessMs } = watermarks;
+  const { kind, maxOutOfOrdernessMs, timestampAssigner, idlenessMs, alignment } = watermarks;
   return {
-    watermarks: `${kind}, ${String(maxOutOfOrdernessMs)} ms out of order, idle after ${String(idlenessMs)} ms`,
+    watermarks: kind,
+    'bound of out-of-orderness': `${String(maxOutOfOrdernessMs)} ms`,
     'timestamp assigner': presence(timestampAssigner),
+    'idle time-out': idlenessMs === null ? 'none' : `${String(idlenessMs)} ms`,
+    alignment: alignment === null ? 'none' : `${alignment.group}, ${String(alignment.maxDriftMs)} ms`,
   };
 }
 

@@ -6,7 +6,7 @@ import type { ExchangeKind, ExecutionPlan, PlanEdge, PlanOperator, PlanVertex } 
  */
 
 /**
- * One task after the other, its operators as a tree, and below them the edges that leave it:
+ * One task after the other, its operators as a tree, and below them the edges that leave it. No line end at the end:
  *
  * ```text
  * job demo: 2 tasks, parallelism 2, 2 workers, 16 shards
@@ -28,7 +28,7 @@ export function planToText(plan: ExecutionPlan): string {
     counted(shardCount, 'shard'),
   ];
   const blocks = vertices.map((vertex) => vertexToText(plan, vertex));
-  return [`job ${jobName}: ${facts.join(', ')}`, ...blocks].join('\n\n') + '\n';
+  return [`job ${jobName}: ${facts.join(', ')}`, ...blocks].join('\n\n');
 }
 
 function vertexToText(plan: ExecutionPlan, vertex: PlanVertex): string {

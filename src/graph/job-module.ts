@@ -1,4 +1,4 @@
-import type { JobDefinition } from '../api/job.js';
+import { isJobDefinition, type JobDefinition } from '../api/job.js';
 import { MillraceError } from '../base/errors.js';
 
 /**
@@ -27,10 +27,4 @@ export async function loadJobModule(url: string): Promise<JobDefinition> {
     });
   }
   return job;
-}
-
-function isJobDefinition(value: unknown): value is JobDefinition {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, build } = value as Partial<JobDefinition>;
-  return typeof name === 'string' && typeof build === 'function';
 }

@@ -6,7 +6,7 @@ import type { NodeSpec, RequestSourceSpec } from '../api/internal/operator-spec.
 export function defaultName(spec: NodeSpec): string {
   switch (spec.kind) {
     case 'requests':
-      return `Source: ${spec.routes.map((route) => route.route).join(', ')}`;
+      return `Source: ${routesTitle(spec)}`;
     case 'topic-source':
       return `Source: topic ${spec.topic}`;
     case 'collection-source':
@@ -34,6 +34,15 @@ export function defaultName(spec: NodeSpec): string {
     case 'topic-sink':
       return `Sink: topic ${spec.topic}`;
   }
+}
+
+const MAX_ROUTES_IN_TITLE = 3;
+
+/** A source may have many routes, and its name stands in logs and on metrics. */
+function routesTitle({ routes }: RequestSourceSpec): string {
+  const named = routes.slice(0, MAX_ROUTES_IN_TITLE).map(({ route }) => route);
+  const more = routes.length - named.length;
+  return more === 0 ? named.join(', ') : `${named.join(', ')} and ${String(more)} more`;
 }
 
 /** An author's class says more than the kind; a plain function or object literal has none. */

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../base/errors.js';
 import type { WatermarkStrategy } from '../watermark-strategy.js';
+import { KEY_GROUP_COUNT } from './key-groups.js';
 import type { OperatorSpec, SourceSpec } from './operator-spec.js';
 import type {
   ChainingStrategy,
@@ -18,7 +19,8 @@ const UID_PATTERN = /^[A-Za-z0-9._-]{1,100}$/;
 const NAME_PATTERN = /^(?=.*\S)[^\p{Cc}\p{Zl}\p{Zp}]{1,200}$/u;
 /** The state store that operators of default parallelism share has this name. */
 const RESERVED_UID = 'main';
-const MAX_PARALLELISM = 1024;
+/** Keys are dealt out by key group, so that a subtask beyond their number could never have one: Flink's maximum parallelism. */
+const MAX_PARALLELISM = KEY_GROUP_COUNT;
 
 /** While the job is being built, a stream's methods may still change the attributes. */
 interface MutableAttributes extends OperatorAttributes {

@@ -165,6 +165,9 @@ describe('env.requests', () => {
       'the query schema of route',
     );
     expect(refusal((env) => void env.requests('POST /a', { headers: ['x user'] }))).toBe('"x user" is no header name');
+    expect(refusal((env) => void env.requests('POST /a', { key: 'name' as never }))).toBe(
+      'the key of a request source is no function',
+    );
     for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(refusal((env) => void env.requests('POST /a', { timeoutMs: value }))).toContain(
         'timeoutMs of route "POST /a" is',

@@ -68,6 +68,19 @@ describe('sources', () => {
     expect(refusalOf(() => generator(5 as never))).toBe('the generator of a source is no function');
   });
 
+  it('refuse what has no serde, or a key that is no function', () => {
+    for (const serde of [undefined, null, {}, { name: 'json', serialise: () => new Uint8Array() }]) {
+      expect(refusalOf(() => topic('a', serde as never))).toBe('topic "a" has no serde');
+      expect(refusalOf(() => topicSink('a', serde as never))).toBe('topic "a" has no serde');
+    }
+    expect(refusalOf(() => topic('a', jsonSerde(), { key: 'id' as never }))).toBe(
+      'the key of topic "a" is no function',
+    );
+    expect(refusalOf(() => topicSink('a', jsonSerde(), { key: 'id' as never }))).toBe(
+      'the key of topic "a" is no function',
+    );
+  });
+
   it.each(['', '.', '..', 'a b', 'a/b', 'x'.repeat(250), 5])('refuse the topic name %j', (name) => {
     expect(refusalOf(() => topic(name as string, jsonSerde()))).toBe(`a topic has the name ${JSON.stringify(name)}`);
     expect(refusalOf(() => topicSink(name as string, jsonSerde()))).toBe(
@@ -90,6 +103,15 @@ describe('sinks', () => {
     });
     expect(topicSink('a', serde, { key }).spec).toMatchObject({ key });
     expect(functionSink(write).spec).toEqual({ kind: 'function-sink', fn: write });
+  });
+});
+
+describe('a function sink', () => {
+  it('refuses what cannot be called', () => {
+    for (const fn of [undefined, {}, { map: () => 1 }, 'write']) {
+      expect(refusalOf(() => functionSink(fn as never))).toBe('a function sink has no function');
+    }
+    expect(functionSink({ invoke: () => undefined }).spec.kind).toBe('function-sink');
   });
 });
 

@@ -129,7 +129,7 @@ describe('firstDifference', () => {
       'another watermark',
       (env) => void env.fromCollection([1], WatermarkStrategy.boundedOutOfOrderness(5)),
       (env) => void env.fromCollection([1], WatermarkStrategy.boundedOutOfOrderness(6)),
-      'operator 1, collection-source "Source: collection" has the watermarks "bounded, 6 ms out of order, idle after null ms" here and "bounded, 5 ms out of order, idle after null ms" on main',
+      'operator 1, collection-source "Source: collection" has the bound of out-of-orderness "6 ms" here and "5 ms" on main',
     ],
     [
       'another edge',

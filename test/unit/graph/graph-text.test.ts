@@ -39,8 +39,7 @@ describe('planToText', () => {
 [1] Reduce (longest)  ×3
     ══ rebalance ══▶ [2]
 
-[2] Sink: print  ×2
-`);
+[2] Sink: print  ×2`);
   });
 
   it('counts one task as one', () => {

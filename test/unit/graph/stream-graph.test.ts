@@ -115,6 +115,7 @@ describe('buildStreamGraph', () => {
         .name('Flat');
       ones.process(new Split()).sinkTo(topicSink('out', jsonSerde()));
       env.requests(['GET /a', 'PUT /a']).respond();
+      env.requests(['GET /b', 'GET /c', 'GET /d', 'GET /e', 'GET /f']);
     });
     expect(graph.nodes.map(({ name }) => name)).toEqual([
       'Bids',
@@ -125,6 +126,7 @@ describe('buildStreamGraph', () => {
       'Sink: topic out',
       'Source: GET /a, PUT /a',
       'Sink: respond',
+      'Source: GET /b, GET /c, GET /d and 2 more',
     ]);
   });
 });
