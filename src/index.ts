@@ -69,6 +69,88 @@ export {
   type ResponseOptions,
 } from './api/process-function.js';
 export type { TimeDomain, TimerService } from './api/timer-service.js';
+export { orderedWait, unorderedWait, type AsyncRequest } from './api/async-data-stream.js';
+export {
+  AsyncFunction,
+  exponentialBackoffRetry,
+  fixedDelayRetry,
+  type AsyncOptions,
+  type AsyncOutputMode,
+  type AsyncRetryStrategy,
+  type ResultFuture,
+} from './api/async-function.js';
+export {
+  KeyedBroadcastProcessFunction,
+  type BroadcastState,
+  type KeyedBroadcastContext,
+  type KeyedBroadcastOnTimerContext,
+  type KeyedBroadcastReadContext,
+  type ReadOnlyBroadcastState,
+} from './api/broadcast-functions.js';
+export type {
+  CheckpointedFunction,
+  FunctionInitializationContext,
+  OperatorListState,
+} from './api/checkpointed-function.js';
+export {
+  CoProcessFunction,
+  KeyedCoProcessFunction,
+  type CoFlatMapFunction,
+  type CoMapFunction,
+} from './api/co-functions.js';
+export {
+  BroadcastConnectedStream,
+  BroadcastStream,
+  ConnectedStreams,
+  KeyedConnectedStreams,
+} from './api/connected-streams.js';
+export {
+  CountEvictor,
+  DeltaEvictor,
+  TimeEvictor,
+  type Evictor,
+  type EvictorContext,
+  type EvictorOptions,
+  type TimestampedValue,
+} from './api/evictors.js';
+export { IntervalJoin, IntervalJoined } from './api/interval-join.js';
+export {
+  ProcessJoinFunction,
+  type CoGroupFunction,
+  type JoinFunction,
+  type ProcessJoinContext,
+} from './api/join-functions.js';
+export { JoinedByKey, JoinedInWindow, JoinedStreams } from './api/joined-streams.js';
+export type { KeyedStateStore } from './api/keyed-state-store.js';
+export { Trigger, type OnMergeContext, type TriggerContext, type TriggerResult } from './api/trigger.js';
+export {
+  ContinuousEventTimeTrigger,
+  ContinuousProcessingTimeTrigger,
+  CountTrigger,
+  DeltaTrigger,
+  EventTimeTrigger,
+  NeverTrigger,
+  ProcessingTimeoutTrigger,
+  ProcessingTimeTrigger,
+  PurgingTrigger,
+  type DeltaFunction,
+  type ProcessingTimeoutOptions,
+} from './api/triggers.js';
+export { MergingWindowAssigner, WindowAssigner, type WindowAssignerContext } from './api/window-assigner.js';
+export {
+  CumulativeEventTimeWindows,
+  EventTimeSessionWindows,
+  GlobalWindows,
+  ProcessingTimeSessionWindows,
+  SlidingEventTimeWindows,
+  SlidingProcessingTimeWindows,
+  TumblingEventTimeWindows,
+  TumblingProcessingTimeWindows,
+  type SessionGapExtractor,
+} from './api/window-assigners.js';
+export { ProcessAllWindowFunction, ProcessWindowFunction, type ProcessWindowContext } from './api/window-function.js';
+export { AllWindowedStream, WindowedStream } from './api/windowed-stream.js';
+export { GlobalWindow, TimeWindow, type Window } from './api/windows.js';
 export {
   aggregatingState,
   listState,

@@ -1,11 +1,38 @@
+import {
+  BroadcastConnectedStream,
+  BroadcastStream,
+  ConnectedStreams,
+  KeyedConnectedStreams,
+} from './connected-streams.js';
+import type { ConnectedInputs } from './connected-streams.js';
 import type { FilterFunction, FlatMapFunction, KeySelector, MapFunction } from './functions.js';
+import type { AsyncWaitSpec } from './internal/event-time-specs.js';
 import type { GraphBuilder } from './internal/graph-builder.js';
 import type { OperatorSpec } from './internal/operator-spec.js';
 import type { Partitioning } from './internal/transformation.js';
+import { IntervalJoin } from './interval-join.js';
+import { JoinedStreams } from './joined-streams.js';
 import type { Key } from './key.js';
-import type { ReduceFunction } from './keyed-state.js';
+import type { MapStateDescriptor, ReduceFunction } from './keyed-state.js';
 import type { KeyedProcessFunction, OutputTag, ProcessFunction } from './process-function.js';
 import type { Sink } from './sink.js';
+import { CountEvictor } from './evictors.js';
+import { CountTrigger, PurgingTrigger } from './triggers.js';
+import type { WatermarkStrategy } from './watermark-strategy.js';
+import type { WindowAssigner } from './window-assigner.js';
+import { GlobalWindows } from './window-assigners.js';
+import { allWindowedStream, windowedStream } from './windowed-stream.js';
+import type { AllWindowedStream, WindowedStream } from './windowed-stream.js';
+import type { GlobalWindow, Window } from './windows.js';
+
+declare module './internal/stream-types.js' {
+  interface StreamTypes<O> {
+    readonly single: SingleOutputStreamOperator<O>;
+  }
+}
+
+/** Milliseconds between the periodic watermarks of `assignTimestampsAndWatermarks`. */
+const WATERMARK_INTERVAL_MS = 200;
 
 /**
  * The streams of a job: what an author chains together. Every method adds a transformation to the job's builder and
@@ -106,9 +133,45 @@ export class DataStream<T> {
     return new DataStream<T>(this.builder, this.repartition({ kind: 'rebalance' }));
   }
 
-  /** Gives each record to every subtask of the next operator. */
-  broadcast(): DataStream<T> {
-    return new DataStream<T>(this.builder, this.repartition({ kind: 'broadcast' }));
+  /** Gives each record to every subtask of the next operator; with states, for `connect` on a keyed stream. */
+  broadcast(): DataStream<T>;
+  broadcast(
+    ...states: readonly [MapStateDescriptor<never, never>, ...MapStateDescriptor<never, never>[]]
+  ): BroadcastStream<T>;
+  broadcast(...states: readonly MapStateDescriptor<never, never>[]): DataStream<T> | BroadcastStream<T> {
+    const id = this.repartition({ kind: 'broadcast' });
+    return states.length === 0 ? new DataStream<T>(this.builder, id) : new BroadcastStream<T>(id, erase(states));
+  }
+
+  /** Gives records timestamps and makes watermarks of them, instead of those that come in. */
+  assignTimestampsAndWatermarks(strategy: WatermarkStrategy<T>): SingleOutputStreamOperator<T> {
+    return this.transform<T>({
+      kind: 'assign-timestamps',
+      strategy: erase(strategy),
+      intervalMs: WATERMARK_INTERVAL_MS,
+    });
+  }
+
+  /** This stream and one of another type, for functions that see both. */
+  connect<B>(other: DataStream<B>): ConnectedStreams<T, B> {
+    return new ConnectedStreams<T, B>(this.meet(other.id));
+  }
+
+  /** Joins by key and window: `join(other).where(key).equalTo(key).window(assigner).apply(pair)`, or `.coGroup(lists)`. */
+  join<B>(other: DataStream<B>): JoinedStreams<T, B> {
+    return new JoinedStreams<T, B>(this.meet(other.id));
+  }
+
+  /** All records in windows, in one subtask. */
+  windowAll<W extends Window>(assigner: WindowAssigner<T, W>): AllWindowedStream<T, W> {
+    const key = (): number => 0;
+    const id = this.repartition({ kind: 'hash', key, isKeyedAtSource: false });
+    return allWindowedStream<T, W>({ ...this.meet(id), id, key, parallelism: 1 }, assigner);
+  }
+
+  /** @internal Use `orderedWait` and `unorderedWait`. */
+  asyncWait<O>(spec: AsyncWaitSpec): SingleOutputStreamOperator<O> {
+    return this.transform<O>(spec);
   }
 
   /** Keeps records in the subtask of the same index. The next operator must have the same parallelism. */
@@ -140,6 +203,11 @@ export class DataStream<T> {
       );
     }
     return this.#end({ kind: 'respond-sink', status: erase(status) });
+  }
+
+  protected meet(id2: number): ConnectedInputs {
+    const { builder, id } = this;
+    return { builder, id1: id, id2, streamAt: <O>(at: number) => new SingleOutputStreamOperator<O>(builder, at) };
   }
 
   protected transform<O>(spec: OperatorSpec): SingleOutputStreamOperator<O> {
@@ -234,6 +302,35 @@ export class KeyedStream<T, K> extends DataStream<T> {
   reduce(fn: ReduceFunction<T>): SingleOutputStreamOperator<T> {
     this.requireFunction(fn, 'reduce', 'reduce');
     return this.transform<T>({ kind: 'reduce', reduce: erase(fn), key: this.#key });
+  }
+
+  /** The records of each key in windows. */
+  window<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<T, K, W> {
+    return windowedStream<T, K, W>({ ...this.meet(this.id), id: this.id, key: this.#key, parallelism: null }, assigner);
+  }
+
+  /** Every `size` records of a key; with `slide`, the last `size` at every `slide` records. */
+  countWindow(size: number, slide?: number): WindowedStream<T, K, GlobalWindow> {
+    const windows = this.window<GlobalWindow>(GlobalWindows.create());
+    if (slide === undefined) return windows.trigger(PurgingTrigger.of(CountTrigger.of(size)));
+    return windows.evictor(CountEvictor.of(size)).trigger(CountTrigger.of(slide));
+  }
+
+  /** Joins with another keyed stream where timestamps lie within an interval. */
+  intervalJoin<B>(other: KeyedStream<B, K>): IntervalJoin<T, B> {
+    return new IntervalJoin<T, B>(this.meet(other.id), this.#key, other.#key);
+  }
+
+  /** A keyed stream of another type, with which functions share state; or a broadcast stream. */
+  override connect<B>(other: KeyedStream<B, K>): KeyedConnectedStreams<K, T, B>;
+  override connect<B>(other: BroadcastStream<B>): BroadcastConnectedStream<K, T, B>;
+  override connect<B>(
+    other: KeyedStream<B, K> | BroadcastStream<B>,
+  ): KeyedConnectedStreams<K, T, B> | BroadcastConnectedStream<K, T, B> {
+    if (other instanceof BroadcastStream) {
+      return new BroadcastConnectedStream<K, T, B>(this.meet(other.transformation), this.#key, other.states);
+    }
+    return new KeyedConnectedStreams<K, T, B>(this.meet(other.id), this.#key, other.#key);
   }
 }
 

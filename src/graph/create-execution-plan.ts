@@ -23,11 +23,25 @@ import { requestTopicName, responseTopicName } from './topic-names.js';
 /** The store that keyed operators of default parallelism share. */
 const SHARED_STATE_NAMESPACE = 'main';
 
-const KEYED: ReadonlySet<NodeKind> = new Set<NodeKind>(['keyed-process', 'reduce']);
+const KEYED: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'keyed-process',
+  'reduce',
+  'window',
+  'keyed-co-process',
+  'keyed-broadcast',
+  'interval-join',
+]);
 /** Sources without a topic: one subtask unless the author asks for more. */
 const WORKER_SOURCES: ReadonlySet<NodeKind> = new Set<NodeKind>(['collection-source', 'generator-source']);
 /** Kinds that may answer a request that they kept, or that came with the record. */
-const ANSWERING: ReadonlySet<NodeKind> = new Set<NodeKind>(['respond-sink', 'process', 'keyed-process']);
+const ANSWERING: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'respond-sink',
+  'process',
+  'keyed-process',
+  'co-process',
+  'keyed-co-process',
+  'keyed-broadcast',
+]);
 
 /** Everything that the steps below share. */
 interface Planning {

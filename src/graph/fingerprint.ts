@@ -84,6 +84,26 @@ function settingsOf(spec: NodeSpec): Record<string, string> {
       return { status: typeof spec.status === 'function' ? 'computed' : String(spec.status) };
     case 'topic-sink':
       return { topic: spec.topic, serde: spec.serde.name, key: presence(spec.key), guarantee: spec.guarantee };
+    case 'window':
+      return {
+        assigner: spec.assigner.constructor.name,
+        trigger: spec.trigger.constructor.name,
+        evictor: spec.evictor?.constructor.name ?? 'none',
+        lateness: `${String(spec.allowedLatenessMs)} ms`,
+        aggregation: spec.aggregation?.kind ?? 'none',
+      };
+    case 'async-wait':
+      return { mode: spec.mode };
+    case 'interval-join':
+      return { bounds: `${String(spec.lowerMs)} to ${String(spec.upperMs)} ms` };
+    case 'keyed-broadcast':
+      return { states: spec.states.map(({ name }) => name).join(', ') };
+    case 'assign-timestamps':
+      return { strategy: spec.strategy.kind, interval: `${String(spec.intervalMs)} ms` };
+    case 'co-map':
+    case 'co-flat-map':
+    case 'co-process':
+    case 'keyed-co-process':
     case 'generator-source':
     case 'map':
     case 'filter':

@@ -16,6 +16,11 @@ export function graphWarnings(graph: StreamGraph): string[] {
 const STATEFUL: ReadonlySet<NodeKind> = new Set<NodeKind>([
   'keyed-process',
   'reduce',
+  'window',
+  'async-wait',
+  'keyed-co-process',
+  'keyed-broadcast',
+  'interval-join',
   'collection-source',
   'generator-source',
 ]);
@@ -36,6 +41,12 @@ const WITHOUT_EFFECT: ReadonlySet<NodeKind> = new Set<NodeKind>([
   'map',
   'filter',
   'flat-map',
+  'assign-timestamps',
+  'window',
+  'async-wait',
+  'co-map',
+  'co-flat-map',
+  'interval-join',
 ]);
 
 function recordsThatGoNowhere(node: StreamNode): string[] {
@@ -44,7 +55,15 @@ function recordsThatGoNowhere(node: StreamNode): string[] {
 }
 
 /** Kinds that can answer a request, or hand it to another service that can. */
-const CAN_ANSWER: ReadonlySet<NodeKind> = new Set<NodeKind>(['respond-sink', 'process', 'keyed-process', 'topic-sink']);
+const CAN_ANSWER: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'respond-sink',
+  'process',
+  'keyed-process',
+  'co-process',
+  'keyed-co-process',
+  'keyed-broadcast',
+  'topic-sink',
+]);
 
 function requestsWithoutAnswer(graph: StreamGraph, node: StreamNode): string[] {
   if (node.spec.kind !== 'requests') return [];

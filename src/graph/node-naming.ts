@@ -25,6 +25,24 @@ export function defaultName(spec: NodeSpec): string {
       return className(spec.fn) ?? 'KeyedProcess';
     case 'reduce':
       return 'Reduce';
+    case 'window':
+      return className(spec.fn) ?? 'Window';
+    case 'assign-timestamps':
+      return 'Timestamps/Watermarks';
+    case 'async-wait':
+      return className(spec.fn) ?? 'AsyncWait';
+    case 'co-map':
+      return className(spec.fn) ?? 'CoMap';
+    case 'co-flat-map':
+      return className(spec.fn) ?? 'CoFlatMap';
+    case 'co-process':
+      return className(spec.fn) ?? 'CoProcess';
+    case 'keyed-co-process':
+      return className(spec.fn) ?? 'KeyedCoProcess';
+    case 'keyed-broadcast':
+      return className(spec.fn) ?? 'KeyedBroadcastProcess';
+    case 'interval-join':
+      return className(spec.fn) ?? 'IntervalJoin';
     case 'print-sink':
       return 'Sink: print';
     case 'respond-sink':

@@ -1,14 +1,23 @@
+import type { WindowSpec } from '../api/internal/event-time-specs.js';
 import type { OperatorSpec } from '../api/internal/operator-spec.js';
 import { MillraceError } from '../base/errors.js';
 import { unreachable } from '../base/invariant.js';
+import { AssignTimestampsOperator } from './assign-timestamps-operator.js';
+import { AsyncWaitOperator } from './async-wait-operator.js';
+import { CoFlatMapOperator, CoMapOperator, CoProcessOperator } from './co-process-operator.js';
 import { FilterOperator } from './filter-operator.js';
 import { FlatMapOperator } from './flat-map-operator.js';
+import { IntervalJoinOperator } from './interval-join-operator.js';
+import { KeyedBroadcastOperator } from './keyed-broadcast-operator.js';
+import { KeyedCoProcessOperator } from './keyed-co-process-operator.js';
 import { KeyedProcessOperator } from './keyed-process-operator.js';
 import { MapOperator } from './map-operator.js';
-import type { StreamOperator } from './operator.js';
+import type { StreamOperator, TwoInputStreamOperator } from './operator.js';
 import { ProcessOperator } from './process-operator.js';
 import { ReduceOperator } from './reduce-operator.js';
 import { PrintOperator, SinkOperator } from './sink-operator.js';
+import { EvictingWindowOperator } from './windows/evicting-window-operator.js';
+import { WindowOperator } from './windows/window-operator.js';
 
 /** What an operator needs of its host beside its context. */
 export interface OperatorHost {
@@ -22,7 +31,10 @@ export interface OperatorHost {
  * The author's function objects are those of the spec: subtasks of one thread that share a spec share them too. Topic and
  * respond sinks are record writers of the worker and not made here.
  */
-export function createOperator(spec: OperatorSpec, host: OperatorHost): StreamOperator<unknown, unknown> {
+export function createOperator(
+  spec: OperatorSpec,
+  host: OperatorHost,
+): StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown> {
   switch (spec.kind) {
     case 'map':
       return new MapOperator(spec.fn);
@@ -36,6 +48,24 @@ export function createOperator(spec: OperatorSpec, host: OperatorHost): StreamOp
       return new KeyedProcessOperator(spec.fn, spec.key);
     case 'reduce':
       return new ReduceOperator(spec.reduce, spec.key);
+    case 'window':
+      return createWindowOperator(spec);
+    case 'assign-timestamps':
+      return new AssignTimestampsOperator(spec.strategy, spec.intervalMs);
+    case 'async-wait':
+      return new AsyncWaitOperator(spec.fn, spec.mode, spec.options);
+    case 'co-map':
+      return new CoMapOperator(spec.fn);
+    case 'co-flat-map':
+      return new CoFlatMapOperator(spec.fn);
+    case 'co-process':
+      return new CoProcessOperator(spec.fn);
+    case 'keyed-co-process':
+      return new KeyedCoProcessOperator(spec.fn, spec.key, spec.key2);
+    case 'keyed-broadcast':
+      return new KeyedBroadcastOperator(spec.fn, spec.key, spec.states);
+    case 'interval-join':
+      return new IntervalJoinOperator({ ...spec, leftKey: spec.key, rightKey: spec.key2 });
     case 'function-sink':
       return new SinkOperator(spec.fn);
     case 'print-sink':
@@ -48,4 +78,9 @@ export function createOperator(spec: OperatorSpec, host: OperatorHost): StreamOp
     default:
       return unreachable(spec, 'an operator spec');
   }
+}
+
+function createWindowOperator(spec: WindowSpec): StreamOperator<unknown, unknown> {
+  const { evictor, ...options } = spec;
+  return evictor === null ? new WindowOperator(options) : new EvictingWindowOperator(options, evictor);
 }

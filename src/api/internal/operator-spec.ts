@@ -3,6 +3,7 @@ import type { ReduceFunction } from '../keyed-state.js';
 import type { KeyedProcessFunction, ProcessFunction } from '../process-function.js';
 import type { SinkFunction } from '../sink-function.js';
 import type { Serde } from '../serde.js';
+import type { EventTimeSpec } from './event-time-specs.js';
 
 /**
  * What one node of a job does: plain data and the author's functions. The API builds these, the graph carries them
@@ -135,7 +136,8 @@ export type DeliveryGuarantee = 'at-least-once';
 export type SinkSpec = PrintSinkSpec | RespondSinkSpec | FunctionSinkSpec | TopicSinkSpec;
 
 /** Everything that turns an input into an output, or ends a stream. */
-export type OperatorSpec = MapSpec | FilterSpec | FlatMapSpec | ProcessSpec | KeyedProcessSpec | ReduceSpec | SinkSpec;
+export type OperatorSpec =
+  MapSpec | FilterSpec | FlatMapSpec | ProcessSpec | KeyedProcessSpec | ReduceSpec | EventTimeSpec | SinkSpec;
 
 /** Any node that runs. */
 export type NodeSpec = SourceSpec | OperatorSpec;

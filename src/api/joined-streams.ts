@@ -1,0 +1,149 @@
+import type { Evictor } from './evictors.js';
+import type { Collector, KeySelector } from './functions.js';
+import type { GraphBuilder } from './internal/graph-builder.js';
+import type { SingleOutput, StreamAt } from './internal/stream-types.js';
+import type { CoGroupFunction, JoinFunction } from './join-functions.js';
+import type { Key } from './key.js';
+import type { Trigger } from './trigger.js';
+import type { WindowAssigner } from './window-assigner.js';
+import { ProcessWindowFunction } from './window-function.js';
+import type { ProcessWindowContext } from './window-function.js';
+import { windowedStream } from './windowed-stream.js';
+import type { WindowedStream } from './windowed-stream.js';
+import type { Window } from './windows.js';
+
+/** A record of one of two streams that a window holds together. */
+interface Tagged {
+  readonly side: 1 | 2;
+  readonly value: unknown;
+}
+
+/** Two streams to be joined by key and window. */
+export interface JoinInputs {
+  readonly builder: GraphBuilder;
+  readonly id1: number;
+  readonly id2: number;
+  readonly streamAt: StreamAt;
+}
+
+/**
+ * Two streams to be joined or grouped by key and window: `where(keyOfThis).equalTo(keyOfOther).window(…).apply(…)`.
+ *
+ * @public
+ */
+export class JoinedStreams<A, B> {
+  readonly #inputs: JoinInputs;
+
+  /** @internal */
+  constructor(inputs: JoinInputs) {
+    this.#inputs = inputs;
+  }
+
+  /** The key of this stream's records. */
+  where<K extends Key>(key: KeySelector<A, K>): { equalTo(other: KeySelector<B, K>): JoinedByKey<A, B> } {
+    return { equalTo: (other) => new JoinedByKey<A, B>(this.#inputs, key as never, other as never) };
+  }
+}
+
+/** Two streams with their keys. @public */
+export class JoinedByKey<A, B> {
+  readonly #inputs: JoinInputs;
+  readonly #key1: KeySelector<unknown, unknown>;
+  readonly #key2: KeySelector<unknown, unknown>;
+
+  /** @internal */
+  constructor(inputs: JoinInputs, key1: KeySelector<unknown, unknown>, key2: KeySelector<unknown, unknown>) {
+    this.#inputs = inputs;
+    this.#key1 = key1;
+    this.#key2 = key2;
+  }
+
+  /** The windows in which records of equal key meet. The assigner sees the values of either side. */
+  window<W extends Window>(assigner: WindowAssigner<A | B, W>): JoinedInWindow<A, B> {
+    const { builder, id1, id2, streamAt } = this.#inputs;
+    const [key1, key2] = [this.#key1, this.#key2];
+    const key = (tagged: unknown): unknown => {
+      const { side, value } = tagged as Tagged;
+      return side === 1 ? key1(value) : key2(value);
+    };
+    const left = builder.addOperator([id1], { kind: 'map', fn: (value): Tagged => ({ side: 1, value }) });
+    const right = builder.addOperator([id2], { kind: 'map', fn: (value): Tagged => ({ side: 2, value }) });
+    const id = builder.addPartition(builder.addUnion([left, right]), { kind: 'hash', key, isKeyedAtSource: false });
+    const input = { builder, id, key, streamAt, parallelism: null };
+    const tagged = untagging(assigner as WindowAssigner<unknown, W>);
+    return new JoinedInWindow<A, B>(windowedStream<unknown, unknown, Window>(input, tagged));
+  }
+}
+
+/** The assigner of the values themselves, for records that are tagged. */
+function untagging<W extends Window>(assigner: WindowAssigner<unknown, W>): WindowAssigner<unknown, W> {
+  const tagged = Object.create(assigner) as WindowAssigner<unknown, W>;
+  tagged.assignWindows = (record, timestamp, context) =>
+    assigner.assignWindows((record as Tagged).value, timestamp, context);
+  tagged.defaultTrigger = () => assigner.defaultTrigger();
+  return tagged;
+}
+
+/** Two streams with their keys and windows. @public */
+export class JoinedInWindow<A, B> {
+  readonly #windows: WindowedStream<unknown, unknown, Window>;
+
+  /** @internal */
+  constructor(windows: WindowedStream<unknown, unknown, Window>) {
+    this.#windows = windows;
+  }
+
+  /** As `WindowedStream.trigger`. */
+  trigger(trigger: Trigger<unknown>): JoinedInWindow<A, B> {
+    return new JoinedInWindow(this.#windows.trigger(trigger));
+  }
+
+  /** As `WindowedStream.evictor`; it sees the records of both sides. */
+  evictor(evictor: Evictor<unknown>): JoinedInWindow<A, B> {
+    return new JoinedInWindow(this.#windows.evictor(evictor));
+  }
+
+  /** As `WindowedStream.allowedLateness`. */
+  allowedLateness(allowedLatenessMs: number): JoinedInWindow<A, B> {
+    return new JoinedInWindow(this.#windows.allowedLateness(allowedLatenessMs));
+  }
+
+  /** Inner join: one result per pair. */
+  apply<O>(join: JoinFunction<A, B, O>): SingleOutput<O> {
+    return this.#windows.process<O>(
+      new BothSides<A, B, O>((lefts, rights, out) => {
+        for (const left of lefts) for (const right of rights) out.collect(join(left, right));
+      }),
+    );
+  }
+
+  /** Groups: one call per window with the records of both sides; either may be empty. */
+  coGroup<O>(fn: CoGroupFunction<A, B, O>): SingleOutput<O> {
+    return this.#windows.process<O>(new BothSides<A, B, O>(fn));
+  }
+}
+
+/** Parts the records of a window by their side again. */
+class BothSides<A, B, O> extends ProcessWindowFunction<unknown, O, unknown> {
+  readonly #fn: CoGroupFunction<A, B, O>;
+
+  constructor(fn: CoGroupFunction<A, B, O>) {
+    super();
+    this.#fn = fn;
+  }
+
+  process(
+    _key: unknown,
+    _context: ProcessWindowContext<Window>,
+    elements: readonly unknown[],
+    out: Collector<O>,
+  ): void {
+    const lefts: A[] = [];
+    const rights: B[] = [];
+    for (const { side, value } of elements as readonly Tagged[]) {
+      if (side === 1) lefts.push(value as A);
+      else rights.push(value as B);
+    }
+    this.#fn(lefts, rights, out);
+  }
+}

@@ -1,0 +1,12 @@
+/** Tests of functions and operators in one thread: what `millrace/testing` gives. No threads, no files. */
+export { ManualClock } from './manual-clock.js';
+export type { HarnessElement } from './harness-output.js';
+export type { HarnessResponse } from './harness-subtask.js';
+export {
+  OperatorHarness,
+  type HarnessInput,
+  type HarnessOptions,
+  type HarnessPlace,
+  type HarnessSnapshot,
+} from './operator-harness.js';
+export { functionHarness, type FunctionHarnessOptions, type HarnessFunction } from './function-harness.js';
