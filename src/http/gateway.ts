@@ -324,7 +324,7 @@ export class Gateway {
     addMetricsRoute(scope, metrics);
     addRequestsRoute(scope, this.#context.results, config.retryAfterSeconds);
     addJobRoutes(scope, control, clock);
-    addOpenApiRoutes(scope, () => this.#documentation());
+    addOpenApiRoutes(scope, this.#documentation(), config.docsPage);
   }
 
   #noteOwnRoute(route: { method: string | string[]; url: string; schema?: { hide?: boolean } }): void {
@@ -350,13 +350,12 @@ export class Gateway {
   }
 
   #documentation(): DocumentationOptions {
-    const { control, version, config } = this.#options;
+    const { control, version } = this.#options;
     return {
       title: control.describe().name,
       version,
       control,
       ownRoutes: this.#ownRoutes,
-      page: config.docsPage,
       nextId: () => this.#ids.next(),
     };
   }

@@ -23,8 +23,6 @@ export interface DocumentationOptions {
   readonly control: JobControl;
   /** The gateway's own routes. */
   readonly ownRoutes: readonly DocumentedRoute[];
-  /** Serve the page too. */
-  readonly page: boolean;
   /** Names a request that it answers. */
   readonly nextId: () => string;
 }
@@ -73,8 +71,11 @@ const problemSchema = {
   required: ['type', 'title', 'status', 'code'],
 };
 
-/** Builds the server. Answers `/openapi.json`, and `/docs` when wanted. */
-export async function buildDocumentation(options: DocumentationOptions): Promise<FastifyInstance> {
+/** Builds the server. Answers `/openapi.json`, and with `page` also `/docs` and below. */
+export async function buildDocumentation(
+  options: DocumentationOptions,
+  { page }: { readonly page: boolean },
+): Promise<FastifyInstance> {
   const [{ fastify }, { default: swagger }] = await Promise.all([import('fastify'), import('@fastify/swagger')]);
   const app = fastify({ genReqId: options.nextId, routerOptions: { ignoreTrailingSlash: true } });
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, { code: 'MILLRACE_REQUEST_NOT_FOUND' }));
@@ -96,7 +97,7 @@ export async function buildDocumentation(options: DocumentationOptions): Promise
   const schemas = new SchemaShelf();
   let finished: object | null = null;
   const document = (): object => (finished ??= schemas.fill(app.swagger()));
-  if (options.page) await addPage(app, document);
+  if (page) await addPage(app, document);
   for (const route of options.control.routes()) declare(app, documentJobRoute(route, schemas), document);
   for (const route of options.ownRoutes) declare(app, route, document);
   await app.ready();

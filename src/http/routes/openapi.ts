@@ -3,30 +3,40 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { buildDocumentation, DOCS_PATH, DOCUMENT_PATH } from '../openapi-document.js';
 import type { DocumentationOptions } from '../openapi-document.js';
 
-/** `GET /openapi.json`, and `GET /docs` with a page that shows it and works without the internet. */
-export function addOpenApiRoutes(app: FastifyInstance, options: () => DocumentationOptions): void {
-  let documentation: Promise<FastifyInstance> | null = null;
+/**
+ * `GET /openapi.json`, and `GET /docs` with a page that shows it and works without the internet. Each has a server of its own,
+ * so that who wants the document does not wait for the page's libraries.
+ */
+export function addOpenApiRoutes(app: FastifyInstance, options: DocumentationOptions, withPage: boolean): void {
+  const schema = { summary: 'This document', tags: ['operations'] };
+  app.get(
+    DOCUMENT_PATH,
+    { schema },
+    forwardTo(app, () => buildDocumentation(options, { page: false })),
+  );
+  if (!withPage) return;
+  const toPage = forwardTo(app, () => buildDocumentation(options, { page: true }));
+  app.get(DOCS_PATH, { schema: { hide: true } }, toPage);
+  app.get(`${DOCS_PATH}/*`, { schema: { hide: true } }, toPage);
+}
 
-  /** Hands the request to the server of the documentation, which is built for the first one. */
-  const forward = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    documentation ??= buildDocumentation(options()).catch((error: unknown) => {
-      documentation = null;
+type Forward = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** Hands requests to another server, which is built for the first one and closed with `app`. */
+function forwardTo(app: FastifyInstance, build: () => Promise<FastifyInstance>): Forward {
+  let building: Promise<FastifyInstance> | null = null;
+  app.addHook('onClose', async () => {
+    const server = await building?.catch(() => null);
+    await server?.close();
+  });
+  return async (request, reply) => {
+    building ??= build().catch((error: unknown) => {
+      building = null;
       throw error;
     });
-    const server = await documentation;
+    const server = await building;
     reply.hijack();
     server.routing(request.raw, reply.raw);
     return reply;
   };
-
-  const schema = { summary: 'This document', tags: ['operations'] };
-  app.get(DOCUMENT_PATH, { schema }, forward);
-  if (options().page) {
-    app.get(DOCS_PATH, { schema: { hide: true } }, forward);
-    app.get(`${DOCS_PATH}/*`, { schema: { hide: true } }, forward);
-  }
-  app.addHook('onClose', async () => {
-    const server = await documentation?.catch(() => null);
-    await server?.close();
-  });
 }
