@@ -41,6 +41,8 @@ export interface HarnessSubtaskOptions<Out> {
   readonly respond: (response: HarnessResponse) => void;
   readonly operatorState: OperatorStateStore;
   readonly keyedState: readonly MemorySnapshot[];
+  /** Shared by the subtasks of a job, as by a chain; its own when absent. */
+  readonly scope?: RecordScope;
 }
 
 /** One subtask of the operator under test: the operator with everything that a worker would give it, in this thread. */
@@ -50,19 +52,14 @@ export class HarnessSubtask<Out> {
   readonly time: ManualTimeService;
   readonly #context: OperatorContext<Out>;
   readonly #store: MemoryStateStore | null;
-  readonly #scope: RecordScope = {
-    request: null,
-    originSource: 0,
-    originPartition: -1,
-    originOffset: -1,
-    originTime: 0,
-  };
+  readonly #scope: RecordScope;
   readonly #mailbox = new HarnessMailbox();
 
   constructor(operator: AnyOperator<Out>, options: HarnessSubtaskOptions<Out>) {
     const { index, parallelism, shardCount, clock, operatorId } = options;
     this.operator = operator;
     this.time = new ManualTimeService(clock);
+    this.#scope = options.scope ?? newRecordScope();
     const shards = shardsOfSubtask(index, parallelism, shardCount);
     this.#store = options.isKeyed
       ? new MemoryStateStore({ shardCount, shards, clock, restore: options.keyedState })
@@ -114,14 +111,21 @@ export class HarnessSubtask<Out> {
     throw new MillraceError('MILLRACE_JOB_INVALID', 'the operator under test has one input');
   }
 
-  /** Runs mail and due timers until nothing is left. */
-  settle(): void {
-    while (this.#mailbox.runAll() + this.time.fireDue() > 0);
+  /** Runs mail and due timers until nothing is left. @returns how much ran. */
+  settle(): number {
+    let ran = 0;
+    for (let step = 1; step > 0; ran += step) step = this.#mailbox.runAll() + this.time.fireDue();
+    return ran;
   }
 
   snapshotKeyedState(): MemorySnapshot | null {
     return this.#store?.snapshotToMemory() ?? null;
   }
+}
+
+/** The scope before any record. */
+export function newRecordScope(): RecordScope {
+  return { request: null, originSource: 0, originPartition: -1, originOffset: -1, originTime: 0 };
 }
 
 /** Mail of outcomes that came in; run by the test's next step. */

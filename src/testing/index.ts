@@ -10,3 +10,5 @@ export {
   type HarnessSnapshot,
 } from './operator-harness.js';
 export { functionHarness, type FunctionHarnessOptions, type HarnessFunction } from './function-harness.js';
+export { JobDriver, type JobDriverOptions, type SendOptions } from './job-driver.js';
+export type { CollectedRecord } from './topic-collector.js';
