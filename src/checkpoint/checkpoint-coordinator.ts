@@ -33,7 +33,7 @@ export interface CoordinatorOptions {
   readonly minPauseMs: number;
   /** Failures in a row that the job survives; one more fails it. */
   readonly failuresMax: number;
-  /** Who acknowledges: each worker, for all of its subtasks. */
+  /** Who acknowledges: each worker, for all of its subtasks, and whoever else must have made its part durable. */
   readonly participantCount: number;
   /** One more than the newest id that was ever used. */
   readonly firstCheckpointId: CheckpointId;

@@ -57,6 +57,28 @@ describe('docs/configuration.md', () => {
   });
 });
 
+describe('the settings', () => {
+  it('are all read by something', () => {
+    const everything = projectFiles('src', '.ts')
+      .filter((path) => !path.startsWith('src/base/'))
+      .map(readProjectFile)
+      .join('\n');
+    // What the transport that this release refuses would need is checked already, so that it means one thing for ever.
+    const reserved = ['brokers', 'group'];
+    const unread = Object.keys(settings).filter((key) => !new RegExp(`\\b${key}\\b`).test(everything));
+    expect(unread.filter((key) => !reserved.includes(key))).toEqual([]);
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('lists every metric of the code, and none that is not there', () => {
+    const names = (text: string): string[] =>
+      [...text.matchAll(/['`](millrace_[a-z_]+)['`]/g)].map((match) => match[1] ?? '');
+    const inCode = new Set(projectFiles('src', '.ts').flatMap((path) => names(readProjectFile(path))));
+    expect(new Set(names(readProjectFile('docs/metrics.md')))).toEqual(inCode);
+  });
+});
+
 describe('docs/decisions', () => {
   const pages = projectFiles('docs/decisions', '.md')
     .filter((path) => !path.endsWith('README.md'))
