@@ -58,7 +58,7 @@ export interface RespondOptions<T> {
 }
 
 /** Records of one type, in order within each subtask. @public */
-export class DataStream<T> {
+export class DataStream<out T> {
   /** Only a type: a stream of one type is no stream of another. */
   declare protected readonly recordType: T;
   protected readonly builder: GraphBuilder;
@@ -237,7 +237,7 @@ export class DataStream<T> {
 }
 
 /** The output of an operator or a source. What is set here concerns that operator alone. @public */
-export class SingleOutputStreamOperator<T> extends DataStream<T> {
+export class SingleOutputStreamOperator<out T> extends DataStream<T> {
   /**
    * Names the operator's state for good: 1 to 100 letters, digits, dots, dashes and underscores, unique in the job. A
    * stateful operator without one gets a uid from its place, and loses its state when that place changes.
@@ -278,7 +278,7 @@ export class SingleOutputStreamOperator<T> extends DataStream<T> {
 }
 
 /** A stream dealt out by key, so that what follows may keep state per key. @public */
-export class KeyedStream<T, K> extends DataStream<T> {
+export class KeyedStream<out T, out K> extends DataStream<T> {
   /** Only a type. */
   declare protected readonly keyType: K;
   readonly #key: KeySelector<unknown, unknown>;
@@ -335,7 +335,7 @@ export class KeyedStream<T, K> extends DataStream<T> {
 }
 
 /** A source whose records enter by key, so that nothing needs to be shuffled. @public */
-export class KeyedStreamSource<T, K> extends KeyedStream<T, K> {
+export class KeyedStreamSource<out T, out K> extends KeyedStream<T, K> {
   readonly #source: SingleOutputStreamOperator<T>;
 
   /** @internal */

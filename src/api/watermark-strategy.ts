@@ -99,7 +99,8 @@ export class WatermarkStrategy<T> {
     }));
   }
 
-  withTimestampAssigner(timestampAssigner: TimestampAssigner<T>): WatermarkStrategy<T> {
+  /** The assigner says what the records are: `monotonousTimestamps().withTimestampAssigner((bid: Bid) => bid.time)`. */
+  withTimestampAssigner<U extends T>(timestampAssigner: TimestampAssigner<U>): WatermarkStrategy<U> {
     return this.#with({ timestampAssigner });
   }
 
@@ -115,10 +116,10 @@ export class WatermarkStrategy<T> {
     return this.#with({ alignment: { group, maxDriftMs } });
   }
 
-  #with(
-    change: Partial<Pick<WatermarkStrategy<T>, 'timestampAssigner' | 'idlenessMs' | 'alignment'>>,
-  ): WatermarkStrategy<T> {
-    return new WatermarkStrategy<T>(
+  #with<U extends T>(
+    change: Partial<Pick<WatermarkStrategy<U>, 'timestampAssigner' | 'idlenessMs' | 'alignment'>>,
+  ): WatermarkStrategy<U> {
+    return new WatermarkStrategy<U>(
       this.kind,
       this.maxOutOfOrdernessMs,
       change.timestampAssigner ?? this.timestampAssigner,

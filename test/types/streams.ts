@@ -141,6 +141,19 @@ export function unionsOfOneType(mixed: DataStream<string | number>): void {
   numbers.union();
 }
 
+export function streamsOfASubtypeAreStreamsOfTheType(mixed: DataStream<string | number>): void {
+  const accept = (stream: DataStream<string | number>): unknown => stream;
+  accept(numbers);
+  accept(texts.rebalance());
+  accept(numbers.keyBy((value) => value));
+  const acceptNumbers = (stream: DataStream<number>): unknown => stream;
+  // @ts-expect-error some of them are texts
+  acceptNumbers(mixed);
+  // @ts-expect-error keyed by texts
+  const keyed: KeyedStream<number, number> = numbers.keyBy(String);
+  accept(keyed);
+}
+
 export function onlyOperatorsHaveNames(): void {
   numbers.uid('numbers').name('Numbers').setParallelism(2).startNewChain().disableChaining();
   numbers.print('label').uid('print').name('Print').setParallelism(1);
@@ -190,6 +203,13 @@ export function answers(): void {
 export function watermarkStrategies(): void {
   const byPrice = WatermarkStrategy.boundedOutOfOrderness<Bid>(100).withTimestampAssigner((bid) => bid.price);
   env.fromCollection<Bid>([], byPrice.withIdleness(1_000));
+  env.fromCollection<Bid>(
+    [],
+    WatermarkStrategy.monotonousTimestamps().withTimestampAssigner((bid: Bid) => bid.price),
+  );
+  bids.assignTimestampsAndWatermarks(byPrice);
+  // @ts-expect-error timestamps of bids, records of texts
+  texts.assignTimestampsAndWatermarks(byPrice);
   // @ts-expect-error timestamps of bids, records of texts
   env.fromCollection(['text'], byPrice);
   // @ts-expect-error a timestamp is a number
