@@ -9,7 +9,7 @@
  *
  * Thread: main, one store per folder (the data folder's lock sees to it); calls come one after another.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
@@ -17,7 +17,7 @@ import { invariant } from '../base/invariant.js';
 import type { Logger } from '../base/log.js';
 import { segmentFilesOf } from '../protocol/snapshot-handle.js';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.js';
-import { storageError, syncDirectory } from '../storage/disk.js';
+import { createDirectory, storageError, syncDirectory } from '../storage/disk.js';
 import { type CheckpointManifest, decodeManifest, encodeManifest } from './checkpoint-manifest.js';
 
 export interface CheckpointStoreOptions {
@@ -63,8 +63,8 @@ export class CheckpointStore {
    */
   static async open(options: CheckpointStoreOptions): Promise<CheckpointStore> {
     invariant(options.retainedCount >= 1, 'at least one checkpoint is kept');
-    await createFolder(options.checkpointDir);
-    await createFolder(options.segmentDir);
+    await createDirectory(options.checkpointDir);
+    await createDirectory(options.segmentDir);
     const ids = await manifestIds(options.checkpointDir);
     const damagedIds: number[] = [];
     const retained: CheckpointManifest[] = [];
@@ -154,14 +154,6 @@ function neededSegments(manifests: readonly CheckpointManifest[]): Set<string> {
 
 function manifestPath(dir: string, checkpointId: number): string {
   return join(dir, `manifest-${checkpointId}.ckpt`);
-}
-
-async function createFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw storageError(error, 'create the folder', path);
-  }
 }
 
 async function fileNames(dir: string): Promise<string[]> {

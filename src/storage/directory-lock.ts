@@ -1,10 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError, type MillraceError } from '../base/errors.js';
-import { storageError, systemCode } from './disk.js';
+import { createDirectory, storageError, systemCode } from './disk.js';
 
 /**
  * Keeps a second process off a data folder. Node has no `flock`, so the lock is a listening Unix socket in the folder:
@@ -93,7 +93,7 @@ async function abandon(server: Server | null, directory: FileHandle): Promise<vo
 
 async function openDirectory(lockDir: string): Promise<FileHandle> {
   try {
-    await mkdir(lockDir, { recursive: true });
+    await createDirectory(lockDir);
     return await open(lockDir, 'r');
   } catch (error) {
     throw unusableError(error, lockDir);

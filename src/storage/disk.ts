@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js';
 
 /**
@@ -76,11 +76,36 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Creates a directory and those above it that are missing, durably. */
 export async function createDirectory(path: string): Promise<void> {
   try {
-    const first = await mkdir(path, { recursive: true });
-    if (first === undefined) return;
-    for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+    await makeDirectory(resolve(path));
   } catch (error) {
     throw storageError(error, 'create the folder', path);
+  }
+}
+
+/**
+ * Not Node's recursive `mkdir`, which never returns where a file system answers ENOENT although the parent exists, as
+ * /proc does: here each missing level is tried once after its parent.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || (await isDirectory(parent))) throw error;
+    await makeDirectory(parent);
+    await mkdir(path);
+  }
+  await syncDirectory(dirname(path));
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 
