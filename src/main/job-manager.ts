@@ -12,6 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
+import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
 import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
@@ -66,6 +67,24 @@ export interface JobManagerOptions {
   readonly onEnd: (cause: Error | null) => void;
 }
 
+/**
+ *                   run()             stop()                 the last checkpoint is there
+ *     INITIALIZING ───────▶ RUNNING ──────────▶ CANCELLING ──────────────────────────────▶ CANCELED
+ *           │                 │ └─ all input has ended ─────────────────────────────────▶ FINISHED
+ *           └────────┬────────┴────────────────────┘
+ *                    ▼ a worker died, user code threw, a disk failed
+ *                 FAILING ──▶ FAILED
+ */
+const jobTransitions: TransitionTable<JobStatus> = {
+  INITIALIZING: ['RUNNING', 'FAILING'],
+  RUNNING: ['CANCELLING', 'FINISHED', 'FAILING'],
+  CANCELLING: ['CANCELED', 'FAILING'],
+  FAILING: ['FAILED'],
+  CANCELED: [],
+  FINISHED: [],
+  FAILED: [],
+};
+
 export class JobManager implements JobControl {
   readonly #options: JobManagerOptions;
   readonly #attempt: JobAttempt;
@@ -76,7 +95,7 @@ export class JobManager implements JobControl {
   readonly #jobId: string;
   readonly #startTime: number;
   readonly #subtasksLeft: Set<string>;
-  #status: JobStatus = 'INITIALIZING';
+  readonly #life = new Lifecycle('job', jobTransitions, 'INITIALIZING');
   #failure: Error | null = null;
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
@@ -134,7 +153,7 @@ export class JobManager implements JobControl {
     await this.#attempt.start();
     // A job may fail, or end, before the last of its workers has said that it runs.
     if (this.#failure !== null) throw this.#failure;
-    this.#status = 'RUNNING';
+    this.#life.moveTo('RUNNING');
     this.#scheduler.start();
     this.#endIfFinished();
   }
@@ -144,8 +163,7 @@ export class JobManager implements JobControl {
    * fails is logged: what it would have covered is in the topics and will be replayed.
    */
   async stop(): Promise<void> {
-    if (this.#status === 'RUNNING') {
-      this.#status = 'CANCELLING';
+    if (this.#life.tryMoveTo('CANCELLING')) {
       try {
         await this.#scheduler.takeNow();
       } catch (error) {
@@ -153,7 +171,7 @@ export class JobManager implements JobControl {
       }
     }
     await this.#end();
-    if (this.#status === 'CANCELLING') this.#status = 'CANCELED';
+    this.#life.tryMoveTo('CANCELED');
   }
 
   describe(): JobDescription {
@@ -161,7 +179,7 @@ export class JobManager implements JobControl {
     return {
       jid: this.#jobId,
       name: plan.jobName,
-      state: this.#status,
+      state: this.#life.state,
       startTime: this.#startTime,
       parallelism: plan.parallelism,
       plan: {
@@ -182,9 +200,9 @@ export class JobManager implements JobControl {
   }
 
   readiness(): Readiness {
-    if (this.#status === 'RUNNING') return { ready: true, reasons: [] };
+    if (this.#life.state === 'RUNNING') return { ready: true, reasons: [] };
     const cause = this.#failure === null ? '' : `: ${this.#failure.message}`;
-    return { ready: false, reasons: [`the job is ${this.#status.toLowerCase()}${cause}`] };
+    return { ready: false, reasons: [`the job is ${this.#life.state.toLowerCase()}${cause}`] };
   }
 
   routes(): readonly RequestRoute[] {
@@ -271,7 +289,7 @@ export class JobManager implements JobControl {
   }
 
   #endIfFinished(): void {
-    if (this.#subtasksLeft.size > 0 || this.#status !== 'RUNNING') return;
+    if (this.#subtasksLeft.size > 0 || this.#life.state !== 'RUNNING') return;
     // The end is part of the state: a restart finds nothing left to do.
     this.#scheduler.takeNow().then(
       () => this.#finish(),
@@ -280,8 +298,7 @@ export class JobManager implements JobControl {
   }
 
   #finish(): void {
-    if (this.#status !== 'RUNNING') return;
-    this.#status = 'FINISHED';
+    if (!this.#life.tryMoveTo('FINISHED')) return;
     this.#end().then(
       () => this.#options.onEnd(null),
       (error: unknown) => this.#options.onEnd(error as Error),
@@ -290,14 +307,13 @@ export class JobManager implements JobControl {
 
   /** Only the first failure counts: those after it are its consequences. */
   #fail(error: Error): void {
-    if (this.#failure !== null || !['INITIALIZING', 'RUNNING', 'CANCELLING'].includes(this.#status)) return;
+    const wasInitializing = this.#life.state === 'INITIALIZING';
+    if (!this.#life.tryMoveTo('FAILING')) return;
     this.#failure = error;
-    const wasInitializing = this.#status === 'INITIALIZING';
-    this.#status = 'FAILING';
     this.#options.logger.error({ err: error, ...describeError(error) }, 'job failed');
     if (wasInitializing) return;
     const end = (): void => {
-      this.#status = 'FAILED';
+      this.#life.moveTo('FAILED');
       this.#options.onEnd(error);
     };
     this.#end().then(end, end);
