@@ -40,34 +40,19 @@ export interface KeyedBroadcastOnTimerContext<K> extends OnTimerContext<K> {
   getBroadcastState<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): ReadOnlyBroadcastState<UK, UV>;
 }
 
-/** State that `applyToKeyedState` can visit, with its descriptor. */
-type Visited<D> =
-  D extends ValueStateDescriptor<infer T>
-    ? ValueState<T>
-    : D extends ListStateDescriptor<infer T>
-      ? ListState<T>
-      : D extends MapStateDescriptor<infer UK, infer UV>
-        ? MapState<UK, UV>
-        : D extends ReducingStateDescriptor<infer T>
-          ? ReducingState<T>
-          : never;
-
 /** For a record of the broadcast stream: there is no current key. @public */
 export interface KeyedBroadcastContext<K> extends Omit<ProcessContext, 'timerService'> {
   currentProcessingTime(): number;
   currentWatermark(): number;
   getBroadcastState<UK, UV>(descriptor: MapStateDescriptor<UK, UV>): BroadcastState<UK, UV>;
   /** Calls back for every key of this subtask that has something in the state, with that key as the current one. */
-  applyToKeyedState<
-    D extends
-      | ValueStateDescriptor<never>
-      | ListStateDescriptor<never>
-      | MapStateDescriptor<never, never>
-      | ReducingStateDescriptor<never>,
-  >(
-    descriptor: D,
-    visit: (key: K, state: Visited<D>) => void,
+  applyToKeyedState<T>(descriptor: ValueStateDescriptor<T>, visit: (key: K, state: ValueState<T>) => void): void;
+  applyToKeyedState<T>(descriptor: ListStateDescriptor<T>, visit: (key: K, state: ListState<T>) => void): void;
+  applyToKeyedState<UK, UV>(
+    descriptor: MapStateDescriptor<UK, UV>,
+    visit: (key: K, state: MapState<UK, UV>) => void,
   ): void;
+  applyToKeyedState<T>(descriptor: ReducingStateDescriptor<T>, visit: (key: K, state: ReducingState<T>) => void): void;
 }
 
 /** A function over a keyed stream and a stream that every subtask sees whole: rules, settings, prices. @public */

@@ -136,9 +136,9 @@ export class DataStream<out T> {
   /** Gives each record to every subtask of the next operator; with states, for `connect` on a keyed stream. */
   broadcast(): DataStream<T>;
   broadcast(
-    ...states: readonly [MapStateDescriptor<never, never>, ...MapStateDescriptor<never, never>[]]
+    ...states: readonly [MapStateDescriptor<unknown, unknown>, ...MapStateDescriptor<unknown, unknown>[]]
   ): BroadcastStream<T>;
-  broadcast(...states: readonly MapStateDescriptor<never, never>[]): DataStream<T> | BroadcastStream<T> {
+  broadcast(...states: readonly MapStateDescriptor<unknown, unknown>[]): DataStream<T> | BroadcastStream<T> {
     const id = this.repartition({ kind: 'broadcast' });
     return states.length === 0 ? new DataStream<T>(this.builder, id) : new BroadcastStream<T>(id, erase(states));
   }

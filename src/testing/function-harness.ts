@@ -26,7 +26,7 @@ export interface FunctionHarnessOptions<Out> extends Omit<HarnessOptions<Out>, '
   /** Keys of the inputs, for functions on keyed streams. */
   readonly keys?: readonly KeySelector<never, unknown>[];
   /** Broadcast states of a `KeyedBroadcastProcessFunction`. */
-  readonly broadcastStates?: readonly MapStateDescriptor<never, never>[];
+  readonly broadcastStates?: readonly MapStateDescriptor<unknown, unknown>[];
 }
 
 /**
@@ -67,7 +67,7 @@ function inputsOf(fn: HarnessFunction<never>, keys: readonly KeySelector<unknown
 function operatorOf<Out>(
   fn: HarnessFunction<Out>,
   keys: readonly KeySelector<unknown, unknown>[],
-  states: readonly MapStateDescriptor<never, never>[],
+  states: readonly MapStateDescriptor<unknown, unknown>[],
 ): AnyOperator<Out> {
   const [key1, key2] = keys as unknown as readonly KeySelector<never, never>[];
   if (fn instanceof ProcessFunction) return new ProcessOperator(fn);
