@@ -155,6 +155,12 @@ export class MapRows extends StateRows {
     this.adoptStored(insert(bucket, subKey), value);
   }
 
+  override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {
+    const lookupKey = canonicalKey(reader.readElement());
+    const bucket = this.#tables.get(this.#shardOf(keyGroup), reader.readNamespace(), lookupKey);
+    return bucket?.entries.has(canonicalKey(reader.readElement())) ?? false;
+  }
+
   #shardOf(keyGroup: number): ReturnType<typeof shardOfKeyGroup> {
     return shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
   }
@@ -184,7 +190,7 @@ export class MapRows extends StateRows {
 
   #findInMemory(subKey: unknown): Entry | undefined {
     const entry = this.#bucket()?.entries.get(canonicalKey(subKey));
-    if (entry !== undefined) entry.bits |= USED;
+    if (entry !== undefined && (entry.bits & USED) === 0) entry.bits |= USED;
     return entry;
   }
 

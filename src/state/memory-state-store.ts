@@ -65,6 +65,7 @@ export class MemoryStateStore implements BackendHost, RowHost {
     for (const backend of this.#backends.values()) snapshot.seal(backend.allRows);
     const sections = snapshot.toSections();
     for (const backend of this.#backends.values()) backend.invalidate();
+    if (snapshot.failure !== null) throw snapshot.failure;
     return { shardCount: this.#shardCount, sections };
   }
 

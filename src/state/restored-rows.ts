@@ -1,5 +1,5 @@
 import { RowKeyReader } from './key-encoding.js';
-import { MergeCursor, type Section } from './section.js';
+import { CHECKSUM_BYTES, MergeCursor, type Section } from './section.js';
 import type { WriteBuffer } from './write-buffer.js';
 
 /** The rows of one state in one shard, as they lie in the frames of sections. */
@@ -44,7 +44,7 @@ export class RestoredRows {
       const keyStart = list.keyStarts[index] as number;
       const keyEnd = list.keyEnds[index] as number;
       reader.open(frame, keyStart, keyEnd);
-      visit(reader, frame.readUInt16BE(keyStart), frame.subarray(keyEnd, list.valueEnds[index]));
+      visit(reader, frame.readUInt16BE(keyStart), frame.subarray(keyEnd + CHECKSUM_BYTES, list.valueEnds[index]));
     });
   }
 

@@ -7,10 +7,12 @@ import type { DictionaryEntry } from './state-dictionary.js';
  * the base.
  *
  * ```text
- * row    key length u16 │ value length u32, ffffffff: tombstone │ key │ value       (little-endian)
+ * row        key length u16 │ value length u32 │ key │ checksum u32 │ value       (little-endian)
+ * tombstone  key length u16 │ ffffffff         │ key
  * ```
  *
- * A frame holds whole rows.
+ * A frame holds whole rows. The checksum is room for the base's own: it is filled in when a row is written to the base, so
+ * that checksum and value go there as one piece, without being copied.
  */
 export interface Section {
   readonly shard: ShardId;
@@ -22,6 +24,7 @@ export interface Section {
 
 export const ROW_HEADER_BYTES = 6;
 export const TOMBSTONE = 0xffffffff;
+export const CHECKSUM_BYTES = 4;
 export const ROW_KEY_BYTES_MAX = 0xffff;
 
 /** Walks the rows of a section. After {@link advance} the fields say where the row lies. */
@@ -55,16 +58,12 @@ export class SectionCursor {
     this.isTombstone = valueLength === TOMBSTONE;
     this.keyStart = this.rowStart + ROW_HEADER_BYTES;
     this.keyEnd = this.keyStart + source.readUInt16LE(this.rowStart);
-    this.valueEnd = this.isTombstone ? this.keyEnd : this.keyEnd + valueLength;
+    this.valueEnd = this.isTombstone ? this.keyEnd : this.keyEnd + CHECKSUM_BYTES + valueLength;
     return true;
   }
 
   get key(): Buffer {
     return this.source.subarray(this.keyStart, this.keyEnd);
-  }
-
-  get value(): Buffer {
-    return this.source.subarray(this.keyEnd, this.valueEnd);
   }
 
   get keyGroup(): number {

@@ -119,6 +119,12 @@ export class SingleRows extends StateRows {
     this.adoptStored(this.#insert(key, canonicalKey(key), keyGroup, namespace), value);
   }
 
+  override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {
+    const lookupKey = canonicalKey(reader.readElement());
+    const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
+    return this.#tables.get(shard, this.readNamespace(reader), lookupKey) !== undefined;
+  }
+
   /** The namespace under which an entry lies in memory. Timers have a form of their own. */
   protected memoryNamespace(entry: Entry): Namespace {
     return entry.namespace;
@@ -137,7 +143,7 @@ export class SingleRows extends StateRows {
     if (!context.hasKey) throw this.noKey();
     const entry = this.#tables.get(context.shard, this.#namespace, context.lookupKey);
     if (entry === undefined) return undefined;
-    entry.bits |= USED;
+    if ((entry.bits & USED) === 0) entry.bits |= USED;
     this.current = entry;
     return entry;
   }

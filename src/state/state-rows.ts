@@ -38,6 +38,8 @@ export interface Seal {
 export interface RowSink {
   /** @returns the bytes that the row took. */
   append(entry: Entry, rows: StateRows): number;
+  /** A row could not be serialised: the snapshot lacks it, and must not count as complete. */
+  fail(error: unknown): void;
 }
 
 /** What rows need of the store they live in. */
@@ -63,12 +65,8 @@ export interface RowBase {
     namespace: Namespace,
     visit: (reader: RowKeyReader, value: Buffer) => boolean,
   ): void;
-  /** Calls back for each row of a state in a shard. `reader` stands on the key. */
-  readState(
-    rows: StateRows,
-    shard: ShardId,
-    visit: (reader: RowKeyReader, keyGroup: number, value: Buffer) => void,
-  ): void;
+  /** Calls back for each row of a state in a shard. */
+  readState(rows: StateRows, shard: ShardId, visit: (rowKey: Buffer, keyGroup: number) => void): void;
 }
 
 /** Estimated bytes and counts, over all states of a store. */
@@ -130,6 +128,8 @@ export abstract class StateRows {
   abstract detach(entry: Entry): void;
   /** Puts a stored row into memory. `reader` stands on the key. */
   abstract insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void;
+  /** Whether the row of this row key is in memory, or known not to exist. `reader` stands on the key. */
+  abstract isInMemory(keyGroup: number, reader: RowKeyReader): boolean;
 
   /** Number of rows that changed in the current epoch. */
   get dirtyCount(): number {
@@ -142,7 +142,7 @@ export abstract class StateRows {
    */
   beforeWrite(entry: Entry): void {
     if (this.seals.length > 0) this.saveForSeals(entry);
-    this.#markDirty(entry);
+    if (entry.epoch !== this.epoch) this.#markDirty(entry);
   }
 
   /** Serialises an entry for the snapshots that have sealed it: before it changes, or may be changed by who reads it. */
@@ -219,7 +219,7 @@ export abstract class StateRows {
       if (!isSealed(entry, seal)) continue;
       this.#save(entry, seal);
       // A stored tombstone hides nothing in memory: without a base, absent and not there are the same.
-      if (entry.value === undefined && this.host.base === null) this.#bury(entry);
+      if (entry.value === undefined && entry.epoch !== this.epoch && this.host.base === null) this.#bury(entry);
     }
     return true;
   }
@@ -276,7 +276,10 @@ export abstract class StateRows {
     try {
       bytes = seal.sink.append(entry, this);
     } catch (error) {
-      throw this.#named(error, entry);
+      // The snapshot fails, not the record that happens to be processed. The row stays with what has to be stored.
+      seal.sink.fail(this.#named(error, entry));
+      if (entry.epoch !== this.epoch) this.#markDirty(entry);
+      return;
     }
     // What is stored from now on is what the snapshot holds.
     entry.bits = isAbsent ? entry.bits & ~PERSISTED : entry.bits | PERSISTED;

@@ -23,10 +23,14 @@ export class StateSnapshot implements RowSink {
   /** Rows and bytes serialised so far. */
   rows = 0;
   bytes = 0;
+  /** Why rows are missing; `null` when none are. */
+  failure: unknown = null;
   readonly #shards: readonly (Shard | undefined)[];
   readonly #buffers: (WriteBuffer | undefined)[] = [];
   #open: Seal[] = [];
   #toSort: WriteBuffer[] | null = null;
+  #nextToFrame = 0;
+  readonly #sections: Section[] = [];
 
   /** @param shards by shard; `undefined` for those of others */
   constructor(kind: SealKind, shards: readonly (Shard | undefined)[]) {
@@ -53,6 +57,10 @@ export class StateSnapshot implements RowSink {
     return bytes;
   }
 
+  fail(error: unknown): void {
+    this.failure ??= error;
+  }
+
   /** Serialises a few sealed rows. @returns whether more are waiting. */
   saveSome(): boolean {
     const seal = this.#open[0];
@@ -70,16 +78,24 @@ export class StateSnapshot implements RowSink {
     return this.#toSort.length > 0;
   }
 
+  /** Once sorted: frames the rows of one more shard. @returns whether more are waiting */
+  frameSome(): boolean {
+    const shard = this.#shards[this.#nextToFrame];
+    const buffer = this.#buffers[this.#nextToFrame];
+    this.#nextToFrame += 1;
+    if (buffer !== undefined && shard !== undefined) {
+      this.#sections.push(buffer.toSection(shard.id, [...shard.dictionary.entries]));
+      this.#buffers[shard.id] = undefined;
+    }
+    return this.#nextToFrame < this.#shards.length;
+  }
+
   /** The rows by shard, ascending; shards without any are left out. */
-  toSections(): Section[] {
+  toSections(): readonly Section[] {
     while (this.saveSome());
-    const sections: Section[] = [];
-    this.#buffers.forEach((buffer, shard) => {
-      const dictionary = this.#shards[shard]?.dictionary.entries;
-      if (buffer === undefined || dictionary === undefined) return;
-      sections.push(buffer.toSection(shard as ShardId, [...dictionary]));
-    });
-    return sections;
+    while (this.sortSome());
+    while (this.#nextToFrame < this.#shards.length) this.frameSome();
+    return this.#sections;
   }
 
   #bufferOf(shard: ShardId): WriteBuffer {

@@ -3,7 +3,7 @@ import { MillraceError } from '../base/errors.js';
 import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { compareBytes, rowKeyBytesMax, writeRowKey } from './key-encoding.js';
-import { type Section, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, TOMBSTONE } from './section.js';
+import { CHECKSUM_BYTES, type Section, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, TOMBSTONE } from './section.js';
 import { KEY_GROUP_BITS, type Entry } from './entry.js';
 import type { ValueCodec } from './value-codec.js';
 
@@ -68,8 +68,10 @@ export class WriteBuffer {
     writer.length = keyEnd;
     let valueLength = TOMBSTONE;
     if (entry.value !== undefined) {
+      writer.reserve(CHECKSUM_BYTES);
+      writer.writeU32(0);
       codec.write(writer, entry.value);
-      valueLength = writer.length - keyEnd;
+      valueLength = writer.length - keyEnd - CHECKSUM_BYTES;
     }
     writer.bytes.writeUInt16LE(keyLength, start);
     writer.bytes.writeUInt32LE(valueLength, start + 2);
@@ -180,7 +182,8 @@ function compareRows(bytes: Buffer, a: number, b: number): number {
 
 function rowEnd(bytes: Buffer, start: number): number {
   const valueLength = bytes.readUInt32LE(start + 2);
-  return start + ROW_HEADER_BYTES + bytes.readUInt16LE(start) + (valueLength === TOMBSTONE ? 0 : valueLength);
+  const keyEnd = start + ROW_HEADER_BYTES + bytes.readUInt16LE(start);
+  return valueLength === TOMBSTONE ? keyEnd : keyEnd + CHECKSUM_BYTES + valueLength;
 }
 
 function keyTooLarge(keyLength: number): MillraceError {

@@ -1,0 +1,218 @@
+import { join } from 'node:path';
+import type { ShardId } from '../base/ids.js';
+import { LmdbEnvironment } from './lmdb-environment.js';
+import { MergeCursor, type Section } from './section.js';
+import type { Shard } from './shard.js';
+
+/**
+ * Writes the segments of completed checkpoints into the bases of their shards, in slices between batches.
+ *
+ * Shards are written one after another, and a shard's rows in transactions of some hundred rows, of which the last one also
+ * records the checkpoint: so at most one thread of the process-wide pool is taken by this store, and the files of the
+ * embedded log do not wait behind state.
+ *
+ * Segments that completed while a round was under way are merged by the next one: of rows written more than once only the
+ * newest goes to the base. A round that failed is tried again, whole, together with what has come since: writing a row
+ * twice means the same.
+ *
+ * One thread: the store's. Nothing here waits; {@link step} is called again after `onProgress`.
+ */
+
+/** A segment on its way into the base. */
+export interface PendingSegment {
+  readonly checkpointId: number;
+  readonly sections: readonly Section[];
+}
+
+export interface BaseApplierOptions<S extends PendingSegment> {
+  /** The folder of the store's environments. */
+  readonly stateDir: string;
+  readonly shards: readonly (Shard | undefined)[];
+  /** By shard; this fills in environments as they come into being. */
+  readonly environments: (LmdbEnvironment | null)[];
+  /** The rows of these segments can now be read from the base. */
+  readonly onCommitted: (segments: readonly S[]) => void;
+  /** The base holds them on disk: their files are no longer needed. */
+  readonly onDurable: (segments: readonly S[]) => void;
+  /** A transaction has ended: {@link BaseApplier.step} can do more. */
+  readonly onProgress: () => void;
+}
+
+const ROWS_PER_TRANSACTION = 512;
+const TRANSACTIONS_IN_FLIGHT_MAX = 8;
+/** After so many failed rounds in a row the store gives up, and says why. */
+const FAILURES_MAX = 3;
+
+interface Round<S> {
+  readonly segments: readonly S[];
+  readonly shardsLeft: Shard[];
+  readonly touched: LmdbEnvironment[];
+}
+
+interface ShardWrite {
+  readonly environment: LmdbEnvironment;
+  readonly cursor: MergeCursor;
+  readonly checkpointId: number;
+  readonly shard: Shard;
+  /** At most so many rows are left. */
+  rowsLeft: number;
+}
+
+export class BaseApplier<S extends PendingSegment> {
+  readonly #options: BaseApplierOptions<S>;
+  #queue: S[] = [];
+  #round: Round<S> | null = null;
+  #write: ShardWrite | null = null;
+  #inFlight = 0;
+  #isWaitingForShard = false;
+  #flushing: Promise<void> = Promise.resolve();
+  #flushCount = 0;
+  #failureCount = 0;
+  #failure: unknown = null;
+
+  constructor(options: BaseApplierOptions<S>) {
+    this.#options = options;
+  }
+
+  /** Segments that are not in the base yet. */
+  get pendingCount(): number {
+    return this.#queue.length + (this.#round?.segments.length ?? 0);
+  }
+
+  /** Whether native writes are under way whose end is told through the event loop. */
+  get isWaiting(): boolean {
+    return this.#inFlight > 0 || this.#flushCount > 0;
+  }
+
+  /** Takes the segments of a completed checkpoint, oldest first. */
+  add(segments: readonly S[]): void {
+    this.#queue.push(...segments);
+  }
+
+  /**
+   * Hands some rows to the native writer.
+   *
+   * @returns whether more can be done now; not so while a transaction has to end first
+   * @throws the failure of the third round in a row that failed
+   */
+  step(): boolean {
+    if (this.#failureCount >= FAILURES_MAX) throw this.#failure;
+    if (this.#inFlight >= TRANSACTIONS_IN_FLIGHT_MAX || this.#isWaitingForShard) return false;
+    if (this.#write !== null) return this.#writeSome(this.#write);
+    if (this.#round === null && !this.#startRound()) return false;
+    this.#nextShard();
+    return true;
+  }
+
+  /** Resolves when no write is under way. */
+  async settle(): Promise<void> {
+    await this.#flushing;
+  }
+
+  #startRound(): boolean {
+    if (this.#queue.length === 0) return false;
+    const segments = this.#queue;
+    this.#queue = [];
+    const touchedShards = new Set(segments.flatMap(({ sections }) => sections.map(({ shard }) => shard)));
+    const shardsLeft = this.#options.shards.filter((shard) => shard !== undefined && touchedShards.has(shard.id));
+    this.#round = { segments, shardsLeft: shardsLeft as Shard[], touched: [] };
+    return true;
+  }
+
+  #nextShard(): void {
+    const round = this.#round;
+    if (round === null) return;
+    const shard = round.shardsLeft.shift();
+    if (shard === undefined) {
+      this.#endRound(round);
+      return;
+    }
+    const sections = round.segments.flatMap((segment) => segment.sections.filter((s) => s.shard === shard.id));
+    const environment = this.#environmentOf(shard.id);
+    round.touched.push(environment);
+    this.#write = {
+      environment,
+      shard,
+      cursor: new MergeCursor(sections),
+      checkpointId: round.segments.at(-1)?.checkpointId ?? 0,
+      rowsLeft: sections.reduce((sum, { rows }) => sum + rows, 0),
+    };
+  }
+
+  #writeSome(write: ShardWrite): boolean {
+    const { environment, cursor, checkpointId, shard } = write;
+    // The record that ends a shard's part goes only behind rows that are known to be committed.
+    const mayEnd = this.#inFlight === 0;
+    if (write.rowsLeft < ROWS_PER_TRANSACTION && !mayEnd) return false;
+    const end = mayEnd ? { checkpointId, dictionary: [...shard.dictionary.entries] } : null;
+    const { isEnd, committed } = environment.writeRows(cursor, ROWS_PER_TRANSACTION, end);
+    write.rowsLeft -= ROWS_PER_TRANSACTION;
+    this.#inFlight += 1;
+    if (isEnd) {
+      this.#write = null;
+      // The next shard's rows wait: one shard, one native thread.
+      this.#isWaitingForShard = true;
+    }
+    const round = this.#round;
+    committed.then(
+      () => {
+        this.#inFlight -= 1;
+        if (isEnd) {
+          environment.resetReader();
+          this.#isWaitingForShard = false;
+        }
+        this.#options.onProgress();
+      },
+      (error: unknown) => {
+        this.#inFlight -= 1;
+        this.#fail(round, error);
+        this.#options.onProgress();
+      },
+    );
+    return true;
+  }
+
+  #endRound({ segments, touched }: Round<S>): void {
+    this.#round = null;
+    this.#failureCount = 0;
+    this.#options.onCommitted(segments);
+    this.#flushCount += 1;
+    this.#flushing = Promise.all([this.#flushing, ...touched.map((environment) => environment.flushed())]).then(
+      () => {
+        this.#flushCount -= 1;
+        const checkpointId = segments.at(-1)?.checkpointId ?? 0;
+        for (const environment of touched) environment.durableCheckpointId = checkpointId;
+        this.#options.onDurable(segments);
+      },
+      (error: unknown) => {
+        this.#flushCount -= 1;
+        this.#fail(null, error);
+      },
+    );
+  }
+
+  /** Puts the segments of a failed round back to the front, once. */
+  #fail(round: Round<S> | null, error: unknown): void {
+    this.#failure = error;
+    if (round !== null && round !== this.#round) return;
+    this.#failureCount += 1;
+    if (round === null) return;
+    this.#queue = [...round.segments, ...this.#queue];
+    this.#round = null;
+    this.#write = null;
+    this.#isWaitingForShard = false;
+  }
+
+  #environmentOf(shard: ShardId): LmdbEnvironment {
+    const { stateDir, environments } = this.#options;
+    const known = environments[shard];
+    if (known !== null && known !== undefined) return known;
+    const created = LmdbEnvironment.create(environmentPath(stateDir, shard), shard, environments.length);
+    environments[shard] = created;
+    return created;
+  }
+}
+
+export function environmentPath(stateDir: string, shard: ShardId): string {
+  return join(stateDir, `shard-${String(shard).padStart(3, '0')}`);
+}

@@ -1,0 +1,372 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
+import { MillraceError } from '../base/errors.js';
+import type { ShardId } from '../base/ids.js';
+import { probeFile } from '../storage/file-probe.js';
+import { checksumOf } from './checksum.js';
+import { prefixEnd } from './key-encoding.js';
+import { checkLmdbFile, LMDB_PROBE_BYTES } from './lmdb-file-check.js';
+import type { MergeCursor, SectionCursor } from './section.js';
+import type { DictionaryEntry } from './state-dictionary.js';
+
+/**
+ * The LMDB environment of one shard: its base. The only importer of lmdb.
+ *
+ * An environment is opened, used and closed by one thread. It holds completed checkpoints only: {@link writeRows} is called
+ * with segments of completed checkpoints, and the meta row, written in the transaction that ends a shard's part, says
+ * which. A crash in between leaves some rows of that checkpoint; they are written again from the segment, which is kept
+ * until {@link flushed}, and mean the same.
+ *
+ * Writes are asynchronous: lmdb-js carries them out on a native thread. Never `noSync`: a kill may corrupt such a file
+ * beyond repair. Readers of the present snapshot are dropped by {@link resetReader}; an open reader keeps LMDB from reusing
+ * pages, and the file grows.
+ *
+ * ```text
+ * row    row key                       → checksum u32 │ value
+ * row    row key's first 1,500 bytes   → checksum u32 │ key length u16 │ row key │ value
+ *        and its SHA-256: keys longer
+ *        than 1,500 bytes
+ * meta   ff                            → checksum u32 │ JSON
+ * ```
+ */
+
+/** LMDB's own limit is 1,978 bytes with pages of 4 KiB. */
+const PLAIN_KEY_BYTES_MAX = 1500;
+const LONG_KEY_BYTES = PLAIN_KEY_BYTES_MAX + 32;
+const META_KEY = Buffer.of(0xff);
+const FORMAT_VERSION = 1;
+/** Address space, not disk: the file only grows as rows are written. LMDB remaps by itself beyond it. */
+const MAP_BYTES = 16 * 2 ** 30;
+
+/** Writes a key into LMDB's own buffer: what reads and writes are given instead of a key, so that no buffer is made. */
+export interface KeySource {
+  /** @returns the position behind the key */
+  writeKey(target: Buffer, at: number): number;
+}
+
+interface Meta {
+  readonly format: number;
+  readonly shard: number;
+  readonly shardCount: number;
+  readonly keyGroupCount: number;
+  readonly appliedCheckpointId: number;
+  readonly dictionary: readonly DictionaryEntry[];
+}
+
+/** Of the row of a section that is to be written: its key, in place. */
+class SectionKey implements KeySource {
+  cursor: SectionCursor | null = null;
+
+  writeKey(target: Buffer, at: number): number {
+    const cursor = this.cursor as SectionCursor;
+    cursor.source.copy(target, at, cursor.keyStart, cursor.keyEnd);
+    return at + cursor.keyEnd - cursor.keyStart;
+  }
+}
+
+const keyEncoder = {
+  writeKey(key: KeySource | Uint8Array, target: Buffer, at: number): number {
+    if (!(key instanceof Uint8Array)) return key.writeKey(target, at);
+    target.set(key, at);
+    return at + key.length;
+  },
+  readKey: (source: Buffer, start: number, end: number): Buffer => Buffer.from(source.subarray(start, end)),
+};
+
+export class LmdbEnvironment {
+  readonly path: string;
+  readonly shard: ShardId;
+  readonly #shardCount: number;
+  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #sectionKey = new SectionKey();
+  #meta: Meta;
+  /** The newest checkpoint that is known to be here durably. */
+  durableCheckpointId = 0;
+  #isClosed = false;
+
+  private constructor(path: string, shard: ShardId, shardCount: number, db: RootDatabase<Buffer, Buffer>) {
+    this.path = path;
+    this.shard = shard;
+    this.#shardCount = shardCount;
+    this.#db = db;
+    this.#meta = {
+      format: FORMAT_VERSION,
+      shard,
+      shardCount,
+      keyGroupCount: KEY_GROUP_COUNT,
+      appliedCheckpointId: 0,
+      dictionary: [],
+    };
+  }
+
+  /** Opens the environment in this folder; `null` when there is none. */
+  static async openExisting(path: string, shard: ShardId, shardCount: number): Promise<LmdbEnvironment | null> {
+    const dataFile = join(path, 'data.mdb');
+    const probe = await probeFile(dataFile, LMDB_PROBE_BYTES);
+    if (probe === null || probe.sizeBytes === 0) return null;
+    const fault = checkLmdbFile(probe.start, probe.sizeBytes);
+    if (fault !== null) throw corrupt(dataFile, fault);
+    const environment = LmdbEnvironment.create(path, shard, shardCount);
+    environment.#readMeta();
+    environment.#makeDurable();
+    return environment;
+  }
+
+  /** Makes the environment, with its folder. */
+  static create(path: string, shard: ShardId, shardCount: number): LmdbEnvironment {
+    try {
+      const db = open<Buffer, Buffer>({
+        path,
+        encoding: 'binary',
+        keyEncoder,
+        mapSize: MAP_BYTES,
+        maxDbs: 1,
+        maxReaders: 16,
+        // Transactions begin with the first batch handed over and end with it, instead of staying open, on a thread of
+        // the pool, until the event loop turns.
+        eventTurnBatching: false,
+      });
+      return new LmdbEnvironment(path, shard, shardCount, db);
+    } catch (error) {
+      throw lmdbError(error, path);
+    }
+  }
+
+  /** The newest checkpoint whose rows are all here; 0 when there is none. */
+  get appliedCheckpointId(): number {
+    return this.#meta.appliedCheckpointId;
+  }
+
+  get dictionary(): readonly DictionaryEntry[] {
+    return this.#meta.dictionary;
+  }
+
+  /** Resolves when everything that was committed is on disk. */
+  async flushed(): Promise<void> {
+    await this.#db.flushed;
+  }
+
+  resetReader(): void {
+    if (!this.#isClosed) this.#db.resetReadTxn();
+  }
+
+  /** The value of a row, valid until the next read; `null` when there is none. For keys of any length. */
+  read(key: KeySource, keyBytesMax: number): Buffer | null {
+    try {
+      if (keyBytesMax > PLAIN_KEY_BYTES_MAX) return this.#readMaybeLong(key, keyBytesMax);
+      // lmdb-js hands the key over to the encoder as it is.
+      const found = this.#db.getBinaryFast(key as unknown as Buffer);
+      return found === undefined ? null : this.#checked(found);
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
+  }
+
+  /**
+   * Visits the rows whose keys begin with `prefix`, in order, until `visit` returns false.
+   */
+  readRange(prefix: Buffer, visit: (key: Buffer, value: Buffer) => boolean): void {
+    const start = prefix.subarray(0, PLAIN_KEY_BYTES_MAX);
+    try {
+      for (const { key, value } of this.#db.getRange({ start, end: prefixEnd(start) })) {
+        const row = this.#checked(value);
+        if (key.length !== LONG_KEY_BYTES) {
+          if (key.length >= prefix.length && !visit(key, row)) return;
+          continue;
+        }
+        const keyEnd = 2 + row.readUInt16LE(0);
+        const fullKey = row.subarray(2, keyEnd);
+        if (fullKey.subarray(0, prefix.length).equals(prefix) && !visit(fullKey, row.subarray(keyEnd))) return;
+      }
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
+  }
+
+  /**
+   * Hands the next rows of segments to the native writer, as one transaction.
+   *
+   * @param end what to record in this transaction if it takes the last row. To be given only when every transaction before
+   *   it has been committed: one that failed must not be followed by a record that says all rows are there.
+   * @returns whether `end` was recorded, and the promise of the commit
+   */
+  writeRows(
+    cursor: MergeCursor,
+    rowsMax: number,
+    end: BaseProgress | null,
+  ): { isEnd: boolean; committed: Promise<unknown> } {
+    let isEnd = false;
+    const committed = this.#db.batch(() => {
+      let count = 0;
+      while (count < rowsMax && cursor.advance()) {
+        this.#writeRow(cursor.current as SectionCursor);
+        count += 1;
+      }
+      isEnd = end !== null && count < rowsMax;
+      if (isEnd) this.#writeMeta(end as BaseProgress);
+    });
+    return { isEnd, committed: committed.catch((error: unknown) => Promise.reject(lmdbError(error, this.path))) };
+  }
+
+  /** Writes all rows at once, durably, while nothing else runs: at a restore. */
+  writeRowsSync(cursor: MergeCursor, end: BaseProgress): void {
+    try {
+      this.#db.transactionSync(() => {
+        while (cursor.advance()) this.#writeRow(cursor.current as SectionCursor);
+        this.#writeMeta(end);
+      });
+      this.#db.resetReadTxn();
+      this.durableCheckpointId = end.checkpointId;
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
+  }
+
+  /** Waits for writes under way. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#db.close();
+  }
+
+  #writeRow(row: SectionCursor): void {
+    const keyLength = row.keyEnd - row.keyStart;
+    if (keyLength > PLAIN_KEY_BYTES_MAX) {
+      this.#writeLongRow(row);
+      return;
+    }
+    this.#sectionKey.cursor = row;
+    const key = this.#sectionKey as unknown as Buffer;
+    if (row.isTombstone) {
+      void this.#db.remove(key);
+      return;
+    }
+    const { source, keyEnd, valueEnd } = row;
+    source.writeUInt32LE(checksumOf(source, keyEnd + 4, valueEnd), keyEnd);
+    void this.#db.put(key, source.subarray(keyEnd, valueEnd));
+  }
+
+  #writeLongRow(row: SectionCursor): void {
+    const { source, keyStart, keyEnd, valueEnd } = row;
+    const rowKey = source.subarray(keyStart, keyEnd);
+    const key = longKey(rowKey);
+    if (row.isTombstone) {
+      void this.#db.remove(key);
+      return;
+    }
+    const head = Buffer.alloc(6);
+    head.writeUInt16LE(rowKey.length, 4);
+    const bytes = Buffer.concat([head, rowKey, source.subarray(keyEnd + 4, valueEnd)]);
+    bytes.writeUInt32LE(checksumOf(bytes, 4, bytes.length), 0);
+    void this.#db.put(key, bytes);
+  }
+
+  #writeMeta({ checkpointId, dictionary }: BaseProgress): void {
+    this.#meta = { ...this.#meta, appliedCheckpointId: checkpointId, dictionary };
+    const json = Buffer.from(JSON.stringify(this.#meta), 'utf8');
+    const bytes = Buffer.alloc(4 + json.length);
+    json.copy(bytes, 4);
+    bytes.writeUInt32LE(checksumOf(bytes, 4, bytes.length), 0);
+    void this.#db.put(META_KEY, bytes);
+  }
+
+  #readMeta(): void {
+    let bytes: Buffer | undefined;
+    try {
+      bytes = this.#db.getBinary(META_KEY);
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
+    // Made, and killed before the first transaction: as good as not there.
+    if (bytes === undefined) return;
+    const meta = JSON.parse(this.#checked(bytes).toString('utf8')) as Meta;
+    if (meta.format !== FORMAT_VERSION) {
+      throw new MillraceError(
+        'MILLRACE_STATE_INCOMPATIBLE',
+        `the state base '${this.path}' has format version ${meta.format}, this release reads ${FORMAT_VERSION}`,
+        { details: { path: this.path, version: meta.format } },
+      );
+    }
+    if (meta.shard !== this.shard || meta.shardCount !== this.#shardCount) {
+      throw corrupt(
+        this.path,
+        `it holds shard ${meta.shard} of ${meta.shardCount} where shard ${this.shard} of ${this.#shardCount} belongs`,
+      );
+    }
+    this.#meta = meta;
+  }
+
+  /**
+   * What the last process committed may be no further than in the kernel's memory. Whoever relies on it gives the segments
+   * up that it came from, so it is flushed first. Also shows at once whether the file can be written.
+   */
+  #makeDurable(): void {
+    if (this.#meta.appliedCheckpointId === 0) return;
+    try {
+      this.#db.transactionSync(() => {
+        this.#writeMeta({ checkpointId: this.#meta.appliedCheckpointId, dictionary: this.#meta.dictionary });
+      });
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
+    this.durableCheckpointId = this.#meta.appliedCheckpointId;
+  }
+
+  #readMaybeLong(key: KeySource, keyBytesMax: number): Buffer | null {
+    const scratch = Buffer.alloc(keyBytesMax);
+    const rowKey = scratch.subarray(0, key.writeKey(scratch, 0));
+    if (rowKey.length <= PLAIN_KEY_BYTES_MAX) {
+      const plain = this.#db.getBinaryFast(rowKey);
+      return plain === undefined ? null : this.#checked(plain);
+    }
+    const found = this.#db.getBinaryFast(longKey(rowKey));
+    if (found === undefined) return null;
+    const row = this.#checked(found);
+    return row.subarray(2 + row.readUInt16LE(0));
+  }
+
+  /** The bytes behind the checksum, if it is theirs. */
+  #checked(bytes: Buffer): Buffer {
+    // lmdb-js sets the length of its reusable buffer to that of the value.
+    const length = bytes.length;
+    if (length < 4 || checksumOf(bytes, 4, length) !== bytes.readUInt32LE(0)) {
+      throw corrupt(join(this.path, 'data.mdb'), 'a row does not match its checksum');
+    }
+    return bytes.subarray(4, length);
+  }
+}
+
+/** What a transaction records beside its rows. */
+export interface BaseProgress {
+  readonly checkpointId: number;
+  readonly dictionary: readonly DictionaryEntry[];
+}
+
+function longKey(rowKey: Buffer): Buffer {
+  const hash = createHash('sha256').update(rowKey).digest();
+  return Buffer.concat([rowKey.subarray(0, PLAIN_KEY_BYTES_MAX), hash]);
+}
+
+function corrupt(path: string, reason: string): MillraceError {
+  return new MillraceError('MILLRACE_STATE_CORRUPT', `the state base '${path}' is damaged: ${reason}`, {
+    details: { path },
+    hint: 'Stop, keep a copy of the data folder, look at the disk, and restore the state from a copy.',
+  });
+}
+
+const corruptionTexts = /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC|VERSION_MISMATCH|BAD_TXN)|Invalid key size/;
+const fullTexts = /MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|EFBIG/;
+
+/** Turns an error of lmdb-js into one with a code. */
+function lmdbError(error: unknown, path: string): MillraceError {
+  if (MillraceError.is(error)) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  if (corruptionTexts.test(text)) return corrupt(path, text);
+  const code = fullTexts.test(text) ? 'MILLRACE_STORAGE_FULL' : 'MILLRACE_STORAGE_FAILED';
+  return new MillraceError(code, `access to the state base '${path}' failed: ${text}`, {
+    details: { path },
+    cause: error,
+  });
+}

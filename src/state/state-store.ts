@@ -1,0 +1,350 @@
+import { join } from 'node:path';
+import { systemMonotonicClock, type Clock, type MonotonicClock } from '../base/clock.js';
+import type { CheckpointId, ShardId } from '../base/ids.js';
+import { invariant } from '../base/invariant.js';
+import type { RestoredState, SnapshotHandle } from '../protocol/snapshot-handle.js';
+import { BaseApplier } from './base-applier.js';
+import { Evictor } from './evictor.js';
+import { KeyContext } from './key-context.js';
+import { RowKeyReader } from './key-encoding.js';
+import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js';
+import type { LmdbEnvironment } from './lmdb-environment.js';
+import { LmdbRowBase } from './lmdb-row-base.js';
+import { uidTaken } from './memory-state-store.js';
+import { SegmentChain, type ChainSegment } from './segment-chain.js';
+import type { Shard } from './shard.js';
+import { declareRows, loadRestored, shardsById } from './shard-states.js';
+import { SnapshotQueue } from './snapshot-queue.js';
+import { restoreHeap, restoreLmdb } from './state-restore.js';
+import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
+import type { ValueCodec } from './value-codec.js';
+
+/**
+ * The keyed state of some shards on one thread, made durable by checkpoints: a memtable, and beneath it segment files and,
+ * with lmdb, a base per shard.
+ *
+ * ```text
+ *   write ─▶ memtable ──barrier──▶ sealed rows ──slices──▶ segment file ──complete──▶ base (lmdb)
+ *               ▲                                            (redo log)                 │
+ *               └───────────────────────────── miss ◀──────────────────────────────────┘
+ * ```
+ *
+ * A checkpoint's life here: {@link beginSnapshot} for each operator as the barrier passes it, {@link finishSnapshot} when
+ * all have, {@link notifyCheckpointComplete} once it is complete everywhere. An aborted checkpoint's rows are not given
+ * back: its segment is written all the same and becomes part of the next one's.
+ *
+ * Thread: the one that opened it; nothing blocks it but a read that misses, and restoring. All background work happens in
+ * {@link runSlice}, between two records.
+ */
+
+export interface StateStoreOptions {
+  readonly backend: 'heap' | 'lmdb';
+  readonly namespace: string;
+  /** Names the store among those of its namespace, in the names of its files. */
+  readonly label: string;
+  /** The bases lie in `<stateDir>/<namespace>/shard-NNN`. Made when needed. */
+  readonly stateDir: string;
+  /** Where segments go. Must exist. */
+  readonly segmentDir: string;
+  readonly shards: readonly ShardId[];
+  /** Of the namespace: a power of two. */
+  readonly shardCount: number;
+  /** How much memory rows may take with lmdb, estimated; with heap only a bound on what a checkpoint lets pile up. */
+  readonly memtableBudgetBytes: number;
+  readonly clock: Clock;
+  /** `null` for a start from nothing. */
+  readonly restore: RestoredState | null;
+  /** Measures slices. @defaultValue the system's */
+  readonly monotonicClock?: MonotonicClock;
+}
+
+/** What a store holds, for metrics. */
+export interface StateStoreStats {
+  /** Rows in memory. */
+  readonly entries: number;
+  /** Estimated. */
+  readonly memtableBytes: number;
+  readonly memtableBudgetBytes: number;
+  /** Estimated, of rows that changed since the last barrier. */
+  readonly dirtyBytes: number;
+  /** Snapshots being serialised or written. */
+  readonly pendingSnapshots: number;
+  /** Segments of completed checkpoints that are not in the base yet. */
+  readonly pendingSegments: number;
+}
+
+/** With so much of its budget changed, a store asks for a checkpoint before its time. */
+const DIRTY_SHARE_MAX = 1 / 3;
+/** With so many times its budget in memory while the base is being written, a store asks for inputs to wait. */
+const OVERLOAD_FACTOR = 2;
+/** A slice that nobody gave a budget to: between two turns of the event loop. */
+const IDLE_SLICE_MS = 1;
+
+export class StateStore implements BackendHost, RowHost {
+  readonly clock: Clock;
+  readonly tracksChanges = true;
+  readonly base: LmdbRowBase | null;
+  readonly usage = new MemoryUsage();
+  readonly #options: StateStoreOptions;
+  readonly #monotonicClock: MonotonicClock;
+  readonly #shards: readonly (Shard | undefined)[];
+  readonly #environments: (LmdbEnvironment | null)[];
+  readonly #backends = new Map<string, OperatorStateBackend>();
+  readonly #chain: SegmentChain;
+  readonly #snapshots: SnapshotQueue;
+  readonly #applier: BaseApplier<ChainSegment> | null;
+  readonly #evictor: Evictor | null;
+  /** Up to this checkpoint, segments have been given to the applier. */
+  #enqueuedId = 0;
+  #isDriving = false;
+  #isClosed = false;
+  #failure: unknown = null;
+
+  private constructor(
+    options: StateStoreOptions,
+    shards: readonly (Shard | undefined)[],
+    chain: SegmentChain,
+    environments: (LmdbEnvironment | null)[],
+  ) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.#monotonicClock = options.monotonicClock ?? systemMonotonicClock;
+    this.#shards = shards;
+    this.#chain = chain;
+    this.#environments = environments;
+    const isLmdb = options.backend === 'lmdb';
+    this.base = isLmdb ? new LmdbRowBase(environments) : null;
+    this.#evictor = isLmdb ? new Evictor(this.usage, options.memtableBudgetBytes) : null;
+    this.#applier = isLmdb ? this.#createApplier(environments) : null;
+    this.#snapshots = new SnapshotQueue({ ...options, shards, chain, onProgress: () => this.#drive() });
+  }
+
+  /**
+   * Opens the store and brings its shards to the state of the checkpoint in `restore`.
+   *
+   * @throws MillraceError `MILLRACE_STATE_CORRUPT` naming file and position when something stored is damaged or missing;
+   *   `MILLRACE_STATE_INCOMPATIBLE` when it is of another number of shards, of a later checkpoint or of a newer release
+   */
+  static async open(options: StateStoreOptions): Promise<StateStore> {
+    const { namespace, shardCount, segmentDir, backend, restore } = options;
+    invariant(shardCount > 0 && (shardCount & (shardCount - 1)) === 0, 'the number of shards is a power of two');
+    const shards = shardsById(options.shards, shardCount);
+    const chain = new SegmentChain();
+    const where = { namespace, shardCount, segmentDir, stateDir: baseDirOf(options) };
+    if (backend === 'lmdb') {
+      return new StateStore(options, shards, chain, await restoreLmdb(where, shards, restore));
+    }
+    if (restore !== null) {
+      const { handles, isForeign } = await restoreHeap(where, shards, restore);
+      chain.adopt(handles, isForeign);
+    }
+    return new StateStore(options, shards, chain, []);
+  }
+
+  /** The state of one operator. Once per operator uid. */
+  openBackend(operatorUid: string): OperatorStateBackend {
+    if (this.#backends.has(operatorUid)) throw uidTaken(operatorUid);
+    const backend = new OperatorStateBackend(operatorUid, this, new KeyContext(this.#options.shardCount));
+    this.#backends.set(operatorUid, backend);
+    return backend;
+  }
+
+  /**
+   * The barrier of a checkpoint has reached this operator: what it writes from now on belongs to the next one. Constant
+   * time. The barrier of a checkpoint that was aborted meanwhile does nothing.
+   */
+  beginSnapshot(operatorUid: string, checkpointId: CheckpointId): void {
+    const backend = this.#backends.get(operatorUid);
+    if (backend === undefined) return;
+    this.#snapshots.seal(checkpointId, backend);
+  }
+
+  /**
+   * Every operator has had its barrier: serialises what is left, writes the segment, and resolves when it is durable.
+   * Operators that had none, as they have finished, are part of the snapshot as they are.
+   *
+   * @throws MillraceError `MILLRACE_SERIALISATION_FAILED` when a value cannot be stored, a storage error when the segment
+   *   cannot be written, `MILLRACE_CHECKPOINT_DECLINED` when the checkpoint was aborted. What was to be stored stays with
+   *   the next checkpoint.
+   */
+  async finishSnapshot(checkpointId: CheckpointId): Promise<SnapshotHandle> {
+    for (const backend of this.#backends.values()) this.#snapshots.seal(checkpointId, backend);
+    const finished = this.#snapshots.finish(checkpointId);
+    this.#drive();
+    const written = await finished;
+    const { namespace, backend, shardCount } = this.#options;
+    return {
+      namespace,
+      backend,
+      checkpointId,
+      shards: [...this.#options.shards].sort((a, b) => a - b),
+      shardCount,
+      segments: written.segments,
+      bases: this.#durableBases,
+      bytes: written.bytes,
+      rows: written.rows,
+    };
+  }
+
+  /** The checkpoint is complete everywhere: its rows may go into the base. */
+  notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    const applier = this.#applier;
+    if (applier === null) return;
+    const segments = this.#chain.upTo(checkpointId).filter((segment) => segment.checkpointId > this.#enqueuedId);
+    if (segments.length === 0) return;
+    this.#enqueuedId = checkpointId;
+    applier.add(segments);
+    this.#drive();
+  }
+
+  /** The checkpoint will not complete. Its rows become part of the next one. */
+  notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    this.#snapshots.abort(checkpointId);
+    this.#drive();
+  }
+
+  /**
+   * Serialises, writes to the base, evicts: for about `budgetMs`, between two records.
+   *
+   * @returns whether more is waiting that can be done now; not so while it is the disk's turn
+   * @throws when the base could not be written again and again
+   */
+  runSlice(budgetMs: number): boolean {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isClosed) return false;
+    let hasMore = this.#step();
+    if (!hasMore) return false;
+    const deadline = this.#monotonicClock.nowMs() + budgetMs;
+    while (hasMore && (this.#monotonicClock.nowMs() < deadline || this.#isFarOverBudget)) hasMore = this.#step();
+    // Entries may have left their tables.
+    for (const backend of this.#backends.values()) backend.invalidate();
+    return hasMore;
+  }
+
+  /** Whether so much has changed that a checkpoint should come early. */
+  get needsCheckpoint(): boolean {
+    return this.usage.dirtyBytes > this.#options.memtableBudgetBytes * DIRTY_SHARE_MAX;
+  }
+
+  /**
+   * Whether inputs should wait: memory is far over its budget, and the base is being written, which will relieve it. Never
+   * while relief needs a barrier to come through those inputs.
+   */
+  get isOverloaded(): boolean {
+    if (this.#applier === null || this.#applier.pendingCount === 0) return false;
+    return this.usage.bytes > this.#options.memtableBudgetBytes * OVERLOAD_FACTOR;
+  }
+
+  /** Whether writes are under way whose end is told through the event loop. */
+  get hasPendingIo(): boolean {
+    return this.#snapshots.isWriting || (this.#applier?.isWaiting ?? false) || this.#isDriving;
+  }
+
+  stats(): StateStoreStats {
+    return {
+      entries: this.usage.entries,
+      memtableBytes: this.usage.bytes,
+      memtableBudgetBytes: this.#options.memtableBudgetBytes,
+      dirtyBytes: this.usage.dirtyBytes,
+      pendingSnapshots: this.#snapshots.pendingCount,
+      pendingSegments: this.#applier?.pendingCount ?? 0,
+    };
+  }
+
+  /** Waits for writes under way and closes every file. Takes no checkpoint. May be called twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#snapshots.close();
+    await this.#snapshots.settle();
+    await this.#applier?.settle();
+    for (const [shard, environment] of this.#environments.entries()) {
+      this.#environments[shard] = null;
+      await environment?.close();
+    }
+  }
+
+  rowsOptions(name: StateRowsOptions['name'], serde: string, context: KeyContext, codec: ValueCodec): StateRowsOptions {
+    return { name, context, codec, host: this, stateIds: declareRows(this.#shards, name, serde) };
+  }
+
+  loadRestored(rows: StateRows): void {
+    loadRestored(this.#shards, rows);
+    this.#evictor?.watch([...this.#allRows(), rows]);
+  }
+
+  forEachStored(rows: StateRows, visit: (reader: RowKeyReader, keyGroup: number) => void): void {
+    const reader = new RowKeyReader();
+    for (const shard of this.#options.shards) {
+      this.base?.readState(rows, shard, (rowKey, keyGroup) => {
+        reader.open(rowKey, 0, rowKey.length);
+        if (rows.isInMemory(keyGroup, reader)) return;
+        reader.open(rowKey, 0, rowKey.length);
+        visit(reader, keyGroup);
+      });
+    }
+  }
+
+  get #isFarOverBudget(): boolean {
+    return this.usage.bytes > this.#options.memtableBudgetBytes * 1.25 && (this.#evictor?.canEvict ?? false);
+  }
+
+  #step(): boolean {
+    const hasSnapshotWork = this.#snapshots.step();
+    const hasApplierWork = this.#applier?.step() ?? false;
+    const hasEvictorWork = this.#evictor?.step() ?? false;
+    return hasSnapshotWork || hasApplierWork || hasEvictorWork;
+  }
+
+  /**
+   * Goes on by itself after writes have ended, as the thread may be asleep. A loop that is awake calls
+   * {@link runSlice} anyway.
+   */
+  #drive(): void {
+    if (this.#isDriving || this.#isClosed) return;
+    this.#isDriving = true;
+    setImmediate(() => {
+      this.#isDriving = false;
+      try {
+        if (!this.#isClosed && this.runSlice(IDLE_SLICE_MS)) this.#drive();
+      } catch (error) {
+        // Thrown again by the next slice that someone asks for.
+        this.#failure = error;
+      }
+    });
+  }
+
+  get #durableBases(): SnapshotHandle['bases'] {
+    return this.#environments.flatMap((environment, shard) =>
+      environment === null ? [] : [{ shard: shard as ShardId, checkpointId: environment.durableCheckpointId }],
+    );
+  }
+
+  #allRows(): StateRows[] {
+    return [...this.#backends.values()].flatMap(({ allRows }) => allRows);
+  }
+
+  #createApplier(environments: (LmdbEnvironment | null)[]): BaseApplier<ChainSegment> {
+    return new BaseApplier<ChainSegment>({
+      stateDir: baseDirOf(this.#options),
+      shards: this.#shards,
+      environments,
+      onCommitted: (segments) => {
+        for (const { seals } of segments) {
+          for (const { rows, epoch } of seals) rows.appliedEpoch = Math.max(rows.appliedEpoch, epoch);
+        }
+        this.#evictor?.retry();
+      },
+      onDurable: (segments) => this.#chain.drop(segments),
+      onProgress: () => this.#drive(),
+    });
+  }
+}
+
+function baseDirOf({ stateDir, namespace }: StateStoreOptions): string {
+  return join(stateDir, folderNameOf(namespace));
+}
+
+/** A namespace is `main` or the uid of an operator, which may hold any character. */
+function folderNameOf(namespace: string): string {
+  return encodeURIComponent(namespace).replaceAll('*', '%2A').replace(/^\./, '%2E');
+}
