@@ -115,7 +115,8 @@ class TaskBuilder {
       ...this.#host.taskEvents,
       name: { vertex: this.#vertex.index, subtask: this.#subtask },
       inputs,
-      valves: heads.map((head, index) => this.#valveFor(head, inputs, index + 1)),
+      // A source in the worker has no inputs, and no watermarks to combine.
+      valves: this.#generator === null ? heads.map((head, index) => this.#valveFor(head, inputs, index + 1)) : [],
       heads,
       generator: this.#generator,
       chain,
