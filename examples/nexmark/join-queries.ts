@@ -1,0 +1,201 @@
+import { KeyedCoProcessFunction, KeyedProcessFunction, listState, mapState, valueState } from 'millrace';
+import type { Collector, DataStream, ListState, MapState, RuntimeContext, ValueState } from 'millrace';
+import { added } from './events.js';
+import type { Auction, Bid, Person, RowChange } from './events.js';
+
+/** Queries that join streams without a bound of time. */
+
+/** Pairs each auction with its seller, whichever comes first. */
+class LocalItems extends KeyedCoProcessFunction<number, Auction, Person, RowChange> {
+  #auctions: ListState<number> | null = null;
+  #seller: ValueState<Person> | null = null;
+
+  override open(context: RuntimeContext): void {
+    this.#auctions = context.getListState(listState<number>('auctions'));
+    this.#seller = context.getState(valueState<Person>('seller'));
+  }
+
+  processElement1({ id }: Auction, _context: unknown, out: Collector<RowChange>): void {
+    this.#auctions?.add(id);
+    const seller = this.#seller?.value();
+    if (seller !== undefined) out.collect(localItem(seller, id));
+  }
+
+  processElement2(person: Person, _context: unknown, out: Collector<RowChange>): void {
+    this.#seller?.update(person);
+    for (const id of this.#auctions?.get() ?? []) out.collect(localItem(person, id));
+  }
+}
+
+function localItem({ name, city, state }: Person, id: number): RowChange {
+  return added({ name, city, state, id });
+}
+
+/** Q3: items of one category from sellers in three states. */
+export function q3(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
+  const sellers = persons.filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA');
+  return auctions
+    .filter(({ category }) => category === 10)
+    .keyBy((auction) => auction.seller)
+    .connect(sellers.keyBy((person) => person.id))
+    .process(new LocalItems())
+    .uid('local-items');
+}
+
+interface Winner {
+  readonly auction: Auction;
+  readonly bid: Bid;
+}
+
+/** The best bid of each auction so far: the highest price, of equal ones the earliest. Emits each change of it. */
+class WinningBids extends KeyedCoProcessFunction<number, Auction, Bid, Winner> {
+  #auction: ValueState<Auction> | null = null;
+  #early: ListState<Bid> | null = null;
+  #best: ValueState<Bid> | null = null;
+
+  override open(context: RuntimeContext): void {
+    this.#auction = context.getState(valueState<Auction>('auction'));
+    this.#early = context.getListState(listState<Bid>('early-bids'));
+    this.#best = context.getState(valueState<Bid>('best'));
+  }
+
+  processElement1(auction: Auction, _context: unknown, out: Collector<Winner>): void {
+    this.#auction?.update(auction);
+    for (const bid of this.#early?.get() ?? []) this.#consider(auction, bid, out);
+    this.#early?.clear();
+  }
+
+  processElement2(bid: Bid, _context: unknown, out: Collector<Winner>): void {
+    const auction = this.#auction?.value();
+    if (auction === undefined) this.#early?.add(bid);
+    else this.#consider(auction, bid, out);
+  }
+
+  #consider(auction: Auction, bid: Bid, out: Collector<Winner>): void {
+    if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return;
+    const best = this.#best?.value();
+    const isBetter =
+      best === undefined || bid.price > best.price || (bid.price === best.price && bid.dateTime < best.dateTime);
+    if (!isBetter) return;
+    this.#best?.update(bid);
+    out.collect({ auction, bid });
+  }
+}
+
+function winners(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<Winner> {
+  return auctions
+    .keyBy((auction) => auction.id)
+    .connect(bids.keyBy((bid) => bid.auction))
+    .process(new WinningBids())
+    .uid('winners');
+}
+
+/** Averages the final prices of a category's auctions; a price that changes takes the place of the one before. */
+class AveragePrice extends KeyedProcessFunction<number, Winner, RowChange> {
+  #finals: MapState<number, number> | null = null;
+  #sum: ValueState<readonly [sum: number, count: number]> | null = null;
+
+  override open(context: RuntimeContext): void {
+    this.#finals = context.getMapState(mapState<number, number>('finals'));
+    this.#sum = context.getState(valueState<readonly [number, number]>('sum'));
+  }
+
+  processElement({ auction, bid }: Winner, _context: unknown, out: Collector<RowChange>): void {
+    const before = this.#finals?.get(auction.id);
+    const [sum, count] = this.#sum?.value() ?? [0, 0];
+    const after = [sum + bid.price - (before ?? 0), count + (before === undefined ? 1 : 0)] as const;
+    this.#finals?.put(auction.id, bid.price);
+    this.#sum?.update(after);
+    const { category } = auction;
+    out.collect({ key: String(category), row: { category, avg_price: Math.floor(after[0] / after[1]) } });
+  }
+}
+
+/** Q4: the average final price of each category. */
+export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
+  return winners(auctions, bids)
+    .keyBy(({ auction }) => auction.category)
+    .process(new AveragePrice())
+    .uid('averages');
+}
+
+/** Q9: the winning bid of each auction. */
+export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
+  return winners(auctions, bids).map(({ auction, bid }) => {
+    const { id, itemName, description, initialBid, reserve, dateTime, expires, seller, category, extra } = auction;
+    return {
+      key: String(id),
+      row: {
+        id,
+        itemName,
+        description,
+        initialBid,
+        reserve,
+        dateTime,
+        expires,
+        seller,
+        category,
+        extra,
+        auction: bid.auction,
+        bidder: bid.bidder,
+        price: bid.price,
+        bid_dateTime: bid.dateTime,
+        bid_extra: bid.extra,
+      },
+    };
+  });
+}
+
+/** Pairs each bid with its auction, whichever comes first. */
+class BidsWithAuction extends KeyedCoProcessFunction<number, Bid, Auction, RowChange> {
+  #bids: ListState<Bid> | null = null;
+  #auction: ValueState<Auction> | null = null;
+
+  override open(context: RuntimeContext): void {
+    this.#bids = context.getListState(listState<Bid>('bids'));
+    this.#auction = context.getState(valueState<Auction>('auction'));
+  }
+
+  processElement1(bid: Bid, _context: unknown, out: Collector<RowChange>): void {
+    const auction = this.#auction?.value();
+    if (auction === undefined) this.#bids?.add(bid);
+    else out.collect(enriched(bid, auction));
+  }
+
+  processElement2(auction: Auction, _context: unknown, out: Collector<RowChange>): void {
+    this.#auction?.update(auction);
+    for (const bid of this.#bids?.get() ?? []) out.collect(enriched(bid, auction));
+    this.#bids?.clear();
+  }
+}
+
+function enriched(bid: Bid, auction: Auction): RowChange {
+  return added({
+    auction: bid.auction,
+    bidder: bid.bidder,
+    price: bid.price,
+    channel: bid.channel,
+    url: bid.url,
+    bid_dateTime: bid.dateTime,
+    bid_extra: bid.extra,
+    itemName: auction.itemName,
+    description: auction.description,
+    initialBid: auction.initialBid,
+    reserve: auction.reserve,
+    auction_dateTime: auction.dateTime,
+    expires: auction.expires,
+    seller: auction.seller,
+    category: auction.category,
+    auction_extra: auction.extra,
+  });
+}
+
+/** Q20: bids with their auctions, of one category. */
+export function q20(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
+  const ofCategory = auctions.filter(({ category }) => category === 10);
+  return bids
+    .keyBy((bid) => bid.auction)
+    .connect(ofCategory.keyBy((auction) => auction.id))
+    .process(new BidsWithAuction())
+    .uid('enriched');
+}
