@@ -53,7 +53,7 @@ export function formatTable(results: readonly SuiteResult[]): string {
       lines.push([suite, name, formatValue(value), unit, ratio, target?.text ?? '', verdict]);
     }
   }
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length))) ?? [];
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length))) ?? [];
   return lines
     .map((line) =>
       line
