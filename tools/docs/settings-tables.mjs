@@ -1,8 +1,10 @@
+/** @typedef {import('../../src/base/setting.js').Setting} Setting */
+
 /**
  * The settings as Markdown, a table per section: what stands between the two markers in docs/configuration.md.
  *
- * @param {Readonly<Record<string, import('../../src/base/setting.js').Setting>>} settings
- * @param {{ flagOf: (key: string) => string, envOf: (key: string) => string, defaultText: (setting: object) => string, describeAllowed: (setting: object) => string }} names
+ * @param {Readonly<Record<string, Setting>>} settings
+ * @param {{ flagOf: (key: string) => string, envOf: (key: string) => string, defaultText: (setting: Setting) => string, describeAllowed: (setting: Setting) => string }} names
  */
 export function settingsTables(settings, { flagOf, envOf, defaultText, describeAllowed }) {
   const lines = [];

@@ -26,12 +26,14 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 );
 
 class Model {
+  readonly channelCount: number;
   readonly delivered: number[];
   readonly ended = new Set<number>();
   current = 0;
   closed = 0;
 
-  constructor(readonly channelCount: number) {
+  constructor(channelCount: number) {
+    this.channelCount = channelCount;
     this.delivered = Array.from({ length: channelCount }, () => 0);
   }
 

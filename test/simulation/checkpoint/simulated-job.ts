@@ -44,32 +44,34 @@ class Channel {
 }
 
 class Source {
+  readonly index: number;
+  readonly outputs: readonly Channel[];
   position = 0;
   hasEnded = false;
 
-  constructor(
-    readonly index: number,
-    readonly outputs: readonly Channel[],
-  ) {}
+  constructor(index: number, outputs: readonly Channel[]) {
+    this.index = index;
+    this.outputs = outputs;
+  }
 }
 
 class Subtask {
-  counts: number[];
+  readonly participant: number;
+  readonly inputs: readonly Channel[];
+  readonly outputs: readonly Channel[];
   readonly aligner: BarrierAligner;
+  counts: number[];
   hasEnded = false;
   snapshotTaken = 0;
   /** The newest checkpoint that was asked of it: once it has ended no barrier reaches it any more. */
   asked = 0;
 
-  constructor(
-    readonly participant: number,
-    readonly index: number,
-    readonly inputs: readonly Channel[],
-    readonly outputs: readonly Channel[],
-    sourceCount: number,
-  ) {
-    this.counts = Array.from({ length: sourceCount }, () => 0);
+  constructor(participant: number, inputs: readonly Channel[], outputs: readonly Channel[], sourceCount: number) {
+    this.participant = participant;
+    this.inputs = inputs;
+    this.outputs = outputs;
     this.aligner = new BarrierAligner(inputs.length);
+    this.counts = Array.from({ length: sourceCount }, () => 0);
   }
 }
 
@@ -297,8 +299,8 @@ export class SimulatedJob {
     const column = (channels: Channel[][], index: number): Channel[] => channels.flatMap((row) => row[index] ?? []);
     this.#sources = first.map((outputs, index) => new Source(index, outputs));
     this.#subtasks = [
-      ...second.map((outputs, i) => new Subtask(sourceCount + i, i, column(first, i), outputs, sourceCount)),
-      ...second.map((_, i) => new Subtask(sourceCount + parallelism + i, i, column(second, i), [], sourceCount)),
+      ...second.map((outputs, i) => new Subtask(sourceCount + i, column(first, i), outputs, sourceCount)),
+      ...second.map((_, i) => new Subtask(sourceCount + parallelism + i, column(second, i), [], sourceCount)),
     ];
     if (from === null) return;
     for (const source of this.#sources) source.position = from.snapshots[source.index]?.[0] ?? 0;
