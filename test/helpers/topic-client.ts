@@ -93,22 +93,25 @@ export class TopicClient {
   }
 
   #drain(): void {
-    const waiting = this.#waiting;
     try {
-      while (waiting !== null && this.records.length < waiting.count) {
-        const room = Math.min(this.#maxRecords, waiting.count - this.records.length);
-        const accepted = this.reader.poll(room, (record) => {
-          this.records.push(keep(record));
-          return true;
-        });
-        if (accepted === 0) return;
-      }
-      this.#waiting = null;
-      waiting?.resolve();
+      if (!this.#fill(this.#waiting?.count ?? 0)) return;
+      this.#waiting?.resolve();
     } catch (error) {
-      this.#waiting = null;
-      waiting?.reject(error);
+      this.#waiting?.reject(error);
     }
+    this.#waiting = null;
+  }
+
+  /** @returns whether so many records have been read */
+  #fill(count: number): boolean {
+    while (this.records.length < count) {
+      const accepted = this.reader.poll(Math.min(this.#maxRecords, count - this.records.length), (record) => {
+        this.records.push(keep(record));
+        return true;
+      });
+      if (accepted === 0) return false;
+    }
+    return true;
   }
 }
 

@@ -114,7 +114,7 @@ export function describeTopicContract(name: string, open: () => Promise<TopicCon
       }
       const client = new TopicClient(port, topic, new Map([[0, 3], [2, 0]])); // prettier-ignore
       await client.read(7);
-      expect([...client.values].sort()).toEqual(['0:3', '0:4', '2:0', '2:1', '2:2', '2:3', '2:4']);
+      expect(new Set(client.values)).toEqual(new Set(['0:3', '0:4', '2:0', '2:1', '2:2', '2:3', '2:4']));
       expect([client.reader.position(0), client.reader.position(2)]).toEqual([5, 5]);
       client.reader.close();
     });

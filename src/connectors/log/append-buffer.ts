@@ -9,7 +9,7 @@ import {
   recordSizeAt,
   setRecordOffsetAt,
 } from './record-codec.js';
-import { CachedFrame, CHUNK_BYTES, FrameAppends, type Chunk, type TailCache } from './tail-cache.js';
+import { CachedFrame, FrameAppends, type Chunk, type TailCache } from './tail-cache.js';
 
 /** Bytes around the records of a frame. */
 export const FRAME_OVERHEAD_BYTES = FRAME_HEADER_BYTES + PAYLOAD_PREFIX_BYTES;
@@ -127,7 +127,7 @@ export class AppendBuffer {
   #chunkWithRoom(byteCount: number): Chunk {
     const current = this.#chunk;
     if (current !== null && current.used + byteCount <= current.buffer.length) return current;
-    const chunk = this.#cache.allocate(Math.max(byteCount, CHUNK_BYTES));
+    const chunk = this.#cache.allocate(byteCount);
     this.#chunk = chunk;
     if (current !== null) this.#cache.retire(current);
     return chunk;

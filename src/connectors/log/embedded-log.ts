@@ -60,11 +60,13 @@ export class EmbeddedLog implements TopicPort {
     const directory = join(options.dataDir, 'topics');
     await createDirectory(directory);
     const names = await listDirectory(directory);
-    const opened = await Promise.allSettled(names.map((name) => log.#openExisting(name)));
-    const failed = opened.find((result) => result.status === 'rejected');
-    if (failed !== undefined) {
+    const opening = names.map((name) => log.#openExisting(name));
+    try {
+      await Promise.all(opening);
+    } catch (error) {
+      await Promise.allSettled(opening);
       await log.close();
-      throw failed.reason;
+      throw error;
     }
     log.#startRetention();
     return log;
@@ -104,8 +106,7 @@ export class EmbeddedLog implements TopicPort {
   }
 
   async flush(): Promise<void> {
-    const results = await Promise.allSettled([...this.#topics.values()].map(({ journal }) => journal.flush()));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await Promise.all([...this.#topics.values()].map(({ journal }) => journal.flush()));
   }
 
   /** Bytes of a topic that wait for the disk. A producer without listeners watches this to keep within `pendingBytesMax`. */

@@ -178,7 +178,8 @@ export class LogReader implements TopicReader, JournalReader {
       this.#leaveTail(frame);
       return true;
     }
-    const { next } = frame;
+    let { next } = frame;
+    while (next !== null && next.state === 'refused') next = next.next;
     if (next === null || !this.#canSee(next)) return false;
     this.#enterFrame(next);
     return true;

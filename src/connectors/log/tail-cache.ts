@@ -12,8 +12,10 @@ import type { AppendListener } from '../topic.js';
 
 /** What a frame's own object costs, about: with single-record commits as much as its bytes. */
 const FRAME_OBJECT_BYTES = 160;
-/** Memory of one chunk. A record that does not fit gets a chunk of its own. */
-export const CHUNK_BYTES = 1 << 20;
+const CHUNK_BYTES_MAX = 1 << 20;
+const CHUNK_BYTES_MIN = 4 << 10;
+/** A budget holds about so many chunks: one is evicted at a time. */
+const CHUNKS_PER_BUDGET = 16;
 const SPARE_BUFFERS_MAX = 8;
 
 export class Chunk {
@@ -84,6 +86,8 @@ export class CachedFrame {
 /** Owns the chunks of all topics of a log, and their budget. */
 export class TailCache {
   readonly #budgetBytes: number;
+  /** Memory of one chunk. A record that does not fit gets a chunk of its own. */
+  readonly #chunkBytes: number;
   /** Full chunks, oldest first. */
   readonly #full: Chunk[] = [];
   #fullBytes = 0;
@@ -91,12 +95,16 @@ export class TailCache {
 
   constructor(budgetBytes: number) {
     this.#budgetBytes = budgetBytes;
+    this.#chunkBytes = Math.min(
+      CHUNK_BYTES_MAX,
+      Math.max(CHUNK_BYTES_MIN, Math.floor(budgetBytes / CHUNKS_PER_BUDGET)),
+    );
   }
 
   /** A chunk with room for at least `byteCount`. */
   allocate(byteCount: number): Chunk {
-    if (byteCount > CHUNK_BYTES) return new Chunk(Buffer.allocUnsafeSlow(byteCount));
-    return new Chunk(this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES));
+    if (byteCount > this.#chunkBytes) return new Chunk(Buffer.allocUnsafeSlow(byteCount));
+    return new Chunk(this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#chunkBytes));
   }
 
   /** Takes a chunk that no frame will be added to any more. */
@@ -130,7 +138,8 @@ export class TailCache {
   }
 
   #reuse(chunk: Chunk): void {
-    if (chunk.pinCount > 0 || chunk.buffer.length !== CHUNK_BYTES || this.#spare.length >= SPARE_BUFFERS_MAX) return;
+    if (chunk.pinCount > 0 || chunk.buffer.length !== this.#chunkBytes) return;
+    if (this.#spare.length >= SPARE_BUFFERS_MAX) return;
     this.#spare.push(chunk.buffer);
   }
 }

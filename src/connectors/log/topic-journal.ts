@@ -154,7 +154,7 @@ export class TopicJournal {
       const middle = (low + high) >>> 1;
       const frame = this.#cached[middle];
       if (frame === undefined) return null;
-      if (frame.address === address) return frame;
+      if (frame.address === address) return frame.chunk.isEvicted ? null : frame;
       if (frame.address < address) low = middle + 1;
       else high = middle - 1;
     }
