@@ -276,6 +276,8 @@ export class JobManager implements JobControl {
           { worker: event.worker, count: event.count, err: fromWire(event.cause) },
           'records skipped: their processing failed',
         );
+      case 'printed':
+        return void process.stdout.write(event.text);
       case 'subtask-finished':
         return this.#subtaskFinished(event.subtask.vertex, event.subtask.subtask);
       default:

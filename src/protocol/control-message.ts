@@ -70,6 +70,8 @@ export type WorkerEvent =
   | { readonly kind: 'checkpoint-wanted'; readonly worker: number }
   /** A record was dropped because its processing threw and the job says `skip`. Rate-limited by the worker. */
   | { readonly kind: 'record-skipped'; readonly worker: number; readonly count: number; readonly cause: WireError }
+  /** Lines for main's standard output. The worker's own stream waits for its event loop, which it seldom turns. */
+  | { readonly kind: 'printed'; readonly worker: number; readonly text: string }
   | { readonly kind: 'subtask-finished'; readonly worker: number; readonly subtask: SubtaskName }
   /** The worker cannot go on; its loop has ended. */
   | { readonly kind: 'worker-failed'; readonly worker: number; readonly cause: WireError };

@@ -51,6 +51,8 @@ export class WorkerRuntime {
   #job: JobDefinition | null = null;
   #isStopping = false;
   #hasWantedCheckpoint = false;
+  /** What the job has printed in this turn. */
+  #printed = '';
 
   constructor(deployment: WorkerDeployment<ExecutionPlan>) {
     this.#deployment = deployment;
@@ -116,6 +118,7 @@ export class WorkerRuntime {
       }
     }
     this.#tasks = [];
+    this.#sendPrinted();
     await this.#state.close();
     this.#controlBlock.setState(failures.length === 0 ? 'stopped' : 'failed');
     if (failures.length > 0) throw failures[0];
@@ -150,6 +153,7 @@ export class WorkerRuntime {
       this.#post({ kind: 'checkpoint-wanted', worker: this.#deployment.worker });
     }
     this.#skips.send(systemMonotonicClock.nowMs());
+    this.#sendPrinted();
     return hasWorked;
   }
 
@@ -214,8 +218,9 @@ export class WorkerRuntime {
       },
       openKeyedState: (namespace, subtask, operatorId): KeyedStateBackend =>
         this.#state.openBackend(namespace, subtask, operatorId),
-      // The worker's standard output is main's.
-      writeLine: (line) => void process.stdout.write(line),
+      writeLine: (line) => {
+        this.#printed += line;
+      },
       taskEvents: {
         clock: systemMonotonicClock,
         onSnapshot: (task, checkpointId) => this.#taskSnapshot(task, checkpointId),
@@ -281,6 +286,12 @@ export class WorkerRuntime {
     );
   }
 
+  #sendPrinted(): void {
+    if (this.#printed === '') return;
+    this.#post({ kind: 'printed', worker: this.#deployment.worker, text: this.#printed });
+    this.#printed = '';
+  }
+
   #post(event: WorkerEvent): void {
     this.#deployment.eventPort.postMessage(event);
   }
@@ -288,6 +299,7 @@ export class WorkerRuntime {
   /** Tells main that this worker cannot go on. */
   reportFailure(error: unknown): void {
     this.#controlBlock.setState('failed');
+    this.#sendPrinted();
     this.#post({ kind: 'worker-failed', worker: this.#deployment.worker, cause: toWire(error) });
   }
 }
