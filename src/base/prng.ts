@@ -1,4 +1,4 @@
-/** Chance as an argument, so that a seed replays a run. */
+/** Chance as an argument, so that a seed replays a run. @public */
 export interface Prng {
   /** A float in [0, 1). */
   next(): number;
@@ -10,6 +10,8 @@ export interface Prng {
  * Mulberry32: 32 bits of state, uniform enough for schedules and tests, never for secrets.
  *
  * Source of the algorithm: Tommy Ettinger's public-domain Mulberry32.
+ *
+ * @public
  */
 export class SeededPrng implements Prng {
   #state: number;

@@ -12,3 +12,4 @@ export {
 export { functionHarness, type FunctionHarnessOptions, type HarnessFunction } from './function-harness.js';
 export { JobDriver, type JobDriverOptions, type SendOptions } from './job-driver.js';
 export type { CollectedRecord } from './topic-collector.js';
+export { type Prng, SeededPrng } from '../base/prng.js';
