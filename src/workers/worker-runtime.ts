@@ -57,7 +57,7 @@ export class WorkerRuntime {
   constructor(deployment: WorkerDeployment<ExecutionPlan>) {
     this.#deployment = deployment;
     this.#controlBlock = new ControlBlock(this.#descriptorOf(deployment.worker));
-    this.#state = new WorkerState(deployment, systemClock);
+    this.#state = new WorkerState(deployment, systemClock, () => this.#controlBlock.doorbell.ring());
     this.#skips = new SkipReport(deployment.worker, (event) => this.#post(event));
     this.#checkpoints = new CheckpointParticipant({
       worker: deployment.worker,

@@ -17,11 +17,14 @@ import { StateStore } from '../state/state-store.js';
 export class WorkerState {
   readonly #deployment: WorkerDeployment<ExecutionPlan>;
   readonly #clock: Clock;
+  readonly #wake: () => void;
   readonly #stores = new Map<string, StateStore>();
 
-  constructor(deployment: WorkerDeployment<ExecutionPlan>, clock: Clock) {
+  /** @param wake rings the worker's doorbell: background work has gone on, and tasks that waited for it may run again */
+  constructor(deployment: WorkerDeployment<ExecutionPlan>, clock: Clock, wake: () => void) {
     this.#deployment = deployment;
     this.#clock = clock;
+    this.#wake = wake;
   }
 
   /** Opens and restores every store that this worker's subtasks need. */
@@ -40,6 +43,12 @@ export class WorkerState {
         memtableBudgetBytes: state.memtableBudgetBytes / needed.size,
         clock: this.#clock,
         restore: restored?.keyed[namespace] ?? null,
+        schedule: (step) => {
+          setImmediate(() => {
+            step();
+            this.#wake();
+          });
+        },
       });
       this.#stores.set(name, store);
     }
