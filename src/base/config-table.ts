@@ -139,7 +139,8 @@ export const settings = {
     kind: 'choice',
     default: 'embedded',
     choices: ['embedded', 'kafka'],
-    description: 'Where topics live: in a log in the data folder. kafka is reserved; this release refuses to start with it.',
+    description:
+      'Where topics live: in a log in the data folder. kafka is reserved; this release refuses to start with it.',
   },
   brokers: {
     section: 'Topics',
