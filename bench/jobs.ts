@@ -28,7 +28,7 @@ export async function run(): Promise<Row[]> {
 async function measure(job: string, count: number, args: readonly string[]): Promise<number> {
   const rates: number[] = [];
   for (let turn = 0; turn < RUNS; turn++) {
-    const output = await runJob(`build/bench/jobs/${job}.js`, args, { MILLRACE_BENCH_COUNT: String(count) });
+    const output = await runJob(`build/bench/jobs/${job}.js`, args, { BENCH_RECORDS: String(count) });
     rates.push(recordsPerSecond(output, count));
   }
   return median(rates);

@@ -10,7 +10,7 @@ import {
 } from 'millrace';
 import { TimedSink } from './timed-sink.js';
 
-const COUNT = Number(process.env['MILLRACE_BENCH_COUNT'] ?? 1_000_000);
+const COUNT = Number(process.env['BENCH_RECORDS'] ?? 1_000_000);
 const KEYS = 1_000_000;
 
 class Count extends KeyedProcessFunction<number, number, number> {

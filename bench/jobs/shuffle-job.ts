@@ -1,7 +1,7 @@
 import { defineJob, functionSink } from 'millrace';
 import { TimedSink } from './timed-sink.js';
 
-const COUNT = Number(process.env['MILLRACE_BENCH_COUNT'] ?? 1_000_000);
+const COUNT = Number(process.env['BENCH_RECORDS'] ?? 1_000_000);
 
 /** Five-field objects through a hash exchange, no state: what a record pays for changing its task. */
 export default defineJob('shuffle', (env) => {
