@@ -59,8 +59,7 @@ export class ServiceProcess {
   /** Starts a process and does not wait for it to serve. */
   static async launch(options: ServiceOptions = {}): Promise<ServiceProcess> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'millrace-service-')));
-    const job =
-      options.job === undefined ? [] : ['--job', projectPath(`test/fixtures/jobs/${options.job}.mjs`)];
+    const job = options.job === undefined ? [] : ['--job', projectPath(`test/fixtures/jobs/${options.job}.mjs`)];
     const args = [projectPath('dist/main.js'), '--port', '0', '--data-dir', dataDir, ...job, ...(options.args ?? [])];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -123,7 +122,8 @@ export class ServiceProcess {
       };
       const watcher = (): void => {
         if (holds()) give(null);
-        else if (this.#end !== null) give(new Error(`the process ended while waiting for ${what}${this.#transcript()}`));
+        else if (this.#end !== null)
+          give(new Error(`the process ended while waiting for ${what}${this.#transcript()}`));
       };
       const timer = setTimeout(() => give(new Error(`no sign of ${what}${this.#transcript()}`)), WAIT_MS);
       this.#watchers.push(watcher);
@@ -185,7 +185,10 @@ export class ServiceProcess {
 }
 
 /** Starts a service, hands it to `use`, and leaves nothing of it behind. */
-export async function withService<T>(options: ServiceOptions, use: (service: ServiceProcess) => Promise<T>): Promise<T> {
+export async function withService<T>(
+  options: ServiceOptions,
+  use: (service: ServiceProcess) => Promise<T>,
+): Promise<T> {
   const service = await ServiceProcess.start(options);
   try {
     return await use(service);

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { ServiceProcess, withService } from '../../helpers/service-process.js';
+
+const args = ['--parallelism', '2', '--state-backend', 'heap'];
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+const problemOf = async (response: Response): Promise<Problem> => (await response.json()) as Problem;
+
+describe('a record whose processing throws', () => {
+  it('is answered with 500 at once, before and behind the key, and the service goes on', async () => {
+    await withService({ job: 'poison-record', args }, async (service) => {
+      expect(await (await service.post('/poison', { key: 'a' })).json()).toEqual({ key: 'a', count: 1 });
+      for (const path of ['/poison', '/poison?in=map']) {
+        const response = await service.post(path, { key: 'a', poison: true });
+        expect(response.status).toBe(500);
+        expect(response.headers.get('content-type')).toContain('application/problem+json');
+        const problem = await problemOf(response);
+        expect(problem.code).toBe('MILLRACE_USER_FUNCTION_FAILED');
+        // Clients are strangers: what was thrown is for the log.
+        expect(JSON.stringify(problem)).not.toContain('poison early');
+      }
+      expect(await (await service.post('/poison', { key: 'a' })).json()).toEqual({ key: 'a', count: 2 });
+      await service.until(() => service.stderr.includes('records skipped'), 'the report of skipped records');
+      expect(await service.stop()).toEqual({ code: 0, signal: null });
+    });
+  });
+
+  it('is answered also when the job then stops because of it, with exit code 1 and the cause', async () => {
+    const service = await ServiceProcess.start({ job: 'poison-record-fail', args });
+    try {
+      const response = await service.post('/poison', { poison: true });
+      expect(response.status).toBe(500);
+      expect((await problemOf(response)).code).toBe('MILLRACE_USER_FUNCTION_FAILED');
+      expect(await service.ended).toEqual({ code: 1, signal: null });
+      expect(service.stderr).toContain('MILLRACE_USER_FUNCTION_FAILED');
+      expect(service.stderr).toContain('this record is poison');
+    } finally {
+      await service.dispose();
+    }
+  });
+
+  it('stops a job that has nobody to tell, also when it comes before the service has started', async () => {
+    const { end, service } = await ServiceProcess.run({ job: 'poison-collection', args });
+    expect(end).toEqual({ code: 1, signal: null });
+    expect(service.stderr).toContain('the fifth record is poison');
+    expect(service.stderr).toContain('MILLRACE_USER_FUNCTION_FAILED');
+  });
+
+  it('fails that request alone when the key function at the door throws', async () => {
+    await withService({ job: 'key-throws', args }, async (service) => {
+      const response = await service.post('/keyed', { key: null });
+      expect(response.status).toBe(500);
+      expect((await problemOf(response)).code).toBe('MILLRACE_USER_FUNCTION_FAILED');
+      expect(await (await service.post('/keyed', { key: 'k' })).json()).toEqual({ key: 'k' });
+    });
+  });
+
+  it('names operator and place in the value when it cannot be sent to another task', async () => {
+    await withService({ job: 'unserialisable-value', args: [...args, '--log-format', 'json'] }, async (service) => {
+      const response = await service.post('/unserialisable', { to: 'ring' });
+      expect(response.status).toBe(500);
+      expect((await problemOf(response)).code).toBe('MILLRACE_SERIALISATION_FAILED');
+      await service.until(() => service.stderr.includes('records skipped'), 'the report');
+      expect(service.stderr).toMatch(/operator .{1,3}Filter.{1,3} emitted a record that cannot be sent/);
+      expect(service.stderr).toContain('order.lines[1].total');
+      // JSON's own rule for the answer: a function is left out.
+      expect(await (await service.post('/unserialisable', { to: 'caller' })).json()).toEqual({
+        to: 'caller',
+        order: { lines: [{ total: 1 }, {}] },
+      });
+    });
+  });
+});
+
+describe('a worker thread that dies', () => {
+  it.each([
+    ['exits', 'exits-the-thread', '/exit', { exit: true }, /exit/],
+    ['throws from a timer', 'dies-later', '/die', { how: 'timer' }, /thrown from a timer/],
+    ['leaves a rejection unhandled', 'dies-later', '/die', { how: 'promise' }, /rejected by nobody/],
+  ])('is reported with its cause when it %s; who waits gets 503, and the process ends with 1', async (...row) => {
+    const [, job, path, body, cause] = row;
+    // A checkpoint turns the event loop of a parked worker, which its own timers need.
+    const service = await ServiceProcess.start({ job, args: [...args, '--checkpoint-interval-ms', '50ms'] });
+    try {
+      const response = await service.post(path, body);
+      expect(response.status).toBe(503);
+      expect(await service.ended).toEqual({ code: 1, signal: null });
+      expect(service.stderr).toContain('MILLRACE_WORKER_DIED');
+      expect(service.stderr).toMatch(/worker thread \d died/);
+      expect(service.stderr).toMatch(cause);
+    } finally {
+      await service.dispose();
+    }
+  });
+});
