@@ -15,6 +15,8 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Name of a module in `test/fixtures/jobs`, without its extension; the demo job when absent. */
   readonly job?: string;
+  /** A free one when absent. */
+  readonly port?: number;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -60,7 +62,15 @@ export class ServiceProcess {
   static async launch(options: ServiceOptions = {}): Promise<ServiceProcess> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'millrace-service-')));
     const job = options.job === undefined ? [] : ['--job', projectPath(`test/fixtures/jobs/${options.job}.mjs`)];
-    const args = [projectPath('dist/main.js'), '--port', '0', '--data-dir', dataDir, ...job, ...(options.args ?? [])];
+    const args = [
+      projectPath('dist/main.js'),
+      '--port',
+      String(options.port ?? 0),
+      '--data-dir',
+      dataDir,
+      ...job,
+      ...(options.args ?? []),
+    ];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...withoutOwnSettings(process.env), ...options.env },
