@@ -154,34 +154,37 @@ function first(bids: readonly Bid[]): Bid {
 }
 
 function q15(events: readonly NexmarkEvent[]): Row[] {
-  return groupBy(bidsOf(events), (bid) => day(bid.dateTime)).map((bids) => ({
-    day: day(first(bids).dateTime),
-    ...statistics(bids),
-  }));
+  const groups = groupBy(bidsOf(events), (bid) => day(bid.dateTime));
+  return groups.map((bids) => Object.assign({ day: day(first(bids).dateTime) }, statistics(bids)));
 }
 
 function q16(events: readonly NexmarkEvent[]): Row[] {
-  return groupBy(bidsOf(events), (bid) => `${bid.channel}|${day(bid.dateTime)}`).map((bids) => ({
-    channel: first(bids).channel,
-    day: day(first(bids).dateTime),
-    minute: new Date(Math.max(...bids.map(({ dateTime }) => dateTime))).toISOString().slice(11, 16),
-    ...statistics(bids),
-  }));
+  return groupBy(bidsOf(events), (bid) => `${bid.channel}|${day(bid.dateTime)}`).map((bids) => {
+    const latest = Math.max(...bids.map(({ dateTime }) => dateTime));
+    const head = {
+      channel: first(bids).channel,
+      day: day(latest),
+      minute: new Date(latest).toISOString().slice(11, 16),
+    };
+    return Object.assign(head, statistics(bids));
+  });
 }
 
 function q17(events: readonly NexmarkEvent[]): Row[] {
   return groupBy(bidsOf(events), (bid) => `${bid.auction}|${day(bid.dateTime)}`).map((bids) => {
     const prices = bids.map(({ price }) => price);
     const sum = prices.reduce((a, b) => a + b, 0);
-    return {
-      auction: first(bids).auction,
-      day: day(first(bids).dateTime),
-      ...rankFields(bids, 'bids', (ranked) => ranked.length),
-      min_price: Math.min(...prices),
-      max_price: Math.max(...prices),
-      avg_price: Math.trunc(sum / prices.length),
-      sum_price: sum,
-    };
+    const head = { auction: first(bids).auction, day: day(first(bids).dateTime) };
+    return Object.assign(
+      head,
+      rankFields(bids, 'bids', (ranked) => ranked.length),
+      {
+        min_price: Math.min(...prices),
+        max_price: Math.max(...prices),
+        avg_price: Math.trunc(sum / prices.length),
+        sum_price: sum,
+      },
+    );
   });
 }
 
@@ -199,7 +202,7 @@ function q19(events: readonly NexmarkEvent[]): Row[] {
     bids
       .sort((a, b) => b.price - a.price || a.dateTime - b.dateTime)
       .slice(0, 10)
-      .map((bid, index) => ({ ...bidRow(bid), rank_number: index + 1 })),
+      .map((bid, index) => Object.assign(bidRow(bid), { rank_number: index + 1 })),
   );
 }
 
