@@ -1,8 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { ConnectorError, type MillraceError } from '../base/errors.js';
 import { createDirectory, storageError, systemCode } from './disk.js';
 
@@ -23,10 +25,10 @@ import { createDirectory, storageError, systemCode } from './disk.js';
  */
 export class DirectoryLock {
   readonly #server: Server;
-  readonly #directory: FileHandle;
+  readonly #directory: number;
   #isReleased = false;
 
-  private constructor(server: Server, directory: FileHandle) {
+  private constructor(server: Server, directory: number) {
     this.#server = server;
     this.#directory = directory;
   }
@@ -54,9 +56,12 @@ export class DirectoryLock {
     if (this.#isReleased) return;
     this.#isReleased = true;
     await closeServer(this.#server);
-    await this.#directory.close(); // last: on Linux the socket's path runs through this handle
+    await closeDescriptor(this.#directory); // last: on Linux the socket's path runs through this handle
   }
 }
+
+const openDescriptor = promisify(fs.open);
+const closeDescriptor = promisify(fs.close);
 
 const ATTEMPTS = 4;
 const PAUSE_MS_MIN = 10;
@@ -66,7 +71,8 @@ const SOCKET_PATH_BYTES_MAX = 103;
 
 interface Held {
   readonly server: Server;
-  readonly directory: FileHandle;
+  /** A bare descriptor, and no FileHandle: that would be closed when a caller drops the lock without releasing it. */
+  readonly directory: number;
 }
 
 /** @returns the lock, or the name of a socket that answered */
@@ -86,22 +92,22 @@ async function tryAcquire(lockDir: string): Promise<Held | string> {
   }
 }
 
-async function abandon(server: Server | null, directory: FileHandle): Promise<void> {
+async function abandon(server: Server | null, directory: number): Promise<void> {
   if (server !== null) await closeServer(server);
-  await directory.close();
+  await closeDescriptor(directory);
 }
 
-async function openDirectory(lockDir: string): Promise<FileHandle> {
+async function openDirectory(lockDir: string): Promise<number> {
   try {
     await createDirectory(lockDir);
-    return await open(lockDir, 'r');
+    return await openDescriptor(lockDir, 'r');
   } catch (error) {
     throw unusableError(error, lockDir);
   }
 }
 
 /** Knocks at every other socket; removes those that are dead. */
-async function findAnswering(lockDir: string, directory: FileHandle, own: string): Promise<string | null> {
+async function findAnswering(lockDir: string, directory: number, own: string): Promise<string | null> {
   for (const name of await readdir(lockDir)) {
     if (name === own || !name.endsWith('.sock')) continue;
     if (await answers(socketPath(lockDir, directory, name))) return name;
@@ -111,8 +117,8 @@ async function findAnswering(lockDir: string, directory: FileHandle, own: string
 }
 
 /** On Linux the path runs through the open directory, so that no folder is too deep for a socket's address. */
-function socketPath(lockDir: string, directory: FileHandle, name: string): string {
-  if (process.platform === 'linux') return `/proc/self/fd/${directory.fd}/${name}`;
+function socketPath(lockDir: string, directory: number, name: string): string {
+  if (process.platform === 'linux') return `/proc/self/fd/${directory}/${name}`;
   const path = join(lockDir, name);
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
     throw new ConnectorError('MILLRACE_DATA_DIR_UNUSABLE', `the data folder's path is too long for a lock: '${path}'`, {
