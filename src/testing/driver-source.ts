@@ -1,9 +1,9 @@
 import type { NodeSpec } from '../api/internal/operator-spec.js';
 import { MAX_WATERMARK } from '../api/timer-service.js';
-import type { TimestampAssigner, WatermarkGenerator, WatermarkStrategy } from '../api/watermark-strategy.js';
+import type { WatermarkStrategy } from '../api/watermark-strategy.js';
 import type { Clock } from '../base/clock.js';
 import type { Output } from '../operators/operator.js';
-import { createWatermarkGenerator, WatermarkEmitter } from '../operators/watermark-generators.js';
+import { SourceWatermarks } from '../operators/source-watermarks.js';
 import { GeneratorSource } from '../workers/generator-source.js';
 
 export interface DriverSourceOptions {
@@ -21,18 +21,14 @@ export interface DriverSourceOptions {
 export class DriverSource {
   readonly index: number;
   readonly #output: Output<unknown>;
-  readonly #assigner: TimestampAssigner<unknown> | null;
-  readonly #generator: WatermarkGenerator<unknown> | null;
-  readonly #emitter: WatermarkEmitter;
+  readonly #watermarks: SourceWatermarks<unknown> | null;
   readonly #values: GeneratorSource | null;
 
   constructor(options: DriverSourceOptions) {
     const { spec, strategy, output, clock, subtask, parallelism } = options;
     this.index = options.index;
     this.#output = output;
-    this.#assigner = strategy?.timestampAssigner ?? null;
-    this.#generator = strategy === null ? null : createWatermarkGenerator(strategy, clock);
-    this.#emitter = new WatermarkEmitter(output);
+    this.#watermarks = strategy === null ? null : new SourceWatermarks(strategy, clock, output);
     const isOwn = spec.kind === 'collection-source' || spec.kind === 'generator-source';
     this.#values = isOwn ? new GeneratorSource(spec, { index: subtask, parallelism }, undefined) : null;
   }
@@ -42,18 +38,24 @@ export class DriverSource {
     return this.#values?.next();
   }
 
-  emit(value: unknown, recordTimestamp: number): void {
-    const timestamp = this.#assigner === null ? recordTimestamp : this.#assigner(value, recordTimestamp);
+  emit(value: unknown, recordTimestamp: number, partition: number): void {
+    const watermarks = this.#watermarks;
+    if (watermarks === null) {
+      this.#output.collect(value, recordTimestamp);
+      return;
+    }
+    watermarks.addPartition(partition);
+    const timestamp = watermarks.timestampOf(value, recordTimestamp);
     this.#output.collect(value, timestamp);
-    this.#generator?.onEvent(value, timestamp, this.#emitter);
+    watermarks.onRecord(partition, value, timestamp);
   }
 
   emitPeriodic(): void {
-    this.#generator?.onPeriodicEmit(this.#emitter);
+    this.#watermarks?.emitPeriodic();
   }
 
   end(): void {
     this.emitPeriodic();
-    this.#emitter.emitWatermark(MAX_WATERMARK);
+    this.#output.emitWatermark(MAX_WATERMARK);
   }
 }

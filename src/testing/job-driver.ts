@@ -35,6 +35,8 @@ export interface SendOptions {
   readonly request?: RequestHandle;
   /** The source's subtask. @defaultValue 0 */
   readonly subtask?: number;
+  /** The topic partition that the record is from: each has a watermark of its own. @defaultValue 0 */
+  readonly partition?: number;
 }
 
 /** The subtasks of one node, with the valves in front of each. */
@@ -95,8 +97,9 @@ export class JobDriver {
   /** Hands a record to a source, named by its uid. It runs through the job before this returns. */
   send(sourceId: string, value: unknown, options: SendOptions = {}): void {
     const source = this.#sourceOf(sourceId, options.subtask ?? 0);
-    this.#enter(source.index, options.request ?? null);
-    source.emit(value, options.timestamp ?? NO_TIMESTAMP);
+    const partition = options.partition ?? 0;
+    this.#enter(source.index, partition, options.request ?? null);
+    source.emit(value, options.timestamp ?? NO_TIMESTAMP, partition);
     this.#settle();
   }
 
@@ -107,8 +110,8 @@ export class JobDriver {
       const active = sources.filter((source) => {
         const value = source.next();
         if (value === undefined) return false;
-        this.#enter(source.index, null);
-        source.emit(value, NO_TIMESTAMP);
+        this.#enter(source.index, 0, null);
+        source.emit(value, NO_TIMESTAMP, 0);
         this.#settle();
         return true;
       });
@@ -296,10 +299,10 @@ export class JobDriver {
     });
   }
 
-  #enter(sourceIndex: number, request: RequestHandle | null): void {
+  #enter(sourceIndex: number, partition: number, request: RequestHandle | null): void {
     this.#scope.request = request;
     this.#scope.originSource = sourceIndex;
-    this.#scope.originPartition = 0;
+    this.#scope.originPartition = partition;
     this.#scope.originOffset = this.#offset++;
     this.#scope.originTime = this.clock.now();
   }

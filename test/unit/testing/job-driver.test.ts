@@ -102,6 +102,16 @@ describe('JobDriver', () => {
     expect(values(driver, 'late')).toEqual(['{"shop":"s","amount":9,"at":4}']);
   });
 
+  it('keeps a watermark per topic partition, so that one that is read ahead makes nothing late', () => {
+    const driver = new JobDriver(totals);
+    driver.send('sales', { shop: 's', amount: 1, at: 3 }, { partition: 1 });
+    driver.send('sales', { shop: 's', amount: 2, at: 900 }, { partition: 0 });
+    driver.emitWatermarks();
+    driver.send('sales', { shop: 's', amount: 4, at: 4 }, { partition: 1 });
+    driver.endInput();
+    expect(values(driver, 'totals')).toEqual(['{"shop":"s","end":10,"total":5}', '{"shop":"s","end":910,"total":2}']);
+  });
+
   it('answers requests', () => {
     const job = defineJob('echo', (env) => {
       env

@@ -1,0 +1,110 @@
+import { NO_TIMESTAMP } from '../api/timer-service.js';
+import type { WatermarkGenerator, WatermarkOutput, WatermarkStrategy } from '../api/watermark-strategy.js';
+import type { Clock } from '../base/clock.js';
+import { createWatermarkGenerator, WatermarkEmitter } from './watermark-generators.js';
+import type { WatermarkTarget } from './watermark-generators.js';
+
+/**
+ * Timestamps and watermarks of one source subtask that reads several topic partitions.
+ *
+ * Each partition has a generator of its own, since records are in order within a partition only. What the source emits is
+ * the least watermark of the partitions that are not idle; when all are idle, so is the source. For each record the caller
+ * asks for the timestamp, emits the record, and reports it; at the job's interval it calls {@link emitPeriodic}.
+ *
+ * Runs on the source's thread. Pure but for the clock, which idleness needs.
+ */
+export class SourceWatermarks<T> {
+  readonly #strategy: WatermarkStrategy<T>;
+  readonly #clock: Clock;
+  readonly #emitter: WatermarkEmitter;
+  readonly #partitions = new Map<number, PartitionWatermark<T>>();
+
+  constructor(strategy: WatermarkStrategy<T>, clock: Clock, target: WatermarkTarget) {
+    this.#strategy = strategy;
+    this.#clock = clock;
+    this.#emitter = new WatermarkEmitter(target);
+  }
+
+  /** A partition that the source reads from now on: until it has a watermark, or is idle, it holds the others back. */
+  addPartition(partition: number): void {
+    if (this.#partitions.has(partition)) return;
+    this.#partitions.set(partition, new PartitionWatermark(createWatermarkGenerator(this.#strategy, this.#clock)));
+  }
+
+  /** A partition that has ended or went to another instance: it holds nobody back any more. */
+  removePartition(partition: number): void {
+    if (this.#partitions.delete(partition)) this.#combine();
+  }
+
+  /** The event timestamp of a record; the record's own when the strategy has no assigner. */
+  timestampOf(value: T, recordTimestamp: number): number {
+    const { timestampAssigner } = this.#strategy;
+    return timestampAssigner === null ? recordTimestamp : timestampAssigner(value, recordTimestamp);
+  }
+
+  /** To be called after the record was emitted, so that a watermark it brings follows it. */
+  onRecord(partition: number, value: T, timestamp: number): void {
+    let output = this.#partitions.get(partition);
+    if (output === undefined) {
+      this.addPartition(partition);
+      output = this.#partitions.get(partition) as PartitionWatermark<T>;
+    }
+    const before = output.watermark;
+    output.generator.onEvent(value, timestamp, output);
+    // Only strategies that emit with a record change anything here; the others wait for the interval.
+    if (output.watermark !== before) this.#combine();
+  }
+
+  emitPeriodic(): void {
+    for (const output of this.#partitions.values()) output.generator.onPeriodicEmit(output);
+    this.#combine();
+  }
+
+  /** The partition that holds the source's watermark back; -1 when none does. For "why does my window not fire". */
+  get slowestPartition(): number {
+    let slowest = -1;
+    let least = Infinity;
+    for (const [partition, output] of this.#partitions) {
+      if (output.isIdle || output.watermark >= least) continue;
+      slowest = partition;
+      least = output.watermark;
+    }
+    return slowest;
+  }
+
+  #combine(): void {
+    let least = Infinity;
+    let isAnyActive = false;
+    for (const { watermark, isIdle } of this.#partitions.values()) {
+      if (isIdle) continue;
+      isAnyActive = true;
+      least = Math.min(least, watermark);
+    }
+    if (isAnyActive) this.#emitter.emitWatermark(least);
+    else if (this.#partitions.size > 0) this.#emitter.markIdle();
+  }
+}
+
+/** The watermark of one partition, as its generator says. */
+class PartitionWatermark<T> implements WatermarkOutput {
+  readonly generator: WatermarkGenerator<T>;
+  watermark = NO_TIMESTAMP;
+  isIdle = false;
+
+  constructor(generator: WatermarkGenerator<T>) {
+    this.generator = generator;
+  }
+
+  emitWatermark(timestamp: number): void {
+    this.isIdle = false;
+    if (timestamp > this.watermark) this.watermark = timestamp;
+  }
+
+  markIdle(): void {
+    this.isIdle = true;
+  }
+
+  markActive(): void {
+    this.isIdle = false;
+  }
+}
