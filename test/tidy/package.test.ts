@@ -53,3 +53,21 @@ describe('package.json', () => {
     expect([...named].filter((name) => !(name in manifest.scripts))).toEqual([]);
   });
 });
+
+interface LockEntry {
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+describe('package-lock.json', () => {
+  it('has an entry for every platform, so that npm ci accepts it (else: npm run deps:lock)', () => {
+    const { packages } = JSON.parse(readProjectFile('package-lock.json')) as {
+      readonly packages: Readonly<Record<string, LockEntry>>;
+    };
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+});
