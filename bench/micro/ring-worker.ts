@@ -1,11 +1,12 @@
 /** One end of the ring of ring.ts, in a thread of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Doorbell } from '../../src/shared-memory/doorbell.js';
+import type * as doorbellModule from '../../src/shared-memory/doorbell.js';
 import type { DoorbellDescriptor, RingDescriptor } from '../../src/shared-memory/shared-region.js';
-import type { RingConsumer, RingProducer } from '../../src/shared-memory/spsc-ring.js';
+import type * as ringModule from '../../src/shared-memory/spsc-ring.js';
 
-type DoorbellModule = typeof import('../../src/shared-memory/doorbell.js');
-type RingModule = typeof import('../../src/shared-memory/spsc-ring.js');
+type Doorbell = doorbellModule.Doorbell;
+type RingProducer = ringModule.RingProducer;
+type RingConsumer = ringModule.RingConsumer;
 
 export interface RingEndData {
   readonly role: 'producer' | 'consumer';
@@ -32,10 +33,10 @@ export interface RingEndResult {
 const WARM_UP_FRAMES = 200_000;
 
 const data = workerData as RingEndData;
-const { Doorbell: DoorbellClass } = (await import(`${data.dist}shared-memory/doorbell.js`)) as DoorbellModule;
-const ringModule = (await import(`${data.dist}shared-memory/spsc-ring.js`)) as RingModule;
-const own = new DoorbellClass(data.own);
-const peer = new DoorbellClass(data.peer);
+const doorbells = (await import(`${data.dist}shared-memory/doorbell.js`)) as typeof doorbellModule;
+const rings = (await import(`${data.dist}shared-memory/spsc-ring.js`)) as typeof ringModule;
+const own = new doorbells.Doorbell(data.own);
+const peer = new doorbells.Doorbell(data.peer);
 parentPort?.postMessage(data.role === 'producer' ? produce() : consume());
 
 function now(): number {
@@ -43,7 +44,7 @@ function now(): number {
 }
 
 function produce(): RingEndResult {
-  const producer = new ringModule.RingProducer(data.ring, { consumer: peer });
+  const producer = new rings.RingProducer(data.ring, { consumer: peer });
   const { frameCount, frameBytes, batchFrames } = data;
   const bytes = Buffer.alloc(frameBytes, 7);
   writeAll(producer, own, bytes, WARM_UP_FRAMES, batchFrames);
@@ -81,7 +82,7 @@ function sleepUntilRoom(producer: RingProducer, doorbell: Doorbell, length: numb
 }
 
 function consume(): RingEndResult {
-  const consumer = new ringModule.RingConsumer(data.ring, { producer: peer });
+  const consumer = new rings.RingConsumer(data.ring, { producer: peer });
   readAll(consumer, own, WARM_UP_FRAMES);
   const startMs = now();
   const sum = readAll(consumer, own, data.frameCount);

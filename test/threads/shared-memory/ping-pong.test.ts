@@ -16,9 +16,6 @@ interface PingPongResult {
 
 const RING_BYTES = 1024;
 
-/** Polls before a sleep, at most: about as long as the other side takes to wake up and answer. */
-const POLLS_MAX = 3000;
-
 interface Game {
   readonly order: 'right' | 'wrong';
   readonly frameCount: number;
@@ -30,10 +27,9 @@ interface Game {
 
 function sides(duplex: Duplex, game: Game): object[] {
   const { a, b, aToB, bToA } = duplex;
-  const common = { ...game, pollsMax: POLLS_MAX };
   return [
-    { ...common, isStarter: true, own: a, peer: b, outRing: aToB, inRing: bToA, seed: 1 },
-    { ...common, isStarter: false, own: b, peer: a, outRing: bToA, inRing: aToB, seed: 2 },
+    { ...game, isStarter: true, own: a, peer: b, outRing: aToB, inRing: bToA, seed: 1 },
+    { ...game, isStarter: false, own: b, peer: a, outRing: bToA, inRing: aToB, seed: 2 },
   ];
 }
 
@@ -44,23 +40,28 @@ describe('one frame at a time between two threads that sleep for real', () => {
 
     for (const result of results) {
       expect(result).toMatchObject({ received: 500_000, outOfOrder: 0, lost: 0, gaveUp: false });
-      // Both sides slept often, and frames did come in while they were about to.
       expect(result.sleeps).toBeGreaterThan(20_000);
-      expect(result.cancelled).toBeGreaterThan(0);
     }
+    // Frames did come in while a side was about to sleep: the game was played where wake-ups get lost.
+    expect(results.reduce((sum, { cancelled }) => sum + cancelled, 0)).toBeGreaterThan(0);
   });
 
-  test('the same game finds a producer that looks at the sleep flag before its frame is visible', async () => {
-    const game: Game = { order: 'wrong', frameCount: 1_000_000, sleepLimitMs: 100, lostMax: 1 };
-    const workers = sides(makeDuplex(RING_BYTES), game).map(
-      (side) => new FixtureWorker<PingPongResult>('ping-pong-worker.mjs', side),
-    );
-    // The side that lost a wake-up gives up, and the other waits for it for ever.
-    const first = await Promise.race(workers.map(async (worker) => worker.result));
-    await Promise.all(workers.map(async (worker) => worker.stop()));
+  test(
+    'the same game finds a producer that looks at the sleep flag before its frame is visible',
+    { timeout: 120_000 },
+    async () => {
+      // As many as it takes: some ten thousand on an idle machine.
+      const game: Game = { order: 'wrong', frameCount: 1_000_000_000, sleepLimitMs: 100, lostMax: 1 };
+      const workers = sides(makeDuplex(RING_BYTES), game).map(
+        (side) => new FixtureWorker<PingPongResult>('ping-pong-worker.mjs', side),
+      );
+      // The side that lost a wake-up gives up, and the other waits for it for ever.
+      const first = await Promise.race(workers.map(async (worker) => worker.result));
+      await Promise.all(workers.map(async (worker) => worker.stop()));
 
-    expect(first).toMatchObject({ lost: 1, gaveUp: true });
-  });
+      expect(first).toMatchObject({ lost: 1, gaveUp: true });
+    },
+  );
 
   test(
     'the main thread plays 20,000 round trips with asynchronous sleeps, and loses no wake-up',
