@@ -10,7 +10,7 @@ import type { OperatorContext, Output, WatermarkStatus } from './operator.js';
  *
  * Each call of an author's function stands in a `try` of its operator, so that the innermost operator names itself; an
  * error that already carries a code passes through every operator above it unchanged. V8 keeps handlers in a side table:
- * a `try` costs nothing until something is thrown (docs/decisions/0050).
+ * a `try` costs nothing until something is thrown (docs/decisions/0050-errors-named-by-operators.md).
  */
 export abstract class OperatorBase<Out> {
   protected output: Output<Out> = closedOutput;
