@@ -37,9 +37,10 @@ export function helpText(table: SettingTable = settings): string {
 /** A configuration error as lines for a terminal, one per wrong setting. */
 export function configErrorText(error: MillraceError): string {
   const problems = (error.details?.['problems'] ?? []) as readonly ConfigProblem[];
-  if (problems.length === 0) return `${error.message}\n`;
   const lines = problems.map(({ origin, problem }) => `  ${origin}: ${problem}`);
-  return `${['configuration is invalid', ...lines, ...(error.hint === null ? [] : [error.hint])].join('\n')}\n`;
+  const head = lines.length === 0 ? error.message : 'configuration is invalid';
+  const cause = error.cause instanceof Error ? [`  ${error.cause.message}`] : [];
+  return `${[head, ...lines, ...cause, ...(error.hint === null ? [] : [error.hint])].join('\n')}\n`;
 }
 
 /** How a default is written for people. */

@@ -38,7 +38,10 @@ describe('configErrorText', () => {
     }
   });
 
-  it('falls back to the message of an error that lists nothing', () => {
-    expect(configErrorText(new ConfigError('the file cannot be read'))).toBe('the file cannot be read\n');
+  it('gives message, cause and hint of an error that lists nothing', () => {
+    const cause = new Error('ENOENT: no such file');
+    const error = new ConfigError('config file "x" cannot be read', { hint: 'Check the path.', cause });
+    expect(configErrorText(error)).toBe('config file "x" cannot be read\n  ENOENT: no such file\nCheck the path.\n');
+    expect(configErrorText(new ConfigError('no'))).toBe('no\n');
   });
 });
