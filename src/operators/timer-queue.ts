@@ -1,48 +1,118 @@
+import { canonicalKey } from '../api/internal/key-bytes.js';
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { KeyGroup } from '../base/ids.js';
-import { canonicalKey } from '../api/internal/key-bytes.js';
 
-/** One timer: of a key and a namespace, at the timestamp of its group. */
-export interface TimerEntry {
+/** One timer: of a key and a namespace, at a timestamp that its place in the queue says. */
+export class TimerEntry {
   readonly key: unknown;
   readonly keyGroup: KeyGroup;
   readonly namespace: Namespace;
-  isDeleted: boolean;
+  isDeleted = false;
+
+  constructor(key: unknown, keyGroup: KeyGroup, namespace: Namespace) {
+    this.key = key;
+    this.keyGroup = keyGroup;
+    this.namespace = namespace;
+  }
+
+  isOf(key: unknown, namespace: Namespace): boolean {
+    if (this.namespace !== namespace) return false;
+    return this.key === key || canonicalKey(this.key) === canonicalKey(key);
+  }
 }
 
-/** All timers of one timestamp, in the order of registering. Those before `next` have fired. */
-interface TimerGroup {
-  readonly timestamp: number;
-  readonly entries: TimerEntry[];
-  next: number;
-  liveCount: number;
-  /** Entries by key; built once a group outgrows a linear search. Entries of one key that differ in namespace share a slot. */
-  index: Map<string | number, TimerEntry | TimerEntry[]> | null;
-}
+/** Entries by key. Those of one key that differ in namespace share a slot. */
+type KeyIndex = Map<string | number, TimerEntry | TimerEntry[]>;
 
 /** Up to this many entries a group is searched from end to end. */
 const LINEAR_SEARCH_MAX = 8;
-/** Below this many, empty groups are not worth a sweep. */
+/** Below this many, timestamps without a timer are not worth a sweep. */
 const SWEEP_LEAST = 1024;
 /** A group keeps at most this many deleted entries more than live ones. */
 const COMPACT_LEAST = 64;
 
+/** Stands for a timestamp that is in the heap and has lost its timers. */
+const NO_TIMERS = Symbol('no timers');
+
+/** The timers of one timestamp that has had several: in the order of registering. Never without a live one. */
+class TimerGroup {
+  liveCount = 0;
+  #entries: TimerEntry[] = [];
+  /** Entries before it have fired. */
+  #next = 0;
+  #index: KeyIndex | null = null;
+
+  find(key: unknown, namespace: Namespace): TimerEntry | undefined {
+    if (this.#index === null) {
+      for (let i = this.#next; i < this.#entries.length; i++) {
+        const entry = this.#entries[i] as TimerEntry;
+        if (!entry.isDeleted && entry.isOf(key, namespace)) return entry;
+      }
+      return undefined;
+    }
+    const slot = this.#index.get(canonicalKey(key));
+    if (slot === undefined) return undefined;
+    if (!Array.isArray(slot)) return slot.namespace === namespace ? slot : undefined;
+    return slot.find((entry) => entry.namespace === namespace);
+  }
+
+  add(entry: TimerEntry): void {
+    this.#entries.push(entry);
+    this.liveCount++;
+    if (this.#index !== null) addToIndex(this.#index, entry);
+    else if (this.#entries.length - this.#next > LINEAR_SEARCH_MAX) this.#buildIndex();
+  }
+
+  /** Takes out the first live entry. */
+  poll(): TimerEntry {
+    let entry = this.#entries[this.#next++] as TimerEntry;
+    while (entry.isDeleted) entry = this.#entries[this.#next++] as TimerEntry;
+    this.remove(entry);
+    return entry;
+  }
+
+  remove(entry: TimerEntry): void {
+    entry.isDeleted = true;
+    this.liveCount--;
+    if (this.#index !== null) removeFromIndex(this.#index, entry);
+    if (this.#entries.length > this.liveCount * 2 + COMPACT_LEAST) this.#compact();
+  }
+
+  #buildIndex(): void {
+    this.#index = new Map();
+    for (let i = this.#next; i < this.#entries.length; i++) {
+      const entry = this.#entries[i] as TimerEntry;
+      if (!entry.isDeleted) addToIndex(this.#index, entry);
+    }
+  }
+
+  #compact(): void {
+    let size = 0;
+    for (let i = this.#next; i < this.#entries.length; i++) {
+      const entry = this.#entries[i] as TimerEntry;
+      if (!entry.isDeleted) this.#entries[size++] = entry;
+    }
+    this.#entries.length = size;
+    this.#next = 0;
+  }
+}
+
 /**
  * The timers of one time domain, earliest first; each (key, namespace, timestamp) at most once.
  *
- * Timers that share a timestamp form a group, and the binary heap holds timestamps only: windows that end together cost one
- * heap entry for all their keys. Within a group the order is that of registering. A group that lost all its timers stays
- * in the heap until its turn, or until empty groups are the majority and are swept out, so deleting is constant on average
- * and memory is bounded by twice the live timers.
+ * The binary heap holds distinct timestamps only, and a map leads from each to its timer, or to the group of its timers:
+ * windows that end together cost one heap entry for all their keys. Within a timestamp the order is that of registering. A
+ * timestamp that lost all its timers stays in the heap until its turn, or until such timestamps are the majority and are
+ * swept out, so deleting is constant on average and memory is bounded by twice the live timers.
  *
  * Pure: no clock, no state. The timer service keeps the rows that make timers durable.
  */
 export class TimerQueue {
-  /** Min-heap of the timestamps of `#groups`. */
+  /** Min-heap of the keys of `#timers`. */
   #heap = new Float64Array(64);
   #heapSize = 0;
-  readonly #groups = new Map<number, TimerGroup>();
-  #emptyGroupCount = 0;
+  readonly #timers = new Map<number, TimerEntry | TimerGroup | typeof NO_TIMERS>();
+  #emptyCount = 0;
   #count = 0;
 
   /** Number of timers. */
@@ -54,85 +124,88 @@ export class TimerQueue {
   peekTimestamp(): number | undefined {
     while (this.#heapSize > 0) {
       const timestamp = this.#heap[0] as number;
-      const group = this.#groups.get(timestamp);
-      if (group !== undefined && group.liveCount > 0) return timestamp;
-      this.#popGroup(timestamp);
+      if (this.#timers.get(timestamp) !== NO_TIMERS) return timestamp;
+      this.#emptyCount--;
+      this.#popTimestamp(timestamp);
     }
     return undefined;
   }
 
-  /** Takes out the earliest timer, which {@link peekTimestamp} has just announced. */
+  /** Takes out the earliest timer. */
   poll(): TimerEntry | undefined {
     const timestamp = this.peekTimestamp();
     if (timestamp === undefined) return undefined;
-    const group = this.#groups.get(timestamp) as TimerGroup;
-    let entry = group.entries[group.next++] as TimerEntry;
-    while (entry.isDeleted) entry = group.entries[group.next++] as TimerEntry;
-    this.#removeEntry(group, entry);
-    return entry;
+    const slot = this.#timers.get(timestamp);
+    this.#count--;
+    if (slot instanceof TimerGroup) {
+      const entry = slot.poll();
+      if (slot.liveCount === 0) this.#popTimestamp(timestamp);
+      return entry;
+    }
+    this.#popTimestamp(timestamp);
+    return slot as TimerEntry;
   }
 
   /** @returns whether the timer is new. */
   add(timestamp: number, key: unknown, keyGroup: KeyGroup, namespace: Namespace): boolean {
-    let group = this.#groups.get(timestamp);
-    if (group === undefined) {
-      group = { timestamp, entries: [], next: 0, liveCount: 0, index: null };
-      this.#groups.set(timestamp, group);
-      this.#pushTimestamp(timestamp);
+    const slot = this.#timers.get(timestamp);
+    if (slot instanceof TimerGroup) {
+      if (slot.find(key, namespace) !== undefined) return false;
+      slot.add(new TimerEntry(key, keyGroup, namespace));
+    } else if (slot instanceof TimerEntry) {
+      if (slot.isOf(key, namespace)) return false;
+      const group = new TimerGroup();
+      group.add(slot);
+      group.add(new TimerEntry(key, keyGroup, namespace));
+      this.#timers.set(timestamp, group);
     } else {
-      if (findEntry(group, key, namespace) !== undefined) return false;
-      if (group.liveCount === 0) this.#emptyGroupCount--;
+      if (slot === undefined) this.#pushTimestamp(timestamp);
+      else this.#emptyCount--;
+      this.#timers.set(timestamp, new TimerEntry(key, keyGroup, namespace));
     }
-    const entry: TimerEntry = { key, keyGroup, namespace, isDeleted: false };
-    group.entries.push(entry);
-    group.liveCount++;
     this.#count++;
-    if (group.index !== null) addToIndex(group.index, entry);
-    else if (group.entries.length - group.next > LINEAR_SEARCH_MAX) group.index = buildIndex(group);
     return true;
   }
 
   /** @returns whether there was such a timer. */
   remove(timestamp: number, key: unknown, namespace: Namespace): boolean {
-    const group = this.#groups.get(timestamp);
-    if (group === undefined) return false;
-    const entry = findEntry(group, key, namespace);
-    if (entry === undefined) return false;
-    this.#removeEntry(group, entry);
+    const slot = this.#timers.get(timestamp);
+    if (slot instanceof TimerGroup) {
+      const entry = slot.find(key, namespace);
+      if (entry === undefined) return false;
+      slot.remove(entry);
+      if (slot.liveCount === 0) this.#markEmpty(timestamp);
+    } else if (slot instanceof TimerEntry) {
+      if (!slot.isOf(key, namespace)) return false;
+      this.#markEmpty(timestamp);
+    } else {
+      return false;
+    }
+    this.#count--;
     return true;
   }
 
-  #removeEntry(group: TimerGroup, entry: TimerEntry): void {
-    entry.isDeleted = true;
-    group.liveCount--;
-    this.#count--;
-    if (group.index !== null) removeFromIndex(group.index, entry);
-    if (group.liveCount > 0) {
-      if (group.entries.length > group.liveCount * 2 + COMPACT_LEAST) compact(group);
-      return;
-    }
-    group.entries.length = 0;
-    group.next = 0;
-    group.index = null;
-    this.#emptyGroupCount++;
-    if (this.#emptyGroupCount > SWEEP_LEAST && this.#emptyGroupCount * 2 > this.#heapSize) this.#sweepEmptyGroups();
+  #markEmpty(timestamp: number): void {
+    this.#timers.set(timestamp, NO_TIMERS);
+    this.#emptyCount++;
+    if (this.#emptyCount > SWEEP_LEAST && this.#emptyCount * 2 > this.#heapSize) this.#sweep();
   }
 
-  #sweepEmptyGroups(): void {
+  #sweep(): void {
     let size = 0;
     for (let i = 0; i < this.#heapSize; i++) {
       const timestamp = this.#heap[i] as number;
-      if ((this.#groups.get(timestamp) as TimerGroup).liveCount === 0) this.#groups.delete(timestamp);
+      if (this.#timers.get(timestamp) === NO_TIMERS) this.#timers.delete(timestamp);
       else this.#heap[size++] = timestamp;
     }
     this.#heapSize = size;
-    this.#emptyGroupCount = 0;
+    this.#emptyCount = 0;
     for (let i = (size >>> 1) - 1; i >= 0; i--) siftDown(this.#heap, size, i, this.#heap[i] as number);
   }
 
-  #popGroup(timestamp: number): void {
-    this.#groups.delete(timestamp);
-    this.#emptyGroupCount--;
+  /** Takes out the heap's first timestamp, which is this one. */
+  #popTimestamp(timestamp: number): void {
+    this.#timers.delete(timestamp);
     const last = this.#heap[--this.#heapSize] as number;
     if (this.#heapSize > 0) siftDown(this.#heap, this.#heapSize, 0, last);
   }
@@ -145,16 +218,6 @@ export class TimerQueue {
     }
     siftUp(this.#heap, this.#heapSize++, timestamp);
   }
-}
-
-function compact(group: TimerGroup): void {
-  let size = 0;
-  for (let i = group.next; i < group.entries.length; i++) {
-    const entry = group.entries[i] as TimerEntry;
-    if (!entry.isDeleted) group.entries[size++] = entry;
-  }
-  group.entries.length = size;
-  group.next = 0;
 }
 
 function siftUp(heap: Float64Array, from: number, timestamp: number): void {
@@ -183,31 +246,7 @@ function siftDown(heap: Float64Array, size: number, from: number, timestamp: num
   heap[at] = timestamp;
 }
 
-function findEntry(group: TimerGroup, key: unknown, namespace: Namespace): TimerEntry | undefined {
-  const lookup = canonicalKey(key);
-  if (group.index === null) {
-    for (let i = group.next; i < group.entries.length; i++) {
-      const entry = group.entries[i] as TimerEntry;
-      if (!entry.isDeleted && entry.namespace === namespace && canonicalKey(entry.key) === lookup) return entry;
-    }
-    return undefined;
-  }
-  const slot = group.index.get(lookup);
-  if (slot === undefined) return undefined;
-  if (!Array.isArray(slot)) return slot.namespace === namespace ? slot : undefined;
-  return slot.find((entry) => entry.namespace === namespace);
-}
-
-function buildIndex(group: TimerGroup): Map<string | number, TimerEntry | TimerEntry[]> {
-  const index = new Map<string | number, TimerEntry | TimerEntry[]>();
-  for (let i = group.next; i < group.entries.length; i++) {
-    const entry = group.entries[i] as TimerEntry;
-    if (!entry.isDeleted) addToIndex(index, entry);
-  }
-  return index;
-}
-
-function addToIndex(index: Map<string | number, TimerEntry | TimerEntry[]>, entry: TimerEntry): void {
+function addToIndex(index: KeyIndex, entry: TimerEntry): void {
   const lookup = canonicalKey(entry.key);
   const slot = index.get(lookup);
   if (slot === undefined) index.set(lookup, entry);
@@ -215,7 +254,7 @@ function addToIndex(index: Map<string | number, TimerEntry | TimerEntry[]>, entr
   else index.set(lookup, [slot, entry]);
 }
 
-function removeFromIndex(index: Map<string | number, TimerEntry | TimerEntry[]>, entry: TimerEntry): void {
+function removeFromIndex(index: KeyIndex, entry: TimerEntry): void {
   const lookup = canonicalKey(entry.key);
   const slot = index.get(lookup);
   if (!Array.isArray(slot)) {
