@@ -42,6 +42,11 @@ export class Connection {
     return this.#isClosed;
   }
 
+  /** A request on it waits for its answer. */
+  get isBusy(): boolean {
+    return this.#first !== null;
+  }
+
   add(user: ConnectionUser): void {
     user.connectionNext = this.#first;
     if (this.#first !== null) this.#first.connectionPrevious = user;

@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -11,6 +12,7 @@ import type { MetricFamily } from '../metrics/prometheus.js';
 import { AllowedMethods } from './allowed-methods.js';
 import { AsyncResults } from './async-results.js';
 import { ReceiveBudget } from './body-reader.js';
+import { Connection } from './connection-tracker.js';
 import { CorrelationIds } from './correlation-ids.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
 import type { GatewayConfig } from './gateway-config.js';
@@ -58,7 +60,7 @@ const SLOW_CHECK_MS_MAX = 5_000;
 /** How long the last answers may take to leave before their connections are cut. */
 const FLUSH_MS = 1_000;
 /** How often connections are looked through meanwhile. */
-const SWEEP_MS = 20;
+const SWEEP_MS = 5;
 
 export class Gateway {
   readonly #app: FastifyInstance;
@@ -199,26 +201,28 @@ export class Gateway {
   async #close(): Promise<void> {
     this.#context.isDraining = true;
     this.#context.pending.endAll('shut-down');
-    const closed = this.#app.close();
+    // First what is being sent: the runtime's own close cuts an answer that was written but not yet taken.
     const untilMs = this.#options.monotonic.nowMs() + FLUSH_MS;
-    const sweep = setInterval(() => this.#closeIdleSockets(untilMs), SWEEP_MS);
-    this.#closeIdleSockets(untilMs);
+    while (this.#closeIdleSockets() > 0 && this.#options.monotonic.nowMs() < untilMs) await delay(SWEEP_MS);
+    const closed = this.#app.close();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
-    clearInterval(sweep);
     if (this.#slowReaderSweep !== null) clearInterval(this.#slowReaderSweep);
     this.#wheel.close();
   }
 
   /**
-   * Closes connections on which no answer is under way; after the limit, all. The runtime alone would wait for a connection
-   * that has not sent its first request yet, and for one whose last answer has just left.
+   * Closes connections on which nothing is under way, also those that have not sent their first request yet.
+   *
+   * @returns how many are busy.
    */
-  #closeIdleSockets(untilMs: number): void {
-    const isOverdue = this.#options.monotonic.nowMs() >= untilMs;
+  #closeIdleSockets(): number {
+    let busyCount = 0;
     for (const socket of this.#sockets) {
-      if (isOverdue) socket.destroy();
-      else if (answerOf(socket) === null) socket.destroySoon();
+      if (answerOf(socket) !== null || socket.writableLength > 0) busyCount += 1;
+      else socket.destroySoon();
     }
+    return busyCount;
   }
 
   #buildServer(config: GatewayConfig): FastifyInstance {
@@ -404,7 +408,9 @@ export class Gateway {
   /** What came was no request: slow, too large, or not HTTP. The connection cannot be used any more. */
   #onParserError(error: Error, socket: Socket): void {
     const problem = problemOfParserError(error);
-    if (problem === null || !socket.writable || answerOf(socket)?.headersSent === true) {
+    // An answer now would land within that of an earlier request on this connection, or be taken for it.
+    const isAnswering = answerOf(socket)?.headersSent === true || Connection.of(socket).isBusy;
+    if (problem === null || !socket.writable || isAnswering) {
       socket.destroy();
       return;
     }

@@ -224,6 +224,26 @@ describe('a request that cannot be served', () => {
     expect(await server.connect().send('hello\r\n\r\n').untilClosed()).toMatch(/^HTTP\/1.1 400 /);
   });
 
+  it('that is not HTTP and comes behind one that waits is not answered in its place', async () => {
+    server.job.answers = false;
+    const count = server.job.submissions.length;
+    const wire = server.connect().send('POST /echo HTTP/1.1\r\nhost: x\r\n\r\n\0garbage\r\n\r\n');
+    expect(await wire.untilClosed()).toBe('');
+    server.job.reply(await server.job.submitted(count + 1));
+    server.job.answers = true;
+    expect(await server.metric('millrace_http_requests_total{method="POST",route="/echo",status="499"}')).toBe(1);
+  });
+
+  it('that is not HTTP and comes behind an answer does not land within it', async () => {
+    const echo = server.job.answer;
+    server.job.answer = () => ({ body: Buffer.alloc(8 * 1024 * 1024, 0x31) });
+    const wire = server.connect().send('POST /echo HTTP/1.1\r\nhost: x\r\n\r\n');
+    await wire.until(/^HTTP\/1.1 200 /);
+    const received = await wire.send('\0garbage\r\n\r\n').untilClosed();
+    server.job.answer = echo;
+    expect(received.slice(received.indexOf('\r\n\r\n') + 4).replaceAll('1', '')).toBe('');
+  });
+
   it('without a host gets 400', async () => {
     expect(await server.connect().send('GET /healthz HTTP/1.1\r\n\r\n').untilClosed()).toMatch(/^HTTP\/1.1 400 /);
   });

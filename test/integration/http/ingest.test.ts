@@ -113,6 +113,13 @@ describe('a request to a route of the job', () => {
     wire.hangUp();
   });
 
+  it('carries an answer of any bytes unchanged', async () => {
+    await start();
+    const body = Uint8Array.from({ length: 4_096 }, (_, index) => index % 256);
+    server.job.answer = () => ({ contentType: 'application/octet-stream', body });
+    expect(new Uint8Array(await (await server.post('/echo', {})).arrayBuffer())).toEqual(body);
+  });
+
   it('carries a large answer whole, though its memory was only lent', async () => {
     await start();
     const body = 'ab'.repeat(300_000);

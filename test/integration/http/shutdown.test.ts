@@ -4,6 +4,11 @@ import { GatewayUnderTest } from '../../helpers/gateway-under-test.js';
 
 const REQUEST = 'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1';
 
+function connectionCount(server: GatewayUnderTest): number | undefined {
+  const family = server.gateway.metricFamilies().find(({ name }) => name === 'millrace_http_connections');
+  return family?.samples[0]?.value;
+}
+
 describe('a gateway that drains', () => {
   it('answers what is pending, turns away what is new, says that it is not ready, and then is gone', async () => {
     const server = await GatewayUnderTest.start();
@@ -74,10 +79,23 @@ describe('a gateway that drains', () => {
     deaf.send(REQUEST);
     await server.job.submitted(1);
     await vi.waitFor(async () => expect(await server.metric('millrace_pending_requests')).toBe(0));
-    await server.gateway.drain(5_000);
+    const drained = server.gateway.drain(5_000);
     await Promise.all([idle.untilClosed(), silent.untilClosed()]);
+    // Only the one that does not read gets a moment more.
+    expect(connectionCount(server)).toBe(1);
+    await drained;
+    await vi.waitFor(() => expect(connectionCount(server)).toBe(0));
     await expect(server.fetch('/healthz')).rejects.toThrow();
     deaf.hangUp();
+  });
+
+  it('lets an answer that is being sent be read to its end', async () => {
+    const server = await GatewayUnderTest.start();
+    server.job.answer = () => ({ body: Buffer.alloc(32 * 1024 * 1024, 0x31) });
+    const response = await server.post('/echo', 1);
+    const drained = server.gateway.drain(5_000);
+    expect((await response.arrayBuffer()).byteLength).toBe(32 * 1024 * 1024);
+    await drained;
   });
 
   it('may be told twice, and closed after it', async () => {

@@ -30,7 +30,7 @@ describe('CorrelationTable, for any order of additions and deletions', () => {
         for (const [correlationId, entry] of model) expect(table.get(correlationId)).toBe(entry);
         expect(new Set(table.entries())).toEqual(new Set(model.values()));
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 });
