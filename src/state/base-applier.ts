@@ -68,7 +68,7 @@ export class BaseApplier<S extends PendingSegment> {
   #flushing: Promise<void> = Promise.resolve();
   #flushCount = 0;
   #failureCount = 0;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(options: BaseApplierOptions<S>) {
     this.#options = options;
@@ -96,7 +96,7 @@ export class BaseApplier<S extends PendingSegment> {
    * @throws the failure of the third round in a row that failed
    */
   step(): boolean {
-    if (this.#failureCount >= FAILURES_MAX) throw this.#failure;
+    if (this.#failure !== null && this.#failureCount >= FAILURES_MAX) throw this.#failure;
     if (this.#inFlight >= TRANSACTIONS_IN_FLIGHT_MAX || this.#isWaitingForShard) return false;
     if (this.#write !== null) return this.#writeSome(this.#write);
     if (this.#round === null && !this.#startRound()) return false;
@@ -163,7 +163,7 @@ export class BaseApplier<S extends PendingSegment> {
         }
         this.#options.onProgress();
       },
-      (error: unknown) => {
+      (error: Error) => {
         this.#inFlight -= 1;
         this.#fail(round, error);
         this.#options.onProgress();
@@ -184,7 +184,7 @@ export class BaseApplier<S extends PendingSegment> {
         for (const environment of touched) environment.durableCheckpointId = checkpointId;
         this.#options.onDurable(segments);
       },
-      (error: unknown) => {
+      (error: Error) => {
         this.#flushCount -= 1;
         this.#fail(null, error);
       },
@@ -192,7 +192,7 @@ export class BaseApplier<S extends PendingSegment> {
   }
 
   /** Puts the segments of a failed round back to the front, once. */
-  #fail(round: Round<S> | null, error: unknown): void {
+  #fail(round: Round<S> | null, error: Error): void {
     this.#failure = error;
     if (round !== null && round !== this.#round) return;
     this.#failureCount += 1;

@@ -204,7 +204,7 @@ export class MapRows extends StateRows {
   #load(subKey: unknown): Entry {
     const entry = insert(this.#bucketForWrite(), subKey);
     const bytes = this.host.base?.read(this, entry) ?? null;
-    this.adoptStored(entry, bytes === null ? undefined : this.codec.read(bytes, 0, bytes.length));
+    this.adoptStored(entry, bytes === null ? undefined : this.decode(bytes, 0, bytes.length));
     return entry;
   }
 
@@ -220,7 +220,7 @@ export class MapRows extends StateRows {
       const subKey = reader.readElement();
       if (known?.has(canonicalKey(subKey)) === true) return true;
       const entry = new NamespacedEntry(key, keyGroup, this.#namespace, subKey);
-      entry.value = this.codec.read(value, 0, value.length);
+      entry.value = this.decode(value, 0, value.length);
       return stored.push(entry) < countMax;
     });
     return stored;

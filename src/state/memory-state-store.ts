@@ -4,7 +4,7 @@ import type { ShardId } from '../base/ids.js';
 import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js';
 import { KeyContext } from './key-context.js';
 import type { Section } from './section.js';
-import { Shard } from './shard.js';
+import type { Shard } from './shard.js';
 import { declareRows, loadRestored, shardsById } from './shard-states.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
 import { StateSnapshot } from './state-snapshot.js';

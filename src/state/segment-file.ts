@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurnOfEventLoop } from 'node:timers/promises';
 import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
@@ -68,7 +69,7 @@ export async function writeSegment(segmentDir: string, content: SegmentContent):
         bytesOfTurn += frame.length;
         if (bytesOfTurn < BYTES_PER_TURN) continue;
         bytesOfTurn = 0;
-        await nextTurn();
+        await nextTurnOfEventLoop();
       }
     }
     await writer.sync();
@@ -96,10 +97,6 @@ function headerOf({ namespace, checkpointId, kind, shardCount, sections }: Segme
       dictionary,
     })),
   };
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**

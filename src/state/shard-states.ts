@@ -30,7 +30,7 @@ export function loadRestored(shards: readonly (Shard | undefined)[], rows: State
     if (shard === undefined || shard.restored === null) continue;
     const stateId = rows.stateIds[shard.id] as number;
     shard.restored.take(stateId, (reader, keyGroup, value) => {
-      rows.insertStored(keyGroup, reader, rows.codec.read(value, 0, value.length));
+      rows.insertStored(keyGroup, reader, rows.decode(value, 0, value.length));
     });
   }
 }

@@ -163,7 +163,7 @@ export class SingleRows extends StateRows {
   #load(): Entry {
     const entry = this.#create();
     const bytes = this.host.base?.read(this, entry) ?? null;
-    this.adoptStored(entry, bytes === null ? undefined : this.codec.read(bytes, 0, bytes.length));
+    this.adoptStored(entry, bytes === null ? undefined : this.decode(bytes, 0, bytes.length));
     return entry;
   }
 

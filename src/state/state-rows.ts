@@ -39,7 +39,7 @@ export interface RowSink {
   /** @returns the bytes that the row took. */
   append(entry: Entry, rows: StateRows): number;
   /** A row could not be serialised: the snapshot lacks it, and must not count as complete. */
-  fail(error: unknown): void;
+  fail(error: Error): void;
 }
 
 /** What rows need of the store they live in. */
@@ -224,6 +224,25 @@ export abstract class StateRows {
     return true;
   }
 
+  /** A stored value, from its bytes. */
+  decode(source: Buffer, start: number, end: number): unknown {
+    try {
+      return this.codec.read(source, start, end);
+    } catch (error) {
+      if (MillraceError.is(error, 'MILLRACE_STATE_INCOMPATIBLE')) throw error;
+      const { operatorUid, name } = this.name;
+      throw new MillraceError(
+        'MILLRACE_DESERIALISATION_FAILED',
+        `a stored value of state '${name}' of operator '${operatorUid}' cannot be read`,
+        {
+          details: { operator: operatorUid, state: name },
+          hint: 'Use the serde, and the version of it, that wrote the state.',
+          cause: error,
+        },
+      );
+    }
+  }
+
   /** Adds a new entry to the counts. The caller puts it into its table, and changes it next. */
   protected adopt(entry: Entry): void {
     entry.size = entryBytes(entry);
@@ -316,15 +335,16 @@ export abstract class StateRows {
     this.#deadCount = 0;
   }
 
-  #named(error: unknown, entry: Entry): unknown {
-    if (!MillraceError.is(error, 'MILLRACE_SERIALISATION_FAILED')) return error;
+  #named(error: unknown, entry: Entry): Error {
     const { operatorUid, name } = this.name;
+    const known = MillraceError.is(error) ? error : null;
+    const reason = error instanceof Error ? error.message : String(error);
     return new MillraceError(
       'MILLRACE_SERIALISATION_FAILED',
-      `state '${name}' of operator '${operatorUid}' cannot be stored: ${error.message}`,
+      `state '${name}' of operator '${operatorUid}' cannot be stored: ${reason}`,
       {
-        details: { ...error.details, operator: operatorUid, state: name, keyGroup: entry.bits & KEY_GROUP_BITS },
-        ...(error.hint === null ? {} : { hint: error.hint }),
+        details: { ...known?.details, operator: operatorUid, state: name, keyGroup: entry.bits & KEY_GROUP_BITS },
+        hint: known?.hint ?? 'The serde of this state threw.',
         cause: error,
       },
     );

@@ -24,7 +24,7 @@ export class StateSnapshot implements RowSink {
   rows = 0;
   bytes = 0;
   /** Why rows are missing; `null` when none are. */
-  failure: unknown = null;
+  failure: Error | null = null;
   readonly #shards: readonly (Shard | undefined)[];
   readonly #buffers: (WriteBuffer | undefined)[] = [];
   #open: Seal[] = [];
@@ -57,7 +57,7 @@ export class StateSnapshot implements RowSink {
     return bytes;
   }
 
-  fail(error: unknown): void {
+  fail(error: Error): void {
     this.failure ??= error;
   }
 

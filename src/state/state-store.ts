@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers';
 import { systemMonotonicClock, type Clock, type MonotonicClock } from '../base/clock.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
@@ -56,6 +57,8 @@ export interface StateStoreOptions {
   readonly restore: RestoredState | null;
   /** Measures slices. @defaultValue the system's */
   readonly monotonicClock?: MonotonicClock;
+  /** Calls back in a later turn of the event loop. @defaultValue `setImmediate` */
+  readonly schedule?: (step: () => void) => void;
 }
 
 /** What a store holds, for metrics. */
@@ -98,7 +101,7 @@ export class StateStore implements BackendHost, RowHost {
   #enqueuedId = 0;
   #isDriving = false;
   #isClosed = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   private constructor(
     options: StateStoreOptions,
@@ -302,13 +305,14 @@ export class StateStore implements BackendHost, RowHost {
   #drive(): void {
     if (this.#isDriving || this.#isClosed) return;
     this.#isDriving = true;
-    setImmediate(() => {
+    const schedule = this.#options.schedule ?? setImmediate;
+    schedule(() => {
       this.#isDriving = false;
       try {
         if (!this.#isClosed && this.runSlice(IDLE_SLICE_MS)) this.#drive();
       } catch (error) {
         // Thrown again by the next slice that someone asks for.
-        this.#failure = error;
+        this.#failure = error as Error;
       }
     });
   }

@@ -49,9 +49,9 @@ export class WriteBuffer {
   }
 
   /** Adds a row that is in bytes already. */
-  appendEncoded(source: Buffer, rowStart: number, rowEnd: number): void {
+  appendEncoded(source: Buffer, from: number, to: number): void {
     const start = this.#writer.length;
-    this.#writer.writeBytes(source.subarray(rowStart, rowEnd));
+    this.#writer.writeBytes(source.subarray(from, to));
     this.#addStart(start);
   }
 
