@@ -30,6 +30,8 @@ const SECTOR_BYTES = 512;
  */
 export class FaultyDisk implements JournalDisk {
   rates: FaultRates = noFaults;
+  /** Writes to files in this folder never end. */
+  stopPath: string | null = null;
   readonly #inner: JournalDisk;
   readonly #prng: Prng;
   #torn: Torn | null = null;
@@ -82,7 +84,7 @@ export class FaultyDisk implements JournalDisk {
     position: number,
     done: (error: Error | null) => void,
   ): Promise<void> {
-    if (this.#isStopped) return;
+    if (this.#isStopped || (this.stopPath !== null && path.startsWith(this.stopPath))) return;
     const bytes = Buffer.concat(regions);
     const fault = this.#chooseFault();
     const landing = fault === 'none' || fault === 'crash' ? bytes.length : this.#chooseLanding(position, bytes.length);

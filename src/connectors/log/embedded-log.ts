@@ -117,7 +117,7 @@ export class EmbeddedLog implements TopicPort {
   openReader(topic: string, options: ReaderOptions): TopicReader {
     const journal = this.#journal(topic);
     for (const [partition, position] of options.positions) {
-      if (partition < journal.partitionCount && position >= 0 && Number.isInteger(partition + position)) continue;
+      if (isPlace(journal, partition, position)) continue;
       throw new ConnectorError(
         'MILLRACE_OFFSET_OUT_OF_RANGE',
         `topic '${topic}' with ${journal.partitionCount} partitions has no offset ${position} in partition ${partition}`,
@@ -129,9 +129,9 @@ export class EmbeddedLog implements TopicPort {
 
   async commitOffsets(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void> {
     checkName('group', group);
-    const { partitionCount } = this.#journal(topic);
+    const journal = this.#journal(topic);
     for (const [partition, { offset }] of offsets) {
-      if (partition >= 0 && partition < partitionCount && Number.isInteger(partition + offset) && offset >= 0) continue;
+      if (isPlace(journal, partition, offset)) continue;
       throw new ConnectorError(
         'MILLRACE_OFFSET_OUT_OF_RANGE',
         `group '${group}' cannot commit offset ${offset} in partition ${partition} of topic '${topic}'`,
@@ -165,6 +165,7 @@ export class EmbeddedLog implements TopicPort {
   }
 
   async #create(topic: string, config: TopicConfig): Promise<void> {
+    if (this.#closing !== null) throw new ConnectorError('MILLRACE_SHUTTING_DOWN', 'the log is closed');
     checkName('topic', topic);
     checkConfig(topic, config);
     const existing = this.#topics.get(topic);
@@ -314,6 +315,12 @@ function checkConfig(topic: string, config: TopicConfig): void {
 }
 
 const PARTITIONS_MAX = 4096;
+
+/** Whether there is such a partition, and could be such an offset in it. */
+function isPlace(journal: TopicJournal, partition: number, offset: number): boolean {
+  const isPartition = Number.isInteger(partition) && partition >= 0 && partition < journal.partitionCount;
+  return isPartition && Number.isSafeInteger(offset) && offset >= 0;
+}
 
 function notFound(topic: string): ConnectorError {
   return new ConnectorError('MILLRACE_TOPIC_NOT_FOUND', `topic '${topic}' does not exist`, { details: { topic } });

@@ -366,10 +366,13 @@ export class TopicJournal {
     for (const reader of this.#readers) reader.onRefused(this.#durableEnds, counts);
     // Every flush that waits was asked for while the first of these records was unsettled.
     for (const waiter of this.#flushWaiters) waiter.error ??= error;
+    const isAwaited = this.#flushWaiters.length > 0;
     const refusedCount = counts.reduce((sum, count) => sum + count, 0);
     this.#logger.error({ topic: this.topic, records: refusedCount, error }, 'append refused');
     for (const frame of frames) {
-      for (const listener of frame.appends?.listeners ?? []) this.#tellRefusal(listener, error);
+      for (const listener of frame.appends?.listeners ?? []) {
+        if (listener !== null || !isAwaited) this.#tellRefusal(listener, error);
+      }
       this.#forget(frame);
     }
     this.#settle(error);

@@ -7,7 +7,7 @@ import { SystemJournalDisk } from '../../../src/storage/journal-file.js';
 import { FaultyDisk, noFaults, type FaultRates } from '../../helpers/faulty-disk.js';
 import { simulationSeeds } from '../../helpers/simulation-seeds.js';
 import { withMemoryDirectory } from '../../helpers/temporary-directory.js';
-import { positionsFrom, producerRecord, TopicClient } from '../../helpers/topic-client.js';
+import { appendDurably, positionsFrom, producerRecord, TopicClient } from '../../helpers/topic-client.js';
 
 const PARTITIONS = 3;
 const TOPIC = 'faults';
@@ -100,24 +100,18 @@ async function appendBurst(log: EmbeddedLog, prng: SeededPrng, expectation: Expe
   await Promise.all(appends);
 }
 
-function appendOne(log: EmbeddedLog, partition: number, value: string, expectation: Expectation): Promise<void> {
-  return new Promise((resolve, reject) => {
-    log.append(TOPIC, producerRecord({ partition, value: Buffer.from(value) }), {
-      onAppended: (offset) => {
-        const acknowledged = expectation.acknowledged[partition] ?? [];
-        if (offset !== acknowledged.length) reject(new Error(`offset ${offset} after ${acknowledged.length} records`));
-        acknowledged.push(value);
-        expectation.uncertain.delete(value);
-        resolve();
-      },
-      onAppendFailed: (error) => {
-        const isFull = MillraceError.is(error, 'MILLRACE_STORAGE_FULL');
-        if (isFull && expectation.isFullFinal) expectation.uncertain.delete(value);
-        else if (!isFull && !MillraceError.is(error, 'MILLRACE_STORAGE_FAILED')) reject(error);
-        resolve();
-      },
-    });
-  });
+async function appendOne(log: EmbeddedLog, partition: number, value: string, expectation: Expectation): Promise<void> {
+  try {
+    const offset = await appendDurably(log, TOPIC, producerRecord({ partition, value: Buffer.from(value) }));
+    const acknowledged = expectation.acknowledged[partition] ?? [];
+    expect(offset).toBe(acknowledged.length);
+    acknowledged.push(value);
+    expectation.uncertain.delete(value);
+  } catch (error) {
+    const isFull = MillraceError.is(error, 'MILLRACE_STORAGE_FULL');
+    if (!isFull && !MillraceError.is(error, 'MILLRACE_STORAGE_FAILED')) throw error;
+    if (isFull && expectation.isFullFinal) expectation.uncertain.delete(value);
+  }
 }
 
 async function readAll(log: EmbeddedLog): Promise<string[][]> {
