@@ -330,7 +330,8 @@ export class RingConsumer {
   #wakeProducer(wantedUnits: number): void {
     const usedUnits = (Atomics.load(this.#control, RING_TAIL) - this.#head) | 0;
     if (this.#units - usedUnits < wantedUnits) return;
-    // The exchange clears this very mark and no newer one, which the producer may have set since.
+    // The producer may have found room, filled it and marked again meanwhile. A mark of another size stays; one of the same
+    // size is answered by this ring, which comes after it.
     const cleared = Atomics.compareExchange(this.#control, RING_PRODUCER_BLOCKED, wantedUnits, 0);
     if (cleared === wantedUnits) this.#producer.ring();
   }
@@ -346,7 +347,9 @@ function copyIn(
   end: number,
 ): void {
   if (end - start > WORD_COPY_BYTES_MAX) {
-    target.set(source.subarray(start, end), at);
+    // On Node 22 and later `copy` is several times faster into shared memory than `set`.
+    if (Buffer.isBuffer(source)) source.copy(target, at, start, end);
+    else target.set(source.subarray(start, end), at);
     return;
   }
   let from = start;
