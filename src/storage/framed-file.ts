@@ -18,7 +18,7 @@ import {
   sealFrame,
   type FileKind,
 } from './frame-codec.js';
-import { judgeTail, readFully } from './tail-check.js';
+import { isZeroUntil, judgeTail, readFully } from './tail-check.js';
 
 /**
  * Append-only files of checksummed frames: written once from the front, read in order, trusted only as far as their
@@ -237,14 +237,15 @@ export class FramedFileReader {
     }
   }
 
-  /** Whether the file was never finished being created: its header is missing, not wrong. */
+  /** Whether the file was never finished being created: shorter than its header, or nothing but zeros. */
   static async isUnfinished(path: string): Promise<boolean> {
     const header = Buffer.alloc(FILE_HEADER_BYTES);
     let file: FileHandle | null = null;
     try {
       file = await open(path, 'r');
       const length = await readFully(file, header, FILE_HEADER_BYTES, 0);
-      return length < FILE_HEADER_BYTES || isZero(header, 0, FILE_HEADER_BYTES);
+      if (length < FILE_HEADER_BYTES) return true;
+      return isZero(header, 0, FILE_HEADER_BYTES) && (await isZeroUntil(file, 0, (await file.stat()).size));
     } catch (error) {
       throw storageError(error, 'open the file', path);
     } finally {

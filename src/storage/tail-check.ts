@@ -113,7 +113,8 @@ function searchBlock(block: Buffer, length: number, blockStart: number, position
   return -1;
 }
 
-async function isZeroUntil(file: FileHandle, position: number, end: number): Promise<boolean> {
+/** Whether the file holds nothing but zeros from `position` to `end`, or to its own end. */
+export async function isZeroUntil(file: FileHandle, position: number, end: number): Promise<boolean> {
   const block = Buffer.allocUnsafe(Math.min(SEARCH_BLOCK_BYTES, Math.max(end - position, 1)));
   let at = position;
   while (at < end) {

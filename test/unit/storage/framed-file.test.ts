@@ -109,7 +109,7 @@ describe('framed file', () => {
   it('takes a file of zeros for one that was never finished, and only that', async () => {
     await withTemporaryDirectory(async (directory) => {
       const path = join(directory, 'file');
-      const cases: [Buffer, boolean][] = [[Buffer.alloc(0), true], [Buffer.alloc(5000), true], [Buffer.alloc(5000, 1), false]]; // prettier-ignore
+      const cases: [Buffer, boolean][] = [[Buffer.alloc(0), true], [Buffer.alloc(5000), true], [Buffer.alloc(5000, 1), false], [Buffer.concat([Buffer.alloc(4999), Buffer.of(1)]), false]]; // prettier-ignore
       for (const [bytes, expected] of cases) {
         await writeFile(path, bytes);
         expect(await FramedFileReader.isUnfinished(path)).toBe(expected);
