@@ -1,0 +1,236 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { jsonSerde } from '../../../src/api/standard-serdes.js';
+import { topicSink } from '../../../src/api/sink.js';
+import { encodeTopicRecord } from '../../../src/protocol/topic-record-codec.js';
+import { TaskTopology, type EgressElement } from '../../helpers/task-topology.js';
+
+const valuesOf = (elements: readonly EgressElement[], sink = 0): unknown[] =>
+  elements
+    .filter(({ kind, number }) => kind === 'record' && number === sink)
+    .map(({ value }) => JSON.parse(value) as unknown);
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const ascending = (values: unknown[]): number[] => (values as number[]).toSorted((a, b) => a - b);
+
+describe('tasks over rings', () => {
+  it('come to their end when all rings are tiny and every record fans out, in whatever order they run', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          count: fc.integer({ min: 0, max: 120 }),
+          fan: fc.integer({ min: 1, max: 4 }),
+          parallelism: fc.integer({ min: 1, max: 3 }),
+          ringBytes: fc.constantFrom(256, 1024, 8192),
+          padding: fc.integer({ min: 0, max: 600 }),
+          order: fc.array(fc.nat(), { minLength: 1, maxLength: 8 }),
+        }),
+        ({ count, fan, parallelism, ringBytes, padding, order }) => {
+          const topology = new TaskTopology(
+            (env) => {
+              const text = 'x'.repeat(padding);
+              const records = env
+                .fromGenerator((index) => (index < count ? { index, text } : undefined))
+                .flatMap<{ id: number; text: string }>(({ index }, out) => {
+                  for (let copy = 0; copy < fan; copy++) out.collect({ id: index * fan + copy, text });
+                });
+              const keyed = records.keyBy(({ id }) => id % 13).reduce((_, value) => value);
+              const spread = records.rebalance().map((record) => record);
+              const all = records.broadcast().map((record) => record);
+              keyed
+                .union(spread)
+                .rebalance()
+                .map(({ id }) => id)
+                .sinkTo(topicSink('both', jsonSerde<number>()));
+              all.map(({ id }) => id).sinkTo(topicSink('all', jsonSerde<number>()));
+            },
+            { parallelism, ringBytes },
+          );
+          // Not fair: one task of each round comes first, and others are left out for a while.
+          const elements = topology.runToIdle((round) => {
+            const first = (order[round % order.length] ?? 0) % topology.tasks.length;
+            return [...topology.tasks.slice(first), ...(round % 3 === 0 ? topology.tasks.slice(0, first) : [])];
+          });
+          const once = numbers(count * fan);
+          const byTopic = new Map(topology.plan.topicSinks.map(({ topic, index }) => [topic, index]));
+          expect(ascending(valuesOf(elements, byTopic.get('both')))).toEqual(once.flatMap((id) => [id, id]));
+          expect(ascending(valuesOf(elements, byTopic.get('all')))).toEqual(
+            once.flatMap((id) => Array.from({ length: parallelism }, () => id)),
+          );
+          expect(topology.finished).toHaveLength(topology.tasks.length);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('take no input while a result waits for room, and go on when there is', () => {
+    const topology = new TaskTopology(
+      (env) => {
+        env
+          .fromGenerator((index) => (index < 200 ? 'y'.repeat(500) + String(index) : undefined))
+          .rebalance()
+          .map((text) => text.length)
+          .sinkTo(topicSink('lengths', jsonSerde<number>()));
+      },
+      { parallelism: 1, ringBytes: 256 },
+    );
+    const [source, sink] = topology.tasks;
+    if (source === undefined || sink === undefined) throw new Error('the job has two tasks');
+    while (topology.step(source));
+    expect(source.isRunnable()).toBe(false);
+    expect(source.isFinished).toBe(false);
+    // A large record comes in pieces: a step may take one and have no whole record yet.
+    let isRunnableAgain = false;
+    const elements: EgressElement[] = [];
+    for (let turn = 0; turn < 10_000 && !isRunnableAgain; turn++) {
+      topology.step(sink);
+      elements.push(...topology.drain());
+      isRunnableAgain = source.isRunnable();
+    }
+    expect(isRunnableAgain).toBe(true);
+    expect(valuesOf([...elements, ...topology.runToIdle()])).toHaveLength(200);
+  });
+});
+
+describe('a checkpoint over tasks', () => {
+  it('is acknowledged by every task once, with the barrier behind what came before it', () => {
+    const topology = new TaskTopology(
+      (env) => {
+        env
+          .fromGenerator((index) => (index < 5_000 ? index : undefined))
+          .rebalance()
+          .map((value) => value)
+          .keyBy((value) => value % 7)
+          .reduce((sum, value) => sum + value)
+          .sinkTo(topicSink('sums', jsonSerde<number>()));
+      },
+      { parallelism: 2, ringBytes: 1024 },
+    );
+    const elements: EgressElement[] = [];
+    for (let checkpointId = 1; checkpointId <= 5; checkpointId++) {
+      for (const task of topology.tasks) topology.step(task);
+      for (const task of topology.tasks) task.triggerCheckpoint(checkpointId);
+      for (let round = 0; round < 50; round++) {
+        for (const task of topology.tasks) topology.step(task);
+        elements.push(...topology.drain());
+      }
+    }
+    elements.push(...topology.runToIdle());
+    for (const task of topology.tasks) task.triggerCheckpoint(6);
+    elements.push(...topology.drain());
+    for (let checkpointId = 1; checkpointId <= 6; checkpointId++) {
+      const taken = topology.snapshots.filter((snapshot) => snapshot.checkpointId === checkpointId);
+      expect(taken, `checkpoint ${String(checkpointId)}`).toHaveLength(topology.tasks.length);
+    }
+    const channels = topology.plan.channels.filter(({ kind }) => kind === 'egress');
+    for (const { index } of channels) {
+      const barriers = elements.filter(({ kind, channel }) => kind === 'barrier' && channel === index);
+      expect(barriers.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6]);
+    }
+  });
+
+  it('is acknowledged also by a task whose inputs ended before the barrier, asked before or after', () => {
+    const topology = new TaskTopology(
+      (env) => {
+        env
+          .fromCollection([1, 2, 3])
+          .rebalance()
+          .map((value) => value)
+          .sinkTo(topicSink('out', jsonSerde<number>()));
+      },
+      { parallelism: 1, ringBytes: 1024 },
+    );
+    const [source, sink] = topology.tasks;
+    if (source === undefined || sink === undefined) throw new Error('the job has two tasks');
+    while (topology.step(source));
+    expect([source.isFinished, sink.isFinished]).toEqual([true, false]);
+    // The source's barrier has no place behind its end, and the sink has not read the end yet.
+    for (const task of topology.tasks) task.triggerCheckpoint(1);
+    const elements = topology.runToIdle();
+    expect(topology.snapshots).toHaveLength(2);
+    for (const task of topology.tasks) task.triggerCheckpoint(2);
+    expect(topology.snapshots).toHaveLength(4);
+    expect([...elements, ...topology.drain()].map(({ kind }) => kind)).toEqual([
+      ...['record', 'record', 'record', 'end', 'barrier', 'barrier'],
+    ]);
+  });
+
+  it('that was given up is not taken later', () => {
+    const topology = new TaskTopology(
+      (env) => {
+        env.fromGenerator((index) => index).sinkTo(topicSink('out', jsonSerde<number>()));
+      },
+      { parallelism: 1, ringBytes: 1024 },
+    );
+    for (const task of topology.tasks) {
+      task.triggerCheckpoint(1);
+      task.abortCheckpoint(1);
+      topology.step(task);
+    }
+    expect(topology.snapshots).toEqual([]);
+  });
+});
+
+describe('a record that fails', () => {
+  const job = (onError: 'reject' | 'skip' | 'fail'): TaskTopology =>
+    new TaskTopology(
+      (env) => {
+        env
+          .requests('POST /numbers')
+          .uid('numbers')
+          .map((request) => {
+            if (request.body === 2) throw new Error('two is not taken');
+            return request.body;
+          })
+          .uid('fragile')
+          .respond();
+      },
+      { parallelism: 1, ringBytes: 8192, onError },
+    );
+  const send = (topology: TaskTopology, bodies: readonly string[], withRequest = true): void => {
+    const input = topology.ingress(0);
+    for (const [offset, body] of bodies.entries()) {
+      const text = (value: string): Buffer => Buffer.from(value);
+      encodeTopicRecord(input.batch, {
+        partition: 0,
+        offset,
+        timestamp: 1,
+        key: null,
+        value: text(body),
+        headers: withRequest
+          ? [
+              ['millrace-correlation-id', text(`id-${String(offset)}`)],
+              ['millrace-reply-to', text('replies:0')],
+            ]
+          : [],
+      });
+      input.recordWritten();
+    }
+    input.flush();
+  };
+  const statuses = (elements: readonly EgressElement[]): (string | undefined)[] =>
+    elements.map(({ headers }) => headers['millrace-status']);
+
+  it.each(['reject', 'skip'] as const)('is answered and the others go on, with %s', (policy) => {
+    const topology = job(policy);
+    send(topology, ['1', '2', 'not json', '3']);
+    expect(statuses(topology.runToIdle())).toEqual(['200', '500', '400', '200']);
+    expect(topology.skipped.map(({ code }) => code)).toEqual([
+      'MILLRACE_USER_FUNCTION_FAILED',
+      'MILLRACE_DESERIALISATION_FAILED',
+    ]);
+  });
+
+  it('stops the task with fail, after its answer and those before it have left', () => {
+    const topology = job('fail');
+    send(topology, ['1', '2', '3']);
+    expect(() => topology.runToIdle()).toThrow('two is not taken');
+    expect(statuses(topology.drain())).toEqual(['200', '500']);
+  });
+
+  it('stops the task with reject when there is nobody to answer', () => {
+    const topology = job('reject');
+    send(topology, ['2'], false);
+    expect(() => topology.runToIdle()).toThrow('two is not taken');
+  });
+});
