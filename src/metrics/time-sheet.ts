@@ -21,7 +21,7 @@ const STATE = 1;
 const SINCE = 2;
 const FIRST_SPENT = 4;
 
-/** A writer's change takes well under a microsecond; one that takes longer than so many looks was stopped in the midst. */
+/** A writer's change takes well under a microsecond; one that takes longer than so many looks was stopped in its midst. */
 const READ_ATTEMPTS_MAX = 1000;
 
 /** Thread: the one whose time it is. */
@@ -78,23 +78,34 @@ export class TimeSheetWriter {
 /** Thread: any. */
 export class TimeSheetReader {
   readonly #words: Int32Array<SharedArrayBuffer>;
+  /** What is being read; becomes the copy when it turns out to be of one moment. */
+  readonly #draft: Int32Array<ArrayBuffer>;
   readonly #copy: Int32Array<ArrayBuffer>;
   readonly #doubles: Float64Array<ArrayBuffer>;
   readonly #stateCount: number;
 
   constructor(location: SheetLocation, stateCount: number) {
     this.#words = new Int32Array(location.memory, location.byteOffset, timeSheetBytes(stateCount) >>> 2);
+    this.#draft = new Int32Array(this.#words.length);
     this.#copy = new Int32Array(this.#words.length);
     this.#doubles = new Float64Array(this.#copy.buffer);
     this.#stateCount = stateCount;
   }
 
-  /** Takes a consistent copy of the sheet, which the methods below read; of a writer that died in mid-change, the last look. */
+  /**
+   * Takes a copy of the sheet as it is at one moment, which the methods below read. While the writer is stopped in the midst
+   * of a change, or has died there, the copy stays the one before.
+   *
+   * Cost: bounded; the writer is never held up.
+   */
   refresh(): void {
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
       const before = Atomics.load(this.#words, SEQUENCE);
-      for (let word = STATE; word < this.#words.length; word++) this.#copy[word] = Atomics.load(this.#words, word);
-      if ((before & 1) === 0 && Atomics.load(this.#words, SEQUENCE) === before) return;
+      if ((before & 1) === 1) continue;
+      for (let word = STATE; word < this.#words.length; word++) this.#draft[word] = Atomics.load(this.#words, word);
+      if (Atomics.load(this.#words, SEQUENCE) !== before) continue;
+      this.#copy.set(this.#draft);
+      return;
     }
   }
 

@@ -62,14 +62,19 @@ describe('a time sheet', () => {
     );
   });
 
-  test('is read again while it is being changed, and still read when its writer died in mid-change', () => {
+  test('stays as it was last read while its writer is stopped in the midst of a change', () => {
     const { writer, reader, words } = makeSheet();
     writer.enter(1, 1_000);
     reader.refresh();
-    // An odd sequence that never becomes even: the reader gives up looking for a better moment.
+    // What a writer that died in mid-change leaves behind: an odd sequence for ever, and half of the change.
     words[0] = (words[0] ?? 0) + 1;
+    words[1] = 2;
     reader.refresh();
     expect(reader.state).toBe(1);
     expect(reader.spentMs(1, 1_010)).toBe(10);
+
+    words[0] += 1;
+    reader.refresh();
+    expect(reader.state).toBe(2);
   });
 });
