@@ -80,9 +80,9 @@ describe('a gateway that drains', () => {
     await server.job.submitted(1);
     await vi.waitFor(async () => expect(await server.metric('millrace_pending_requests')).toBe(0));
     const drained = server.gateway.drain(5_000);
-    await Promise.all([idle.untilClosed(), silent.untilClosed()]);
     // Only the one that does not read gets a moment more.
-    expect(connectionCount(server)).toBe(1);
+    await vi.waitFor(() => expect(connectionCount(server)).toBe(1), { interval: 2 });
+    await Promise.all([idle.untilClosed(), silent.untilClosed()]);
     await drained;
     await vi.waitFor(() => expect(connectionCount(server)).toBe(0));
     await expect(server.fetch('/healthz')).rejects.toThrow();

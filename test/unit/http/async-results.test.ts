@@ -81,6 +81,16 @@ describe('AsyncResults', () => {
     expect(results.runningCount).toBe(3);
   });
 
+  it('does not let a reply to nobody push out a finished result', () => {
+    const { results } = makeResults({ countMax: 2 });
+    for (const id of ['a', 'b']) {
+      results.expect(id, 100);
+      results.accept(reply(id));
+    }
+    expect(results.accept(reply('stranger'))).toBe(false);
+    expect([results.find('a') === undefined, results.find('b') === undefined]).toEqual([false, false]);
+  });
+
   it('stays within its bytes, and forgets a request whose answer alone is larger', () => {
     const { results } = makeResults({ countMax: 100, bytesMax: 5_000 });
     for (const id of ['a', 'b', 'c', 'd']) {
