@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TimeSheetReader } from '../../../src/metrics/time-sheet.js';
 
 const STATES = 4;
-const READS = 300_000;
+const READS = 50_000;
 
 let sheet: SharedArrayBuffer;
 let stop: Int32Array<SharedArrayBuffer>;
