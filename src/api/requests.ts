@@ -52,7 +52,9 @@ export interface RequestsOptions<Body, Query> extends RouteOptions<Body, Query> 
 /** The same, with the key by which requests enter: requests of equal keys are processed in order, by one subtask. @public */
 export interface KeyedRequestsOptions<Body, Query, Request, K> extends RequestsOptions<Body, Query> {
   /** Called on the thread that serves HTTP, and again in the worker: quick, without side effects, from the request alone. */
-  readonly key: (request: Request) => K;
+  // `NoInfer`: else the compiler infers schemas from the requests that they describe, backwards through all of `Static`,
+  // which takes it seconds in every project that declares a route.
+  readonly key: (request: NoInfer<Request>) => K;
 }
 
 /** One route with options of its own. Made by {@link route}. @public */
