@@ -160,10 +160,11 @@ export const settings = {
     section: 'Topics',
     kind: 'integer',
     unit: 'bytes',
-    default: 64 * MIB,
+    default: 16 * MIB,
     least: 64 * KIB,
     most: GIB,
-    description: 'Size at which the embedded log begins a new file. Retention drops whole files.',
+    description:
+      'Size at which the embedded log begins a new file. Retention drops whole files; a start after a crash reads one per topic.',
   },
   retentionMs: {
     section: 'Topics',
