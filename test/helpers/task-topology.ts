@@ -138,6 +138,8 @@ export class TaskTopology {
     for (let round = 0; round < roundsMax; round++) {
       let hasWorked = false;
       for (const task of turns(round)) hasWorked = this.step(task) || hasWorked;
+      // Also a piece of a record that is larger than its ring.
+      hasWorked = this.#egress.some(({ reader }) => !reader.isEmpty()) || hasWorked;
       const drained = this.drain();
       elements.push(...drained);
       const isAnyRunnable = this.tasks.map((task) => task.isRunnable()).includes(true);
