@@ -172,8 +172,9 @@ function firstDifferenceOfLists<T>(
     const a = expected[index];
     const b = actual[index];
     const place = `${what} ${String(index + 1)}`;
-    if (a === undefined) return `${place} is ${b === undefined ? 'missing' : describe(b)} here and missing on main`;
-    if (b === undefined) return `${place} is missing here and ${describe(a)} on main`;
+    if (a === undefined)
+      return `${place} is ${b === undefined ? 'missing' : describe(b)} in the worker and missing on main`;
+    if (b === undefined) return `${place} is missing in the worker and ${describe(a)} on main`;
     const found = difference(place, a, b);
     if (found !== null) return found;
   }
@@ -182,7 +183,7 @@ function firstDifferenceOfLists<T>(
 
 function differenceOfNodes(place: string, expected: NodeFingerprint, actual: NodeFingerprint): string | null {
   if (expected.kind !== actual.kind) {
-    return `${place} is ${describeNode(actual)} here and ${describeNode(expected)} on main`;
+    return `${place} is ${describeNode(actual)} in the worker and ${describeNode(expected)} on main`;
   }
   const what = `${place}, ${describeNode(expected)}`;
   return (
@@ -208,7 +209,7 @@ function differenceOfSettings(
 
 function differenceOfEdges(place: string, expected: EdgeFingerprint, actual: EdgeFingerprint): string | null {
   if (expected.source !== actual.source || expected.target !== actual.target) {
-    return `${place} is ${describeEdge(actual)} here and ${describeEdge(expected)} on main`;
+    return `${place} is ${describeEdge(actual)} in the worker and ${describeEdge(expected)} on main`;
   }
   const what = `${place}, ${describeEdge(expected)}`;
   return (
@@ -220,7 +221,7 @@ function differenceOfEdges(place: string, expected: EdgeFingerprint, actual: Edg
 
 function differenceIn(what: string, field: string, expected: string | number, actual: string | number): string | null {
   if (expected === actual) return null;
-  return `${what} has the ${field} ${shown(actual)} here and ${shown(expected)} on main`;
+  return `${what} has the ${field} ${shown(actual)} in the worker and ${shown(expected)} on main`;
 }
 
 function shown(value: string | number): string {

@@ -224,7 +224,7 @@ describe('the fingerprint of any job', () => {
         const isVirtual = last?.kind === 'union' || last?.kind === 'rebalance' || last?.kind === 'broadcast';
         const difference = firstDifference(print(job), print(job.slice(0, -1)));
         if (isVirtual) expect(difference).toBeNull();
-        else expect(difference).toMatch(/^operator \d+ is missing here and .* on main$/);
+        else expect(difference).toMatch(/^operator \d+ is missing in the worker and .* on main$/);
       }),
     );
   });

@@ -63,91 +63,91 @@ describe('firstDifference', () => {
       'an operator more',
       (env) => void numbers(env),
       (env) => void numbers(env).print('x'),
-      'operator 2 is print-sink "Sink: print" here and missing on main',
+      'operator 2 is print-sink "Sink: print" in the worker and missing on main',
     ],
     [
       'an operator less',
       (env) => void numbers(env).print(),
       (env) => void numbers(env),
-      'operator 2 is missing here and print-sink "Sink: print" on main',
+      'operator 2 is missing in the worker and print-sink "Sink: print" on main',
     ],
     [
       'another kind',
       (env) => void numbers(env).map(String),
       (env) => void numbers(env).filter(Boolean).name('Odd'),
-      'operator 2 is filter "Odd" here and map "Map" on main',
+      'operator 2 is filter "Odd" in the worker and map "Map" on main',
     ],
     [
       'another uid',
       (env) => void numbers(env).map(String).uid('a'),
       (env) => void numbers(env).map(String).uid('b'),
-      'operator 2, map "Map" has the uid "b" here and "a" on main',
+      'operator 2, map "Map" has the uid "b" in the worker and "a" on main',
     ],
     [
       'another name',
       (env) => void numbers(env).name('One'),
       (env) => void numbers(env).name('Two'),
-      'operator 1, collection-source "One" has the name "Two" here and "One" on main',
+      'operator 1, collection-source "One" has the name "Two" in the worker and "One" on main',
     ],
     [
       'another parallelism',
       (env) => void numbers(env),
       (env) => void numbers(env).setParallelism(2),
-      'operator 1, collection-source "Source: collection" has the parallelism 2 here and "default" on main',
+      'operator 1, collection-source "Source: collection" has the parallelism 2 in the worker and "default" on main',
     ],
     [
       'another chaining',
       (env) => void numbers(env).map(String).startNewChain(),
       (env) => void numbers(env).map(String),
-      'operator 2, map "Map" has the chaining "always" here and "head" on main',
+      'operator 2, map "Map" has the chaining "always" in the worker and "head" on main',
     ],
     [
       'another collection',
       (env) => void env.fromCollection([1]),
       (env) => void env.fromCollection([1, 2]),
-      'operator 1, collection-source "Source: collection" has the values "2" here and "1" on main',
+      'operator 1, collection-source "Source: collection" has the values "2" in the worker and "1" on main',
     ],
     [
       'another topic',
       (env) => void env.fromSource(topic('a', jsonSerde())).uid('in').name('In'),
       (env) => void env.fromSource(topic('b', jsonSerde())).uid('in').name('In'),
-      'operator 1, topic-source "In" has the topic "b" here and "a" on main',
+      'operator 1, topic-source "In" has the topic "b" in the worker and "a" on main',
     ],
     [
       'another serde',
       (env) => void numbers(env).sinkTo(topicSink('a', jsonSerde())),
       (env) => void numbers(env).sinkTo(topicSink('a', bytesSerde() as never)),
-      'operator 2, topic-sink "Sink: topic a" has the serde "bytes" here and "json" on main',
+      'operator 2, topic-sink "Sink: topic a" has the serde "bytes" in the worker and "json" on main',
     ],
     [
       'a key',
       (env) => void env.requests('GET /:a').uid('in'),
       (env) => void env.requests('GET /:a', { key: (request) => request.params.a }).uid('in'),
-      'operator 1, requests "Source: GET /:a" has the key "set" here and "none" on main',
+      'operator 1, requests "Source: GET /:a" has the key "set" in the worker and "none" on main',
     ],
     [
       'another watermark',
       (env) => void env.fromCollection([1], WatermarkStrategy.boundedOutOfOrderness(5)),
       (env) => void env.fromCollection([1], WatermarkStrategy.boundedOutOfOrderness(6)),
-      'operator 1, collection-source "Source: collection" has the bound of out-of-orderness "6 ms" here and "5 ms" on main',
+      'operator 1, collection-source "Source: collection" has the bound of out-of-orderness "6 ms" in the worker and "5 ms" on main',
     ],
     [
       'another edge',
       (env) => joined(env, 'after the map'),
       (env) => joined(env, 'before the map'),
-      'edge 2 is numbers -> print-sink-1 here and a -> print-sink-1 on main',
+      'edge 2 is numbers -> print-sink-1 in the worker and a -> print-sink-1 on main',
     ],
     [
       'another partitioning',
       (env) => void numbers(env).rebalance().print(),
       (env) => void numbers(env).keyBy(String).print(),
-      'edge 1, numbers -> print-sink-1 has the partitioning "hash" here and "rebalance" on main',
+      'edge 1, numbers -> print-sink-1 has the partitioning "hash" in the worker and "rebalance" on main',
     ],
     [
       'another output',
       (env) => void numbers(env).process(new Split()).uid('s').print(),
       (env) => void numbers(env).process(new Split()).uid('s').getSideOutput(new OutputTag('late')).print(),
-      'edge 2, s -> print-sink-1 has the side output "late" here and "none" on main',
+      'edge 2, s -> print-sink-1 has the side output "late" in the worker and "none" on main',
     ],
   ])('names %s', (_, onMain, here, expected) => {
     expect(differenceOf(onMain, here)).toBe(expected);
@@ -161,9 +161,9 @@ describe('firstDifference', () => {
   it('names another job', () => {
     const skip = printOf((env) => void numbers(env), { onError: 'skip' });
     const fail = printOf((env) => void numbers(env), { onError: 'fail' });
-    expect(firstDifference(skip, fail)).toBe('the job has the onError "fail" here and "skip" on main');
+    expect(firstDifference(skip, fail)).toBe('the job has the onError "fail" in the worker and "skip" on main');
     expect(firstDifference({ ...skip, jobName: 'a' }, { ...skip, jobName: 'b' })).toBe(
-      'the job has the name "b" here and "a" on main',
+      'the job has the name "b" in the worker and "a" on main',
     );
   });
 });
@@ -192,7 +192,7 @@ describe('requireSameGraph', () => {
         'MILLRACE_GRAPH_MISMATCH',
       ),
     ).toBe(
-      'job "test" builds another graph in a worker than on the main thread: operator 2 is print-sink "Sink: print" here and missing on main',
+      'job "test" builds another graph in a worker than on the main thread: operator 2 is print-sink "Sink: print" in the worker and missing on main',
     );
   });
 });
