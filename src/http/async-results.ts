@@ -107,7 +107,7 @@ export class AsyncResults {
     return true;
   }
 
-  /** Takes a promise back that was never told to anyone. */
+  /** Drops whatever is known of a request: its promise, or its result. */
   forget(correlationId: string): void {
     if (this.#take(this.#running, correlationId) !== undefined) return;
     if (this.#take(this.#finished, correlationId) !== undefined) return;

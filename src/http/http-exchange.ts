@@ -82,6 +82,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly #startedAtMs: number;
   readonly #answerByMs: number;
   readonly #preferences: Preferences;
+  #isSubmitted = false;
   #isDurable = false;
   #refusal: Error | null = null;
 
@@ -121,6 +122,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
       pending.end(this, 'crowded-out');
       return;
     }
+    this.#isSubmitted = true;
     try {
       control.submit(this, this);
     } catch (error) {
@@ -194,10 +196,10 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     return this.#writeProblem(isPromised ? { ...problem, result: RESULT_PATH + this.correlationId } : problem);
   }
 
-  /** The request is in the log and will be processed after the restart: its result can be asked for then. */
+  /** What was submitted may be in the log already, and is then processed after the restart: its result can be asked for then. */
   #writeShutDown(): number {
     const problem = problemOfCode('MILLRACE_SHUTTING_DOWN', this.#context.retryAfterSeconds);
-    return this.#writeProblem(this.#isDurable ? { ...problem, result: RESULT_PATH + this.correlationId } : problem);
+    return this.#writeProblem(this.#isSubmitted ? { ...problem, result: RESULT_PATH + this.correlationId } : problem);
   }
 
   #writeRefusal(): number {

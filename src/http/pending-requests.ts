@@ -46,7 +46,7 @@ const WAITING = 1;
 const ADMITTED = 2;
 const ENDED = 3;
 
-/** One request. Extend it; the fields without an underscore-free meaning of their own belong to {@link PendingRequests}. */
+/** One request. Extend it; the fields `pending…` and `waiting…` belong to {@link PendingRequests}. */
 export abstract class PendingRequest extends WheelTimer {
   /** What correlates the reply. */
   abstract readonly correlationId: string;

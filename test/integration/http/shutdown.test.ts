@@ -61,7 +61,9 @@ describe('a gateway that drains', () => {
     const waiting = server.post('/echo', 2);
     await vi.waitFor(async () => expect(await server.metric('millrace_pending_waiters')).toBe(1));
     const drained = server.gateway.drain(10_000);
-    expect((await waiting).status).toBe(503);
+    const turnedAway = await waiting;
+    expect(turnedAway.status).toBe(503);
+    expect(await turnedAway.json(), 'it never reached the job').not.toHaveProperty('result');
     server.job.reply(submission);
     expect((await pending).status).toBe(200);
     await drained;
@@ -114,12 +116,14 @@ describe('a gateway that drains', () => {
 });
 
 describe('a gateway that closes', () => {
-  it('answers what is pending with 503 first', async () => {
+  it('answers what is pending with 503 first, and does not claim that what was submitted did not happen', async () => {
     const server = await GatewayUnderTest.start();
-    server.job.answers = false;
+    server.job.makesDurable = false;
     const pending = server.post('/echo', 1);
     await server.job.submitted(1);
     await Promise.all([server.gateway.close(), server.gateway.close()]);
-    expect((await pending).status).toBe(503);
+    const response = await pending;
+    expect(response.status).toBe(503);
+    expect(await response.json()).toHaveProperty('result');
   });
 });
