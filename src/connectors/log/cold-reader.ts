@@ -161,6 +161,6 @@ export class ColdReader {
     const file = this.#file;
     this.#file = null;
     this.#segment = null;
-    await file?.close();
+    await file?.close().catch(() => undefined); // it was only read
   }
 }

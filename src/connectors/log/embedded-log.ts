@@ -211,9 +211,7 @@ export class EmbeddedLog implements TopicPort {
   async #retain(topic: Topic): Promise<void> {
     const { clock, logger } = this.#options;
     try {
-      await topic.journal.exclusively(async () => {
-        await applyRetention(topic.journal, topic.config, clock.now(), logger);
-      });
+      await applyRetention(topic.journal, topic.config, clock.now(), logger);
     } catch (error) {
       logger.warn({ topic: topic.journal.topic, error }, 'retention could not be applied');
     }

@@ -74,7 +74,11 @@ export class LogReader implements TopicReader, JournalReader {
     if (this.#isClosed) return 0;
     this.#beginPoll();
     let accepted = 0;
-    while (accepted < maxRecords) {
+    for (let scanned = 0; accepted < maxRecords; scanned++) {
+      if (scanned === SCANNED_RECORDS_MAX) {
+        if (accepted === 0) this.#wakeInNextTurn();
+        return accepted;
+      }
       if (this.#at >= this.#limit && !this.#findReadable()) break;
       const view = this.#view;
       const at = this.#at;
@@ -127,6 +131,12 @@ export class LogReader implements TopicReader, JournalReader {
       const base = bases[partition] ?? 0;
       if (position > base) this.#positions[partition] = Math.max(base, position - (counts[partition] ?? 0));
     }
+  }
+
+  /** Records of other partitions, however many, must not hold up the thread. */
+  #wakeInNextTurn(): void {
+    this.#isArmed = true;
+    setImmediate(() => this.wake());
   }
 
   #beginPoll(): void {
@@ -253,6 +263,9 @@ export class LogReader implements TopicReader, JournalReader {
     this.#pinned.length = 0;
   }
 }
+
+/** Records that one poll looks at: less than a millisecond. */
+const SCANNED_RECORDS_MAX = 20_000;
 
 /** The error for a position outside what is stored; `null` when it is inside. */
 function rangeError(

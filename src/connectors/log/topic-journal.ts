@@ -4,6 +4,8 @@ import { storageError } from '../../storage/disk.js';
 import type { JournalDisk, JournalFile } from '../../storage/journal-file.js';
 import type { AppendListener, ProducerRecord } from '../topic.js';
 import { AppendBuffer } from './append-buffer.js';
+import { CachedFrames } from './cached-frames.js';
+import { DroppedFiles } from './dropped-files.js';
 import { encodedRecordBytes } from './record-codec.js';
 import type { Segment, SparseIndex } from './segment.js';
 import { SegmentWriter } from './segment-writer.js';
@@ -32,7 +34,7 @@ export class TopicJournal {
   readonly #limits: JournalLimits;
   readonly #logger: Logger;
   readonly #cache: TailCache;
-  readonly #disk: JournalDisk;
+  readonly #dropped: DroppedFiles;
   readonly #onRotated: () => void;
   readonly #buffer: AppendBuffer;
   readonly #writer: SegmentWriter;
@@ -42,13 +44,15 @@ export class TopicJournal {
   /** One past the last durable offset, per topic partition. */
   readonly #durableEnds: number[];
   /** Durable frames that may still be in memory, by address. */
-  #cached: CachedFrame[] = [];
+  readonly #cached = new CachedFrames();
   #inFlight: CachedFrame[] = [];
   #pendingBytes = 0;
   #appendedCount = 0;
   /** Records whose listeners were told. */
   #settledCount = 0;
   #flushWaiters: FlushWaiter[] = [];
+  /** Records refused since the last success. */
+  #refusedCount = 0;
   /** A refusal that no listener heard: the next flush reports it. */
   #unheardRefusal: Error | null = null;
 
@@ -67,7 +71,7 @@ export class TopicJournal {
     this.#limits = options.limits;
     this.#logger = options.logger;
     this.#cache = options.cache;
-    this.#disk = options.disk;
+    this.#dropped = new DroppedFiles(options.disk, options.logger);
     this.#onRotated = options.onRotated;
     this.#buffer = new AppendBuffer(options.cache, state.endOffsets);
     this.#writer = new SegmentWriter({
@@ -148,17 +152,7 @@ export class TopicJournal {
   /** The frame in memory that stands at `address`, or the first one that waits when that is the durable end. */
   cachedFrameAt(address: number): CachedFrame | null {
     if (address === this.durableEndAddress) return this.#inFlight[0] ?? this.#buffer.firstWaiting;
-    let low = 0;
-    let high = this.#cached.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const frame = this.#cached[middle];
-      if (frame === undefined) return null;
-      if (frame.address === address) return frame.chunk.isEvicted ? null : frame;
-      if (frame.address < address) low = middle + 1;
-      else high = middle - 1;
-    }
-    return null;
+    return this.#cached.find(address);
   }
 
   /** The segment that holds `address`; `null` when it was dropped, or `address` is the end. */
@@ -199,15 +193,17 @@ export class TopicJournal {
     this.#index.clear();
   }
 
-  /** Forgets the oldest segment and removes its file. Within {@link exclusively}; never the active segment. */
-  async dropOldest(): Promise<void> {
+  /** Forgets the oldest segment; its file goes with the next {@link removeDropped}. Never the active segment. */
+  dropOldest(): void {
     const oldest = this.segments.length > 1 ? this.segments.shift() : undefined;
     if (oldest === undefined) return;
     oldest.isDropped = true;
-    await this.#disk.remove(oldest.path).catch((error: unknown) => {
-      // The next start finds the file again, and retention drops it then.
-      this.#logger.warn({ path: oldest.path, error }, 'log segment not removed');
-    });
+    this.#dropped.add(oldest.path);
+  }
+
+  /** Resolves when the files of dropped segments are gone, as far as they can be removed now. */
+  removeDropped(): Promise<void> {
+    return this.#dropped.remove();
   }
 
   /** Makes everything durable and closes the files. What is appended from now on is refused. */
@@ -228,6 +224,7 @@ export class TopicJournal {
       await this.rotate().catch(() => undefined);
     }
     await this.#writer.close();
+    await this.#dropped.remove();
   }
 
   /** @returns the record's size in bytes; -1 when it was refused and the listener was told */
@@ -313,6 +310,7 @@ export class TopicJournal {
   #onDurable(): void {
     const frames = this.#inFlight;
     this.#inFlight = [];
+    this.#noteSuccess();
     const { active } = this.#writer;
     for (const frame of frames) {
       this.#index.add(frame.address, this.#durableEnds);
@@ -324,7 +322,7 @@ export class TopicJournal {
     }
     for (const frame of frames) this.#tellAppended(frame);
     this.#cache.evict();
-    this.#dropEvicted();
+    this.#cached.dropEvicted();
     this.#settle(null);
   }
 
@@ -367,8 +365,10 @@ export class TopicJournal {
     // Every flush that waits was asked for while the first of these records was unsettled.
     for (const waiter of this.#flushWaiters) waiter.error ??= error;
     const isAwaited = this.#flushWaiters.length > 0;
-    const refusedCount = counts.reduce((sum, count) => sum + count, 0);
-    this.#logger.error({ topic: this.topic, records: refusedCount, error }, 'append refused');
+    this.#noteRefusal(
+      counts.reduce((sum, count) => sum + count, 0),
+      error,
+    );
     for (const frame of frames) {
       for (const listener of frame.appends?.listeners ?? []) {
         if (listener !== null || !isAwaited) this.#tellRefusal(listener, error);
@@ -376,6 +376,18 @@ export class TopicJournal {
       this.#forget(frame);
     }
     this.#settle(error);
+  }
+
+  /** One line when refusals begin and one when they end: on a full disk every commit fails. */
+  #noteRefusal(count: number, error: Error): void {
+    if (this.#refusedCount === 0) this.#logger.error({ topic: this.topic, error }, 'appends are refused');
+    this.#refusedCount += count;
+  }
+
+  #noteSuccess(): void {
+    if (this.#refusedCount === 0) return;
+    this.#logger.info({ topic: this.topic, refused: this.#refusedCount }, 'appends succeed again');
+    this.#refusedCount = 0;
   }
 
   #forget(frame: CachedFrame): void {
@@ -394,12 +406,6 @@ export class TopicJournal {
     if (error === null) for (const reader of this.#readers) reader.wake();
     this.#isBusy = false;
     this.#proceed();
-  }
-
-  #dropEvicted(): void {
-    let count = 0;
-    while (this.#cached[count]?.chunk.isEvicted === true) count += 1;
-    if (count > 0) this.#cached.splice(0, count);
   }
 
   #guard(call: () => void): void {

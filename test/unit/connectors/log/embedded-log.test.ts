@@ -194,6 +194,26 @@ describe('embedded log: what it reports', () => {
     });
   });
 
+  it('refusals to the log once when they begin and once when they end', async () => {
+    const lines: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      error: (_, text) => void lines.push(text),
+      info: (fields, text) => void lines.push(`${text}: ${JSON.stringify(fields)}`),
+    };
+    await withMemoryDirectory(async (dataDir) => {
+      const disk = faultyDisk();
+      const log = await EmbeddedLog.open({ dataDir, disk, logger });
+      await log.createTopic(TOPIC, keepAll);
+      disk.rates = { ...noFaults, full: 1 };
+      for (let index = 0; index < 3; index++) await rejection(appendDurably(log, TOPIC, textRecord(0, 'x')));
+      disk.rates = noFaults;
+      for (let index = 0; index < 3; index++) await appendDurably(log, TOPIC, textRecord(0, 'x'));
+      await log.close();
+    });
+    expect(lines).toEqual(['appends are refused', 'appends succeed again: {"topic":"t","refused":3}']);
+  });
+
   it('appends to the listeners in order, those of one commit together', async () => {
     await withLog({}, async (log) => {
       await log.createTopic(TOPIC, keepAll);

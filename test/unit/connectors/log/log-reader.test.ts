@@ -194,6 +194,18 @@ describe('log reader', () => {
     });
   });
 
+  it('finds a record among tens of thousands of other partitions, without looking at all of them in one poll', async () => {
+    await withLog({}, async (log) => {
+      await log.createTopic(TOPIC, keepAll);
+      const client = new TopicClient(log, TOPIC, new Map([[1, 0]]));
+      for (let index = 0; index < 45_000; index++) log.append(TOPIC, textRecord(0, ''), null);
+      log.append(TOPIC, textRecord(1, 'rare'), null);
+      await log.flush();
+      expect(client.reader.poll(1, () => true)).toBe(0);
+      expect((await client.read(1))[0]?.value).toBe('rare');
+    });
+  });
+
   it('refuses to be opened at what is no offset, and to tell the position of a partition it does not read', async () => {
     await withLog(smallSizes, async (log) => {
       await log.createTopic(TOPIC, keepAll);

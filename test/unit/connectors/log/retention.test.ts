@@ -3,6 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../../src/base/errors.js';
 import { EmbeddedLog } from '../../../../src/connectors/log/embedded-log.js';
+import { SeededPrng } from '../../../../src/base/prng.js';
+import { fileKinds } from '../../../../src/storage/frame-codec.js';
+import { SystemJournalDisk } from '../../../../src/storage/journal-file.js';
+import { FaultyDisk, noFaults } from '../../../helpers/faulty-disk.js';
+import { withMemoryDirectory } from '../../../helpers/temporary-directory.js';
 import { smallSizes, withLog } from '../../../helpers/embedded-log.js';
 import { positionsFrom, producerRecord, rejection, TopicClient } from '../../../helpers/topic-client.js';
 
@@ -109,6 +114,37 @@ describe('retention', () => {
       const again = await EmbeddedLog.open({ dataDir, ...smallSizes });
       expect(await again.describe(TOPIC)).toMatchObject({ retentionMs: 5, retentionBytes: 7 });
       await again.close();
+    });
+  });
+});
+
+describe('retention on a disk that fails', () => {
+  it('removes files strictly oldest first, and what could not be removed later: no gap is left', async () => {
+    await withMemoryDirectory(async (dataDir) => {
+      const disk = new FaultyDisk(
+        new SystemJournalDisk({ kind: fileKinds.logSegment, preallocateBytes: 0 }),
+        new SeededPrng(7),
+      );
+      const log = await EmbeddedLog.open({ dataDir, ...smallSizes, disk });
+      await log.createTopic(TOPIC, config);
+      await append(log, 100, 0);
+      await log.createTopic(TOPIC, { ...config, retentionBytes: 20_000 });
+      disk.rates = { ...noFaults, other: 0.5 };
+      const numbersLeft = async (): Promise<number[]> => {
+        const names = await readdir(join(dataDir, 'topics', TOPIC));
+        return names.filter((name) => name.endsWith('.log')).map((name) => Number.parseInt(name, 10));
+      };
+      for (let round = 0; round < 6; round++) {
+        await log.applyRetention();
+        const left = (await numbersLeft()).sort((a, b) => a - b);
+        const first = left[0] ?? 0;
+        expect(left).toEqual(left.map((_, index) => first + index));
+      }
+      disk.rates = noFaults;
+      await log.applyRetention();
+      expect(await numbersLeft()).toHaveLength(4);
+      await log.close();
+      await (await EmbeddedLog.open({ dataDir, ...smallSizes })).close();
     });
   });
 });
