@@ -21,7 +21,7 @@ import type { StreamGraph, StreamNode } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
-import type { OperatorContext, Output, RecordScope, Responder, StreamOperator } from '../operators/operator.js';
+import type { OperatorContext, Output, RecordScope, Responder } from '../operators/operator.js';
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
@@ -219,9 +219,9 @@ class TaskBuilder {
     switch (spec.kind) {
       case 'topic-sink':
         invariant(plan.topicSink !== null && this.#egress !== null, 'a topic sink has a channel to main');
-        return new TopicSinkOperator(spec, plan.topicSink, this.#egress) as StreamOperator<unknown, unknown>;
+        return new TopicSinkOperator(spec, plan.topicSink, this.#egress);
       case 'respond-sink':
-        return new RespondSinkOperator(spec) as StreamOperator<unknown, unknown>;
+        return new RespondSinkOperator(spec);
       case 'requests':
       case 'topic-source':
       case 'collection-source':

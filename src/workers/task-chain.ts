@@ -1,6 +1,6 @@
 import type { Serde } from '../api/serde.js';
 import type { OperatorStateStore } from '../api/internal/state-backend.js';
-import { MillraceError, UserFunctionError } from '../base/errors.js';
+import { type MillraceError, UserFunctionError } from '../base/errors.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import type {
   OperatorContext,

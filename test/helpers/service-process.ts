@@ -186,7 +186,7 @@ export class ServiceProcess {
   }
 
   #changed(): void {
-    for (const watcher of [...this.#watchers]) watcher();
+    for (const watcher of this.#watchers) watcher();
   }
 
   #transcript(): string {

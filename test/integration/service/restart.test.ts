@@ -14,10 +14,10 @@ interface Tally {
   acknowledged: number;
 }
 
-const argsOf = (backend: string, parallelism: number): string[] => [
-  ...['--state-backend', backend, '--parallelism', String(parallelism)],
-  ...['--checkpoint-interval-ms', '100ms', '--log-level', 'warn'],
-];
+const argsOf = (backend: string, parallelism: number): string[] =>
+  `--state-backend ${backend} --parallelism ${String(parallelism)} --checkpoint-interval-ms 100ms --log-level warn`.split(
+    ' ',
+  );
 
 async function valueOf(service: ServiceProcess, name: string): Promise<number> {
   const response = await service.fetch(`/counters/${name}`);

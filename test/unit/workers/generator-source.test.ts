@@ -35,7 +35,7 @@ describe('a source in the worker', () => {
                 seen.push(value);
               }
             }
-            stored = sources.flatMap((source) => [...source.snapshot()]);
+            stored = sources.flatMap((source) => source.snapshot());
           }
           expect((seen as number[]).toSorted((a, b) => a - b)).toEqual(spec.values);
           expect(stored).toEqual([]);
