@@ -1,5 +1,8 @@
 import { join } from 'node:path';
+import type { MonotonicClock } from '../base/clock.js';
+import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
+import { settledWithin } from './event-loop.js';
 import { LmdbEnvironment } from './lmdb-environment.js';
 import { MergeCursor, type Section } from './section.js';
 import type { Shard } from './shard.js';
@@ -12,8 +15,8 @@ import type { Shard } from './shard.js';
  * embedded log do not wait behind state.
  *
  * Segments that completed while a round was under way are merged by the next one: of rows written more than once only the
- * newest goes to the base. A round that failed is tried again, whole, together with what has come since: writing a row
- * twice means the same.
+ * newest goes to the base. A round that failed, as on a full disk, is tried again a second later, whole, together with what
+ * has come since: writing a row twice means the same. Nothing is lost meanwhile, since the segments stay.
  *
  * One thread: the store's. Nothing here waits; {@link step} is called again after `onProgress`.
  */
@@ -36,12 +39,15 @@ export interface BaseApplierOptions<S extends PendingSegment> {
   readonly onDurable: (segments: readonly S[]) => void;
   /** A transaction has ended: {@link BaseApplier.step} can do more. */
   readonly onProgress: () => void;
+  readonly monotonicClock: MonotonicClock;
 }
 
 const ROWS_PER_TRANSACTION = 512;
 const TRANSACTIONS_IN_FLIGHT_MAX = 8;
 /** After so many failed rounds in a row the store gives up, and says why. */
-const FAILURES_MAX = 3;
+const FAILURES_MAX = 60;
+const RETRY_MS = 1000;
+const SETTLE_TURNS_MAX = 100;
 
 interface Round<S> {
   readonly segments: readonly S[];
@@ -69,6 +75,7 @@ export class BaseApplier<S extends PendingSegment> {
   #flushCount = 0;
   #failureCount = 0;
   #failure: Error | null = null;
+  #retryAtMs = 0;
 
   constructor(options: BaseApplierOptions<S>) {
     this.#options = options;
@@ -77,6 +84,11 @@ export class BaseApplier<S extends PendingSegment> {
   /** Segments that are not in the base yet. */
   get pendingCount(): number {
     return this.#queue.length + (this.#round?.segments.length ?? 0);
+  }
+
+  /** Rounds in a row that failed. */
+  get failureCount(): number {
+    return this.#failureCount;
   }
 
   /** Whether native writes are under way whose end is told through the event loop. */
@@ -93,10 +105,10 @@ export class BaseApplier<S extends PendingSegment> {
    * Hands some rows to the native writer.
    *
    * @returns whether more can be done now; not so while a transaction has to end first
-   * @throws the failure of the third round in a row that failed
+   * @throws why the base is damaged, or could not be written for a minute
    */
   step(): boolean {
-    if (this.#failure !== null && this.#failureCount >= FAILURES_MAX) throw this.#failure;
+    this.#throwIfHopeless();
     if (this.#inFlight >= TRANSACTIONS_IN_FLIGHT_MAX || this.#isWaitingForShard) return false;
     if (this.#write !== null) return this.#writeSome(this.#write);
     if (this.#round === null && !this.#startRound()) return false;
@@ -104,13 +116,20 @@ export class BaseApplier<S extends PendingSegment> {
     return true;
   }
 
-  /** Resolves when no write is under way. */
+  /** Resolves when no flush is under way; after a failure lmdb-js may never say so, and is not waited for long. */
   async settle(): Promise<void> {
-    await this.#flushing;
+    if (this.#failure === null) await this.#flushing;
+    else await settledWithin(this.#flushing, SETTLE_TURNS_MAX);
+  }
+
+  #throwIfHopeless(): void {
+    if (this.#failure === null) return;
+    const isCorrupt = MillraceError.is(this.#failure, 'MILLRACE_STATE_CORRUPT');
+    if (isCorrupt || this.#failureCount >= FAILURES_MAX) throw this.#failure;
   }
 
   #startRound(): boolean {
-    if (this.#queue.length === 0) return false;
+    if (this.#queue.length === 0 || this.#options.monotonicClock.nowMs() < this.#retryAtMs) return false;
     const segments = this.#queue;
     this.#queue = [];
     const touchedShards = new Set(segments.flatMap(({ sections }) => sections.map(({ shard }) => shard)));
@@ -175,6 +194,7 @@ export class BaseApplier<S extends PendingSegment> {
   #endRound({ segments, touched }: Round<S>): void {
     this.#round = null;
     this.#failureCount = 0;
+    this.#failure = null;
     this.#options.onCommitted(segments);
     this.#flushCount += 1;
     this.#flushing = Promise.all([this.#flushing, ...touched.map((environment) => environment.flushed())]).then(
@@ -196,6 +216,7 @@ export class BaseApplier<S extends PendingSegment> {
     this.#failure = error;
     if (round !== null && round !== this.#round) return;
     this.#failureCount += 1;
+    this.#retryAtMs = this.#options.monotonicClock.nowMs() + RETRY_MS;
     if (round === null) return;
     this.#queue = [...round.segments, ...this.#queue];
     this.#round = null;

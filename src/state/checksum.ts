@@ -10,10 +10,14 @@ for (let byte = 0; byte < 256; byte++) {
 
 const SHORT_BYTES_MAX = 128;
 
-/** The checksum of `bytes[start, end)`, unsigned. */
-export function checksumOf(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > SHORT_BYTES_MAX) return crc32(bytes.subarray(start, end));
-  let sum = -1;
+/**
+ * The checksum of `bytes[start, end)`, unsigned.
+ *
+ * @param before the checksum of what comes before these bytes; 0 when nothing does
+ */
+export function checksumOf(bytes: Uint8Array, start: number, end: number, before: number): number {
+  if (end - start > SHORT_BYTES_MAX) return crc32(bytes.subarray(start, end), before);
+  let sum = ~before;
   for (let at = start; at < end; at++) {
     sum = (sum >>> 8) ^ (table[(sum ^ (bytes[at] as number)) & 0xff] as number);
   }

@@ -6,8 +6,9 @@ import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
 import { probeFile } from '../storage/file-probe.js';
 import { checksumOf } from './checksum.js';
+import { settledWithin } from './event-loop.js';
 import { prefixEnd } from './key-encoding.js';
-import { checkLmdbFile, LMDB_PROBE_BYTES } from './lmdb-file-check.js';
+import { CHECKED_BYTES_MAX, checkLmdbFile, META_PROBE_BYTES } from './lmdb-file-check.js';
 import type { MergeCursor, SectionCursor } from './section.js';
 import type { DictionaryEntry } from './state-dictionary.js';
 
@@ -30,6 +31,8 @@ import type { DictionaryEntry } from './state-dictionary.js';
  *        than 1,500 bytes
  * meta   ff                            → checksum u32 │ JSON
  * ```
+ *
+ * The checksum is that of the key and of what follows the checksum: LMDB itself has none.
  */
 
 /** LMDB's own limit is 1,978 bytes with pages of 4 KiB. */
@@ -66,6 +69,18 @@ class SectionKey implements KeySource {
   }
 }
 
+/** The key of a read. Its checksum is taken on the way: LMDB's buffer is overwritten by the result. */
+class ReadKey implements KeySource {
+  source: KeySource | null = null;
+  checksum = 0;
+
+  writeKey(target: Buffer, at: number): number {
+    const end = (this.source as KeySource).writeKey(target, at);
+    this.checksum = checksumOf(target, at, end, 0);
+    return end;
+  }
+}
+
 const keyEncoder = {
   writeKey(key: KeySource | Uint8Array, target: Buffer, at: number): number {
     if (!(key instanceof Uint8Array)) return key.writeKey(target, at);
@@ -81,9 +96,11 @@ export class LmdbEnvironment {
   readonly #shardCount: number;
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #sectionKey = new SectionKey();
+  readonly #readKey = new ReadKey();
   #meta: Meta;
   /** The newest checkpoint that is known to be here durably. */
   durableCheckpointId = 0;
+  #hasFailed = false;
   #isClosed = false;
 
   private constructor(path: string, shard: ShardId, shardCount: number, db: RootDatabase<Buffer, Buffer>) {
@@ -104,9 +121,11 @@ export class LmdbEnvironment {
   /** Opens the environment in this folder; `null` when there is none. */
   static async openExisting(path: string, shard: ShardId, shardCount: number): Promise<LmdbEnvironment | null> {
     const dataFile = join(path, 'data.mdb');
-    const probe = await probeFile(dataFile, LMDB_PROBE_BYTES);
+    const probe = await probeFile(dataFile, META_PROBE_BYTES);
     if (probe === null || probe.sizeBytes === 0) return null;
-    const fault = checkLmdbFile(probe.start, probe.sizeBytes);
+    const isSmall = probe.sizeBytes > META_PROBE_BYTES && probe.sizeBytes <= CHECKED_BYTES_MAX;
+    const { start } = (isSmall ? await probeFile(dataFile, probe.sizeBytes) : null) ?? probe;
+    const fault = checkLmdbFile(start, probe.sizeBytes);
     if (fault !== null) throw corrupt(dataFile, fault);
     const environment = LmdbEnvironment.create(path, shard, shardCount);
     environment.#readMeta();
@@ -156,9 +175,10 @@ export class LmdbEnvironment {
   read(key: KeySource, keyBytesMax: number): Buffer | null {
     try {
       if (keyBytesMax > PLAIN_KEY_BYTES_MAX) return this.#readMaybeLong(key, keyBytesMax);
+      this.#readKey.source = key;
       // lmdb-js hands the key over to the encoder as it is.
-      const found = this.#db.getBinaryFast(key as unknown as Buffer);
-      return found === undefined ? null : this.#checked(found);
+      const found = this.#db.getBinaryFast(this.#readKey as unknown as Buffer);
+      return found === undefined ? null : this.#checked(found, this.#readKey.checksum);
     } catch (error) {
       throw lmdbError(error, this.path);
     }
@@ -171,7 +191,7 @@ export class LmdbEnvironment {
     const start = prefix.subarray(0, PLAIN_KEY_BYTES_MAX);
     try {
       for (const { key, value } of this.#db.getRange({ start, end: prefixEnd(start) })) {
-        const row = this.#checked(value);
+        const row = this.#checkedAt(key, value);
         if (key.length !== LONG_KEY_BYTES) {
           if (key.length >= prefix.length && !visit(key, row)) return;
           continue;
@@ -207,7 +227,7 @@ export class LmdbEnvironment {
       isEnd = end !== null && count < rowsMax;
       if (isEnd) this.#writeMeta(end as BaseProgress);
     });
-    return { isEnd, committed: committed.catch((error: unknown) => Promise.reject(lmdbError(error, this.path))) };
+    return { isEnd, committed: committed.catch(async (error: unknown) => this.#throwCommitError(error)) };
   }
 
   /** Writes all rows at once, durably, while nothing else runs: at a restore. */
@@ -228,7 +248,26 @@ export class LmdbEnvironment {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#db.close();
+    const closing = this.#db.close();
+    // After a failed transaction lmdb-js waits for a flush that never comes. The thread is about to end then, and the
+    // environment with it.
+    await (this.#hasFailed ? settledWithin(closing, CLOSE_TURNS_MAX) : closing);
+  }
+
+  /**
+   * Why a transaction failed. lmdb-js says so through a second promise on its error, which must be handled in any case: left
+   * alone, its rejection ends the process.
+   */
+  async #throwCommitError(error: unknown): Promise<never> {
+    this.#hasFailed = true;
+    const { commitError } = error as { commitError?: Promise<unknown> };
+    let cause = error;
+    try {
+      await commitError;
+    } catch (reason) {
+      cause = reason;
+    }
+    throw lmdbError(cause, this.path);
   }
 
   #writeRow(row: SectionCursor): void {
@@ -243,8 +282,9 @@ export class LmdbEnvironment {
       void this.#db.remove(key);
       return;
     }
-    const { source, keyEnd, valueEnd } = row;
-    source.writeUInt32LE(checksumOf(source, keyEnd + 4, valueEnd), keyEnd);
+    const { source, keyStart, keyEnd, valueEnd } = row;
+    const keyChecksum = checksumOf(source, keyStart, keyEnd, 0);
+    source.writeUInt32LE(checksumOf(source, keyEnd + 4, valueEnd, keyChecksum), keyEnd);
     void this.#db.put(key, source.subarray(keyEnd, valueEnd));
   }
 
@@ -259,8 +299,7 @@ export class LmdbEnvironment {
     const head = Buffer.alloc(6);
     head.writeUInt16LE(rowKey.length, 4);
     const bytes = Buffer.concat([head, rowKey, source.subarray(keyEnd + 4, valueEnd)]);
-    bytes.writeUInt32LE(checksumOf(bytes, 4, bytes.length), 0);
-    void this.#db.put(key, bytes);
+    this.#putChecked(key, bytes);
   }
 
   #writeMeta({ checkpointId, dictionary }: BaseProgress): void {
@@ -268,8 +307,13 @@ export class LmdbEnvironment {
     const json = Buffer.from(JSON.stringify(this.#meta), 'utf8');
     const bytes = Buffer.alloc(4 + json.length);
     json.copy(bytes, 4);
-    bytes.writeUInt32LE(checksumOf(bytes, 4, bytes.length), 0);
-    void this.#db.put(META_KEY, bytes);
+    this.#putChecked(META_KEY, bytes);
+  }
+
+  /** Puts `bytes`, which begin with room for the checksum. */
+  #putChecked(key: Buffer, bytes: Buffer): void {
+    bytes.writeUInt32LE(checksumOf(bytes, 4, bytes.length, checksumOf(key, 0, key.length, 0)), 0);
+    void this.#db.put(key, bytes);
   }
 
   #readMeta(): void {
@@ -281,7 +325,7 @@ export class LmdbEnvironment {
     }
     // Made, and killed before the first transaction: as good as not there.
     if (bytes === undefined) return;
-    const meta = JSON.parse(this.#checked(bytes).toString('utf8')) as Meta;
+    const meta = JSON.parse(this.#checkedAt(META_KEY, bytes).toString('utf8')) as Meta;
     if (meta.format !== FORMAT_VERSION) {
       throw new MillraceError(
         'MILLRACE_STATE_INCOMPATIBLE',
@@ -317,26 +361,31 @@ export class LmdbEnvironment {
   #readMaybeLong(key: KeySource, keyBytesMax: number): Buffer | null {
     const scratch = Buffer.alloc(keyBytesMax);
     const rowKey = scratch.subarray(0, key.writeKey(scratch, 0));
-    if (rowKey.length <= PLAIN_KEY_BYTES_MAX) {
-      const plain = this.#db.getBinaryFast(rowKey);
-      return plain === undefined ? null : this.#checked(plain);
-    }
-    const found = this.#db.getBinaryFast(longKey(rowKey));
+    const isLong = rowKey.length > PLAIN_KEY_BYTES_MAX;
+    const lmdbKey = isLong ? longKey(rowKey) : rowKey;
+    const found = this.#db.getBinaryFast(lmdbKey);
     if (found === undefined) return null;
-    const row = this.#checked(found);
-    return row.subarray(2 + row.readUInt16LE(0));
+    const row = this.#checkedAt(lmdbKey, found);
+    return isLong ? row.subarray(2 + row.readUInt16LE(0)) : row;
+  }
+
+  #checkedAt(key: Buffer, bytes: Buffer): Buffer {
+    return this.#checked(bytes, checksumOf(key, 0, key.length, 0));
   }
 
   /** The bytes behind the checksum, if it is theirs. */
-  #checked(bytes: Buffer): Buffer {
+  #checked(bytes: Buffer, keyChecksum: number): Buffer {
     // lmdb-js sets the length of its reusable buffer to that of the value.
     const length = bytes.length;
-    if (length < 4 || checksumOf(bytes, 4, length) !== bytes.readUInt32LE(0)) {
+    if (length < 4 || checksumOf(bytes, 4, length, keyChecksum) !== bytes.readUInt32LE(0)) {
       throw corrupt(join(this.path, 'data.mdb'), 'a row does not match its checksum');
     }
     return bytes.subarray(4, length);
   }
 }
+
+/** How long closing waits after a failure. */
+const CLOSE_TURNS_MAX = 100;
 
 /** What a transaction records beside its rows. */
 export interface BaseProgress {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setImmediate as nextTurnOfEventLoop } from 'node:timers/promises';
 import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
@@ -7,6 +6,7 @@ import type { SectionHandle, SegmentHandle } from '../protocol/snapshot-handle.j
 import { systemCode } from '../storage/disk.js';
 import { fileKinds } from '../storage/frame-codec.js';
 import { FramedFileReader, FramedFileWriter } from '../storage/framed-file.js';
+import { nextTurnOfEventLoop } from './event-loop.js';
 import type { Section } from './section.js';
 import type { DictionaryEntry } from './state-dictionary.js';
 

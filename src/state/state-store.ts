@@ -74,6 +74,8 @@ export interface StateStoreStats {
   readonly pendingSnapshots: number;
   /** Segments of completed checkpoints that are not in the base yet. */
   readonly pendingSegments: number;
+  /** How often in a row writing to the base has failed. */
+  readonly baseFailures: number;
 }
 
 /** With so much of its budget changed, a store asks for a checkpoint before its time. */
@@ -251,6 +253,7 @@ export class StateStore implements BackendHost, RowHost {
       dirtyBytes: this.usage.dirtyBytes,
       pendingSnapshots: this.#snapshots.pendingCount,
       pendingSegments: this.#applier?.pendingCount ?? 0,
+      baseFailures: this.#applier?.failureCount ?? 0,
     };
   }
 
@@ -340,6 +343,7 @@ export class StateStore implements BackendHost, RowHost {
       },
       onDurable: (segments) => this.#chain.drop(segments),
       onProgress: () => this.#drive(),
+      monotonicClock: this.#monotonicClock,
     });
   }
 }
