@@ -6,7 +6,6 @@ interface SoakResult {
   readonly payloadBytes: number;
   readonly failures: readonly string[];
   readonly sleeps: number;
-  readonly lost: number;
   readonly stalls: number;
 }
 
@@ -22,8 +21,8 @@ test(
       { ...common, role: 'consumer', own: b, peer: a },
     ]);
 
-    expect(consumer).toMatchObject({ frames: frameCount, failures: [], lost: 0, payloadBytes: producer?.payloadBytes });
-    expect(producer).toMatchObject({ frames: frameCount, lost: 0 });
+    expect(consumer).toMatchObject({ frames: frameCount, failures: [], payloadBytes: producer?.payloadBytes });
+    expect(producer).toMatchObject({ frames: frameCount });
     // The ring was found full and empty many times over.
     expect(producer?.sleeps).toBeGreaterThan(100);
     expect(consumer?.sleeps).toBeGreaterThan(100);
