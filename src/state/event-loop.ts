@@ -5,10 +5,9 @@ export { nextTurnOfEventLoop };
 
 /** Waits for a promise that may never settle, for so many turns of the event loop at most. */
 export async function settledWithin(promise: Promise<unknown>, turnsMax: number): Promise<void> {
-  let isSettled = false;
-  const settle = (): void => {
-    isSettled = true;
-  };
-  promise.then(settle, settle);
-  for (let turn = 0; turn < turnsMax && !isSettled; turn++) await nextTurnOfEventLoop();
+  await Promise.race([Promise.allSettled([promise]), turnsOfEventLoop(turnsMax)]);
+}
+
+async function turnsOfEventLoop(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await nextTurnOfEventLoop();
 }

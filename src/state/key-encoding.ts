@@ -46,7 +46,8 @@ const numberScratch = new DataView(new ArrayBuffer(8));
 /** An upper bound of the bytes that {@link writeElement} needs. */
 export function elementBytesMax(value: unknown): number {
   if (typeof value === 'number') return 9;
-  if (typeof value === 'string') return 3 * value.length + 3;
+  // A zero unit of a string in UTF-16 becomes two bytes, and each of them two.
+  if (typeof value === 'string') return 4 * value.length + 2;
   if (value instanceof Uint8Array) return 2 * value.length + 2;
   if (typeof value === 'bigint') return BIGINT_BYTES_MAX + 2;
   if (typeof value === 'boolean') return 1;

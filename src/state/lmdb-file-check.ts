@@ -36,8 +36,10 @@ const OVERFLOW = 0x04;
 const KIND_BITS = 0x67;
 const BIG_DATA = 0x01;
 const DEPTH_MAX = 32;
-/** What this code's environments are made with: integer keys in the free list, overlapping sync; rows without flags. */
-const FREE_LIST_FLAGS = 0x1008;
+/** What this code's environments are made with: integer keys in the free list; rows without flags. */
+const FREE_LIST_FLAGS = 0x0008;
+/** Overlapping sync: set in a meta page until its transaction has been flushed. */
+const UNFLUSHED_BIT = 0x1000;
 const ROWS_FLAGS = 0;
 
 interface Meta {
@@ -68,7 +70,7 @@ export function checkLmdbFile(bytes: Buffer, sizeBytes: number): string | null {
     if (root !== NO_PAGE && root >= BigInt(pages))
       return `it has ${sizeBytes} bytes, and its root page lies behind its end`;
   }
-  if (newest.freeFlags !== FREE_LIST_FLAGS || newest.rowsFlags !== ROWS_FLAGS)
+  if ((newest.freeFlags & ~UNFLUSHED_BIT) !== FREE_LIST_FLAGS || newest.rowsFlags !== ROWS_FLAGS)
     return 'the flags of its meta page are wrong';
   return bytes.length === sizeBytes ? new TreeCheck(bytes, pageBytes, pages, newest).check() : null;
 }

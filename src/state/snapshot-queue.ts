@@ -201,7 +201,8 @@ export class SnapshotQueue {
   async #write({ work, content }: Framed): Promise<number> {
     const { chain, segmentDir, backend } = this.#options;
     const { seals } = work.snapshot;
-    const isNeeded = content.sections.length > 0 || seals.length > 0;
+    // Even without rows, changes that were undone within the epoch have to be released by the base's progress.
+    const isNeeded = content.sections.length > 0 || (backend === 'lmdb' && seals.length > 0);
     // An idle store writes nothing. A full segment without rows still makes those before it superfluous.
     if (!isNeeded && (content.kind === 'delta' || chain.isEmpty)) return 0;
     const handle = await writeSegment(segmentDir, content);

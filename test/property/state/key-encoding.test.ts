@@ -88,6 +88,7 @@ describe('row keys', () => {
         reader.open(bytes, 0, bytes.length);
         expect(reader.readElement()).toBe(value);
       }),
+      { examples: [['\u0000\ud800\u0000\u0000\u0000\u0000']] },
     );
   });
 
