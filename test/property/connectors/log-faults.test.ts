@@ -158,4 +158,8 @@ describe('embedded log under faults', () => {
   it('keeps offsets dense and goes on when writes, syncs, new segments and removals fail', async () => {
     await runSeeds({ full: 0.15, failed: 0.1, crash: 0.05, other: 0.1 });
   });
+
+  it('loses nothing when a segment may or may not have been begun before the crash', async () => {
+    await runSeeds({ full: 0.1, failed: 0, crash: 0.1, other: 0.5 });
+  });
 });

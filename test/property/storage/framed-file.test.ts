@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../src/base/errors.js';
 import { fileKinds } from '../../../src/storage/frame-codec.js';
 import { FramedFileReader, FramedFileWriter } from '../../../src/storage/framed-file.js';
-import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
+import { withMemoryDirectory } from '../../helpers/temporary-directory.js';
 
 const kind = fileKinds.test;
 
@@ -76,7 +76,7 @@ describe('framed file', () => {
   it('reads back every payload, in order, whatever the sizes and however often it was synced', async () => {
     await fc.assert(
       fc.asyncProperty(groups, (input) =>
-        withTemporaryDirectory(async (directory) => {
+        withMemoryDirectory(async (directory) => {
           const written = await write(directory, input);
           const found = await readAll(written.path);
           expect(found.payloads.length).toBe(written.payloads.length);
@@ -92,7 +92,7 @@ describe('framed file', () => {
   it('keeps every durable frame and no half frame when the last write is cut at any byte', async () => {
     await fc.assert(
       fc.asyncProperty(groups, fc.double({ min: 0, max: 1, noNaN: true }), (input, where) =>
-        withTemporaryDirectory(async (directory) => {
+        withMemoryDirectory(async (directory) => {
           const written = await write(directory, input);
           const cut = written.durablePosition + Math.floor(where * (written.endPosition - written.durablePosition));
           await truncate(written.path, cut);
@@ -108,7 +108,7 @@ describe('framed file', () => {
   it('keeps every durable frame when any sectors of the last write were never written', async () => {
     await fc.assert(
       fc.asyncProperty(groups, fc.infiniteStream(fc.boolean()), (input, choose) =>
-        withTemporaryDirectory(async (directory) => {
+        withMemoryDirectory(async (directory) => {
           const written = await write(directory, input);
           const sectors = Math.ceil(written.endPosition / 512);
           const file = await open(written.path, 'r+');
@@ -126,6 +126,31 @@ describe('framed file', () => {
     );
   });
 
+  it('never takes a sector that was durable and now reads as zeros for the end of the file', async () => {
+    const group = fc.array(fc.uint8Array({ minLength: 1, maxLength: 900 }), { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(group, { minLength: 2, maxLength: 5 }),
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        (input, where) =>
+          withMemoryDirectory(async (directory) => {
+            const written = await write(directory, input);
+            const start = Math.floor((where * written.durablePosition) / 512) * 512;
+            const end = Math.min(start + 512, written.durablePosition);
+            const intact = (await readFile(written.path)).subarray(start, end);
+            if (intact.every((byte) => byte === 0)) return;
+            await patch(written.path, start, new Uint8Array(end - start));
+            const error: unknown = await readAll(written.path).then(
+              () => null,
+              (reason: unknown) => reason,
+            );
+            if (!MillraceError.is(error, 'MILLRACE_LOG_CORRUPT')) throw new Error('the damage was not found');
+          }),
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   it('names file and position of a flipped bit, wherever it is, and returns nothing that was changed', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -133,7 +158,7 @@ describe('framed file', () => {
         fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
         fc.integer({ min: 0, max: 7 }),
         (input, where, bit) =>
-          withTemporaryDirectory(async (directory) => {
+          withMemoryDirectory(async (directory) => {
             const written = await write(directory, input);
             const position = Math.floor(where * written.endPosition);
             const bytes = await readFile(written.path);

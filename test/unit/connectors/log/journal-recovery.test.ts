@@ -18,6 +18,13 @@ async function segmentCount(dataDir: string): Promise<number> {
   return (await readdir(join(dataDir, 'topics', TOPIC))).filter((name) => name.endsWith('.log')).length;
 }
 
+async function segmentBytes(dataDir: string): Promise<number> {
+  let sum = 0;
+  for (let number = await segmentCount(dataDir); number > 0; number--)
+    sum += (await stat(segment(dataDir, number))).size;
+  return sum;
+}
+
 /** A log of several segments with 60 records of 1 KB, closed in order. */
 async function writeLog(dataDir: string): Promise<void> {
   const log = await EmbeddedLog.open({ dataDir, ...smallSizes });
@@ -107,6 +114,31 @@ describe('opening a log', () => {
       log.append(TOPIC, producerRecord({ partition: 1, value: Buffer.alloc(10, 200) }), null);
       await log.close();
       expect(await readAll(dataDir)).toEqual([...everything.slice(0, -1), 200]);
+    });
+  });
+
+  it('leaves nothing of a torn write in the file, where a later crash could take it for data', async () => {
+    await withWrittenLog(async (dataDir) => {
+      const last = segment(dataDir, await segmentCount(dataDir));
+      const { size } = await stat(last);
+      await truncate(last, size - 10);
+      const log = await EmbeddedLog.open({ dataDir, ...smallSizes });
+      const { sizeBytes } = await log.describe(TOPIC);
+      expect((await stat(last)).size).toBeLessThan(size - 1000);
+      expect(await segmentBytes(dataDir)).toBe(sizeBytes);
+      await log.close();
+    });
+  });
+
+  it('gives back on close the room that was allotted ahead', async () => {
+    await withWrittenLog(async (dataDir) => {
+      const log = await EmbeddedLog.open({ dataDir, ...smallSizes });
+      log.append(TOPIC, producerRecord({ value: Buffer.alloc(10) }), null);
+      await log.flush();
+      const { sizeBytes } = await log.describe(TOPIC);
+      expect(await segmentBytes(dataDir)).toBeGreaterThan(sizeBytes);
+      await log.close();
+      expect(await segmentBytes(dataDir)).toBe(sizeBytes);
     });
   });
 
