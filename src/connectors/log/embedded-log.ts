@@ -115,6 +115,7 @@ export class EmbeddedLog implements TopicPort {
   }
 
   openReader(topic: string, options: ReaderOptions): TopicReader {
+    this.#checkOpen();
     const journal = this.#journal(topic);
     for (const [partition, position] of options.positions) {
       if (isPlace(journal, partition, position)) continue;
@@ -128,6 +129,7 @@ export class EmbeddedLog implements TopicPort {
   }
 
   async commitOffsets(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void> {
+    this.#checkOpen();
     checkName('group', group);
     const journal = this.#journal(topic);
     for (const [partition, { offset }] of offsets) {
@@ -165,7 +167,7 @@ export class EmbeddedLog implements TopicPort {
   }
 
   async #create(topic: string, config: TopicConfig): Promise<void> {
-    if (this.#closing !== null) throw new ConnectorError('MILLRACE_SHUTTING_DOWN', 'the log is closed');
+    this.#checkOpen();
     checkName('topic', topic);
     checkConfig(topic, config);
     const existing = this.#topics.get(topic);
@@ -215,6 +217,10 @@ export class EmbeddedLog implements TopicPort {
     } catch (error) {
       logger.warn({ topic: topic.journal.topic, error }, 'retention could not be applied');
     }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new ConnectorError('MILLRACE_SHUTTING_DOWN', 'the log is closed');
   }
 
   #journal(topic: string): TopicJournal {

@@ -1,4 +1,5 @@
 import { ConnectorError } from '../../base/errors.js';
+import { invariant } from '../../base/invariant.js';
 import type { ReaderOptions, TopicReader, TopicRecord } from '../topic.js';
 import { ColdReader, type ColdBlock } from './cold-reader.js';
 import { recordOffsetAt, recordPartitionAt, recordSizeAt, StoredRecord } from './record-codec.js';
@@ -87,9 +88,10 @@ export class LogReader implements TopicReader, JournalReader {
       if (position >= 0 && recordOffsetAt(view, at) >= position) {
         const record = this.#recordAt(accepted);
         record.moveTo(this.#buffer, view, at);
+        invariant(record.offset === position, 'the offsets of a topic partition have no gap');
         if (!visit(record)) return accepted;
         if (this.#isClosed) return accepted + 1;
-        this.#positions[partition] = record.offset + 1;
+        this.#positions[partition] = position + 1;
         accepted += 1;
       }
       this.#at = at + recordSizeAt(view, at);

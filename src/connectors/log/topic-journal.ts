@@ -290,7 +290,7 @@ export class TopicJournal {
 
   #commit(): void {
     this.#isBusy = true;
-    this.#inFlight = this.#buffer.take(COMMIT_BYTES_MAX);
+    this.#inFlight = this.#buffer.take(Math.min(COMMIT_BYTES_MAX, this.#limits.segmentBytes));
     let byteCount = 0;
     for (const frame of this.#inFlight) byteCount += frame.byteCount;
     if (!this.#writer.needsRotation(byteCount)) {

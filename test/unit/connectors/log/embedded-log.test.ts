@@ -139,6 +139,10 @@ describe('embedded log: what it refuses', () => {
       await log.close();
       await expectCode(appendDurably(log, TOPIC, textRecord(0, 'x')), 'MILLRACE_SHUTTING_DOWN');
       await expectCode(log.createTopic('another', keepAll), 'MILLRACE_SHUTTING_DOWN');
+      await expectCode(log.commitOffsets('g', TOPIC, new Map()), 'MILLRACE_SHUTTING_DOWN');
+      expect(() =>
+        log.openReader(TOPIC, { positions: new Map(), visibility: 'durable', onReadable: () => undefined }),
+      ).toThrow(expect.objectContaining({ code: 'MILLRACE_SHUTTING_DOWN' }));
     });
   });
 
