@@ -10,7 +10,7 @@ import type { Shard } from './shard.js';
 /**
  * Writes the segments of completed checkpoints into the bases of their shards, in slices between batches.
  *
- * Shards are written one after another, and a shard's rows in transactions of some hundred rows, of which the last one also
+ * Shards are written one after another, and a shard's rows in a few transactions, of which the last one also
  * records the checkpoint: so at most one thread of the process-wide pool is taken by this store, and the files of the
  * embedded log do not wait behind state.
  *
@@ -39,10 +39,19 @@ export interface BaseApplierOptions<S extends PendingSegment> {
   readonly onDurable: (segments: readonly S[]) => void;
   /** A transaction has ended: {@link BaseApplier.step} can do more. */
   readonly onProgress: () => void;
+  /** Whether inputs wait for the base. */
+  readonly isUrgent: () => boolean;
   readonly monotonicClock: MonotonicClock;
 }
 
-const ROWS_PER_TRANSACTION = 512;
+/**
+ * A transaction costs a flush, and its rows hold up the thread for about a microsecond each: a shard's part is cut into few
+ * transactions, but not into long ones, unless inputs wait for the base anyway.
+ */
+const TRANSACTIONS_PER_SHARD = 4;
+const ROWS_PER_TRANSACTION_LEAST = 512;
+const ROWS_PER_TRANSACTION_MOST = 4096;
+const ROWS_PER_URGENT_TRANSACTION = 16_384;
 const TRANSACTIONS_IN_FLIGHT_MAX = 8;
 /** After so many failed rounds in a row the store gives up, and says why. */
 const FAILURES_MAX = 60;
@@ -60,6 +69,7 @@ interface ShardWrite {
   readonly cursor: MergeCursor;
   readonly checkpointId: number;
   readonly shard: Shard;
+  readonly rowsPerTransaction: number;
   /** At most so many rows are left. */
   rowsLeft: number;
 }
@@ -149,12 +159,17 @@ export class BaseApplier<S extends PendingSegment> {
     const sections = round.segments.flatMap((segment) => segment.sections.filter((s) => s.shard === shard.id));
     const environment = this.#environmentOf(shard.id);
     round.touched.push(environment);
+    const rows = sections.reduce((sum, section) => sum + section.rows, 0);
     this.#write = {
       environment,
       shard,
       cursor: new MergeCursor(sections),
       checkpointId: round.segments.at(-1)?.checkpointId ?? 0,
-      rowsLeft: sections.reduce((sum, { rows }) => sum + rows, 0),
+      rowsPerTransaction: Math.min(
+        Math.max(Math.ceil(rows / TRANSACTIONS_PER_SHARD), ROWS_PER_TRANSACTION_LEAST),
+        ROWS_PER_TRANSACTION_MOST,
+      ),
+      rowsLeft: rows,
     };
   }
 
@@ -162,10 +177,11 @@ export class BaseApplier<S extends PendingSegment> {
     const { environment, cursor, checkpointId, shard } = write;
     // The record that ends a shard's part goes only behind rows that are known to be committed.
     const mayEnd = this.#inFlight === 0;
-    if (write.rowsLeft < ROWS_PER_TRANSACTION && !mayEnd) return false;
+    const rowsMax = this.#options.isUrgent() ? ROWS_PER_URGENT_TRANSACTION : write.rowsPerTransaction;
+    if (write.rowsLeft < rowsMax && !mayEnd) return false;
     const end = mayEnd ? { checkpointId, dictionary: [...shard.dictionary.entries] } : null;
-    const { isEnd, committed } = environment.writeRows(cursor, ROWS_PER_TRANSACTION, end);
-    write.rowsLeft -= ROWS_PER_TRANSACTION;
+    const { isEnd, committed } = environment.writeRows(cursor, rowsMax, end);
+    write.rowsLeft -= rowsMax;
     this.#inFlight += 1;
     if (isEnd) {
       this.#write = null;

@@ -343,6 +343,7 @@ export class StateStore implements BackendHost, RowHost {
       },
       onDurable: (segments) => this.#chain.drop(segments),
       onProgress: () => this.#drive(),
+      isUrgent: () => this.isOverloaded,
       monotonicClock: this.#monotonicClock,
     });
   }
