@@ -13,6 +13,7 @@ export interface LoadPlan {
   readonly body: string;
 }
 
+/** Latencies are whole milliseconds. */
 export interface LoadResult {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
@@ -22,11 +23,35 @@ export interface LoadResult {
   readonly failures: number;
 }
 
+/** A single connection, timed finely. */
+export interface ProbePlan {
+  readonly url: string;
+  readonly requests: number;
+  readonly warmupRequests: number;
+  readonly paths: readonly string[];
+  readonly body: string;
+}
+
+export interface ProbeResult {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+}
+
 /** Runs a load in a separate process. Throws when a request failed: a figure with failures is no figure. */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  const args = ['build/bench/lib/load-process.js', JSON.stringify(plan)];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: projectDir });
-  const result = JSON.parse(stdout) as LoadResult;
+  const result = (await runInProcess('load-process', plan)) as LoadResult;
   if (result.failures > 0) throw new Error(`${String(result.failures)} requests to ${plan.url} failed`);
   return result;
+}
+
+/** Times single requests in a separate process. */
+export async function runProbe(plan: ProbePlan): Promise<ProbeResult> {
+  return (await runInProcess('probe-process', plan)) as ProbeResult;
+}
+
+async function runInProcess(name: string, plan: object): Promise<unknown> {
+  const args = [`build/bench/lib/${name}.js`, JSON.stringify(plan)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: projectDir });
+  return JSON.parse(stdout);
 }
