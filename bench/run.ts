@@ -14,6 +14,7 @@ const suites: readonly Suite[] = [
   { name: 'calibration', run: async () => (await import('./calibration.js')).run() },
   { name: 'ring', run: async () => (await import('./micro/ring.js')).run() },
   { name: 'log', run: async () => (await import('./micro/log.js')).run() },
+  { name: 'state', run: async () => (await import('./micro/state.js')).run() },
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'http', run: async () => (await import('./http.js')).run() },
