@@ -3,6 +3,7 @@ import type { MemoryUsage, StateRows } from './state-rows.js';
 
 /** Entries looked at between two looks at the clock. */
 const ENTRIES_PER_STEP = 64;
+const GROWTH_WORTH_A_SEARCH = 1.1;
 
 /**
  * Keeps the memtable within its budget, by second chance: a hand goes round all entries; one that was used since the hand
@@ -18,6 +19,8 @@ export class Evictor {
   #current: StateRows | null = null;
   /** Entries seen since one was evicted. Two rounds without a find: everything is in use or not yet in the base. */
   #fruitless = 0;
+  /** How many entries there were when the search was given up; many more are worth another one. */
+  #entriesAtEnd = Infinity;
 
   constructor(usage: MemoryUsage, budgetBytes: number) {
     this.#usage = usage;
@@ -32,6 +35,7 @@ export class Evictor {
   /** Tells that rows have reached the base: there may be something to find again. */
   retry(): void {
     this.#fruitless = 0;
+    this.#entriesAtEnd = Infinity;
   }
 
   get isOverBudget(): boolean {
@@ -40,7 +44,13 @@ export class Evictor {
 
   /** Whether a search for entries to evict is under way, or worth beginning. */
   get canEvict(): boolean {
-    return this.isOverBudget && this.#fruitless <= 2 * this.#usage.entries + ENTRIES_PER_STEP;
+    if (!this.isOverBudget) return false;
+    const { entries } = this.#usage;
+    if (this.#fruitless <= 2 * entries + ENTRIES_PER_STEP) return true;
+    this.#entriesAtEnd = Math.min(this.#entriesAtEnd, entries);
+    if (entries < this.#entriesAtEnd * GROWTH_WORTH_A_SEARCH + ENTRIES_PER_STEP) return false;
+    this.retry();
+    return true;
   }
 
   /** Evicts a few entries. @returns whether there is more to do, and any hope of doing it */

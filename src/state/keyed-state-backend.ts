@@ -50,7 +50,12 @@ export interface BackendHost {
 interface KnownState {
   readonly kind: StateKind;
   readonly rows: StateRows;
-  readonly state: unknown;
+  readonly state: Queryable;
+}
+
+/** What a query sees of the current key, without changing anything. */
+interface Queryable {
+  peek(): unknown;
 }
 
 /**
@@ -75,14 +80,14 @@ export class OperatorStateBackend implements KeyedStateBackend {
 
   setCurrentKey(key: unknown): void {
     const context = this.#context;
-    if (key === context.key && context.hasKey) return;
+    if (key === context.key && context.hasKey && typeof key !== 'object') return;
     context.set(key, keyGroupOf(key));
     this.invalidate();
   }
 
   setCurrentKeyAndGroup(key: unknown, keyGroup: KeyGroup): void {
     const context = this.#context;
-    if (key === context.key && context.hasKey) return;
+    if (key === context.key && context.hasKey && typeof key !== 'object') return;
     context.set(key, keyGroup);
     this.invalidate();
   }
@@ -167,14 +172,17 @@ export class OperatorStateBackend implements KeyedStateBackend {
     }
   }
 
-  /** The value that a query sees: of value, list, reducing and aggregating states what their reader sees, of a map its entries. */
+  /**
+   * What a query from outside sees of a key: what the state's reader would see, of a map its entries; `undefined` when there
+   * is nothing, or no such state. Renews no time to live. The result may be the state's own object: serialise it at once.
+   */
   query(stateName: string, key: unknown): unknown {
     const known = this.#states.get(stateName);
     if (known === undefined) return undefined;
     const { hasKey, key: before, keyGroup } = this.#context;
     this.setCurrentKey(key);
     try {
-      return readState(known);
+      return known.state.peek();
     } finally {
       if (hasKey) this.setCurrentKeyAndGroup(before, keyGroup);
       else this.clearCurrentKey();
@@ -223,7 +231,7 @@ export class OperatorStateBackend implements KeyedStateBackend {
     return this.#host.rowsOptions(stateName, serde.name, this.#context, codec);
   }
 
-  #stateOf<S>(name: string, kind: StateKind, make: () => { rows: StateRows; state: S }): S {
+  #stateOf<S extends Queryable>(name: string, kind: StateKind, make: () => { rows: StateRows; state: S }): S {
     const known = this.#states.get(name);
     if (known !== undefined) {
       if (known.kind !== kind) throw this.#conflict(name, known.kind, kind);
@@ -246,10 +254,4 @@ export class OperatorStateBackend implements KeyedStateBackend {
       },
     );
   }
-}
-
-function readState(known: KnownState): unknown {
-  const state = known.state as Partial<{ value(): unknown; get(): unknown; entries(): Iterable<unknown> }>;
-  if (known.kind === 'map') return [...(state.entries?.() ?? [])];
-  return known.kind === 'value' ? state.value?.() : state.get?.();
 }

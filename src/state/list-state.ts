@@ -48,6 +48,10 @@ export class ListStateImpl<T> implements InternalListState<T> {
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
     mergeLists(this.#rows, target, sources);
   }
+
+  peek(): unknown {
+    return this.#rows.read();
+  }
 }
 
 /** The same with a time to live for each item. */
@@ -101,6 +105,11 @@ export class TtlListState<T> implements InternalListState<T> {
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
     mergeLists(this.#rows, target, sources);
+  }
+
+  peek(): unknown {
+    const items = (this.#rows.read() as Stamped[] | undefined)?.filter((item) => !this.#policy.isExpired(item)) ?? [];
+    return items.length === 0 ? undefined : items.map((item) => item.value);
   }
 }
 

@@ -60,6 +60,11 @@ export class MapStateImpl<K, V> implements InternalMapState<K, V> {
   clear(): void {
     this.#rows.clear();
   }
+
+  peek(): unknown {
+    const entries = [...this.entries()];
+    return entries.length === 0 ? undefined : entries;
+  }
 }
 
 /** The same with a time to live for each entry. */
@@ -120,6 +125,18 @@ export class TtlMapState<K, V> implements InternalMapState<K, V> {
 
   clear(): void {
     this.#rows.clear();
+  }
+
+  peek(): unknown {
+    const entries = this.#visibleEntries();
+    return entries.length === 0 ? undefined : entries;
+  }
+
+  #visibleEntries(): (readonly [unknown, unknown])[] {
+    return this.#rows
+      .sortedEntries()
+      .map((entry) => [entry.subKey, this.#policy.visible(entry.value as Stamped | undefined)] as const)
+      .filter(([, value]) => value !== undefined);
   }
 
   #read(key: K, stamped: Stamped | undefined): V | undefined {

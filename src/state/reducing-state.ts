@@ -37,7 +37,16 @@ abstract class AccumulatingState {
     this.store(this.#combine(this.accumulated(), merged));
   }
 
+  peek(): unknown {
+    const stored = this.#rows.read();
+    const value = this.#policy === null ? stored : this.#policy.visible(stored as Stamped | undefined);
+    return value === undefined ? undefined : this.resultOf(value);
+  }
+
   protected abstract merge(a: unknown, b: unknown): unknown;
+
+  /** What the author sees of what has been accumulated. */
+  protected abstract resultOf(accumulated: unknown): unknown;
 
   /** What has been accumulated, for a caller that reads it. */
   protected result(): unknown {
@@ -86,6 +95,10 @@ export class ReducingStateImpl<T> extends AccumulatingState implements InternalR
   protected override merge(a: unknown, b: unknown): unknown {
     return this.#reduce(a as T, b as T);
   }
+
+  protected override resultOf(accumulated: unknown): unknown {
+    return accumulated;
+  }
 }
 
 export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements InternalAggregatingState<I, O> {
@@ -98,7 +111,7 @@ export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements 
 
   get(): O | undefined {
     const accumulated = this.result();
-    return accumulated === undefined ? undefined : this.#aggregate.getResult(accumulated as A);
+    return accumulated === undefined ? undefined : (this.resultOf(accumulated) as O);
   }
 
   add(value: I): void {
@@ -110,5 +123,9 @@ export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements 
 
   protected override merge(a: unknown, b: unknown): unknown {
     return this.#aggregate.merge(a as A, b as A);
+  }
+
+  protected override resultOf(accumulated: unknown): unknown {
+    return this.#aggregate.getResult(accumulated as A);
   }
 }

@@ -1,6 +1,7 @@
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { SegmentHandle } from '../protocol/snapshot-handle.js';
+import { fileNameOf } from './file-names.js';
 import type { OperatorStateBackend } from './keyed-state-backend.js';
 import type { SegmentChain } from './segment-chain.js';
 import { writeSegment, type SegmentContent } from './segment-file.js';
@@ -167,7 +168,7 @@ export class SnapshotQueue {
     const { namespace, label, shardCount } = this.#options;
     const { checkpointId, snapshot } = work;
     return {
-      file: `${encodeURIComponent(label).replaceAll('*', '%2A')}-${String(checkpointId).padStart(10, '0')}.seg`,
+      file: `${fileNameOf(label)}-${String(checkpointId).padStart(10, '0')}.seg`,
       namespace,
       checkpointId,
       kind: isFull(work) ? 'full' : 'delta',

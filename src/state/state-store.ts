@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
+import { keyGroupOf } from '../api/internal/key-bytes.js';
+import { shardOfKeyGroup } from '../api/internal/key-groups.js';
 import { systemMonotonicClock, type Clock, type MonotonicClock } from '../base/clock.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { RestoredState, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { BaseApplier } from './base-applier.js';
 import { Evictor } from './evictor.js';
+import { fileNameOf } from './file-names.js';
 import { KeyContext } from './key-context.js';
 import { RowKeyReader } from './key-encoding.js';
 import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js';
@@ -50,7 +53,7 @@ export interface StateStoreOptions {
   readonly shards: readonly ShardId[];
   /** Of the namespace: a power of two. */
   readonly shardCount: number;
-  /** How much memory rows may take with lmdb, estimated; with heap only a bound on what a checkpoint lets pile up. */
+  /** How much memory rows may take with lmdb, estimated. Means nothing to heap. */
   readonly memtableBudgetBytes: number;
   readonly clock: Clock;
   /** `null` for a start from nothing. */
@@ -226,8 +229,9 @@ export class StateStore implements BackendHost, RowHost {
     return hasMore;
   }
 
-  /** Whether so much has changed that a checkpoint should come early. */
+  /** Whether so much has changed that a checkpoint should come early. Only lmdb has a budget to keep. */
   get needsCheckpoint(): boolean {
+    if (this.#evictor === null) return false;
     return this.usage.dirtyBytes > this.#options.memtableBudgetBytes * DIRTY_SHARE_MAX;
   }
 
@@ -243,6 +247,12 @@ export class StateStore implements BackendHost, RowHost {
   /** Whether writes are under way whose end is told through the event loop. */
   get hasPendingIo(): boolean {
     return this.#snapshots.isWriting || (this.#applier?.isWaiting ?? false) || this.#isDriving;
+  }
+
+  /** What a query sees of a key whose shard is here; `undefined` when there is nothing. */
+  query(operatorUid: string, stateName: string, key: unknown): unknown {
+    if (this.#shards[shardOfKeyGroup(keyGroupOf(key), this.#options.shardCount)] === undefined) return undefined;
+    return this.#backends.get(operatorUid)?.query(stateName, key);
   }
 
   stats(): StateStoreStats {
@@ -350,10 +360,5 @@ export class StateStore implements BackendHost, RowHost {
 }
 
 function baseDirOf({ stateDir, namespace }: StateStoreOptions): string {
-  return join(stateDir, folderNameOf(namespace));
-}
-
-/** A namespace is `main` or the uid of an operator, which may hold any character. */
-function folderNameOf(namespace: string): string {
-  return encodeURIComponent(namespace).replaceAll('*', '%2A').replace(/^\./, '%2E');
+  return join(stateDir, fileNameOf(namespace));
 }

@@ -55,6 +55,10 @@ export class TimerTableImpl implements TimerTable {
     this.#rows.remove();
   }
 
+  peek(): unknown {
+    return undefined;
+  }
+
   forEach(visit: (timestamp: number, key: unknown, namespace: Namespace) => void): void {
     for (const entry of this.#rows.entries()) {
       if (entry.value !== undefined) visit(entry.subKey as number, entry.key, entry.namespace);

@@ -31,6 +31,11 @@ export class TtlPolicy {
     return this.#clock.now() >= stamped.stamp + this.#ttlMs;
   }
 
+  /** The value for a query, which neither renews nor removes it. */
+  visible(stamped: Stamped | undefined): unknown {
+    return stamped === undefined || this.isExpired(stamped) ? undefined : stamped.value;
+  }
+
   /** The value for a caller that adds to it; `undefined` when it has expired and must not be seen any more. */
   unexpired(stamped: Stamped | undefined): unknown {
     if (stamped === undefined) return undefined;

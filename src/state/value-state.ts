@@ -27,6 +27,10 @@ export class ValueStateImpl<T> implements InternalValueState<T> {
   clear(): void {
     this.#rows.remove();
   }
+
+  peek(): unknown {
+    return this.#rows.read();
+  }
 }
 
 /** The same with a time to live. */
@@ -57,5 +61,9 @@ export class TtlValueState<T> implements InternalValueState<T> {
 
   clear(): void {
     this.#rows.remove();
+  }
+
+  peek(): unknown {
+    return this.#policy.visible(this.#rows.read() as Stamped | undefined);
   }
 }

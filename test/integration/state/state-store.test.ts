@@ -9,6 +9,7 @@ import type { Serde } from '../../../src/api/serde.js';
 import type { CheckpointId } from '../../../src/base/ids.js';
 import { segmentFilesOf, type RestoredState } from '../../../src/protocol/snapshot-handle.js';
 import type { OperatorStateBackend } from '../../../src/state/keyed-state-backend.js';
+import { MemoryStateStore } from '../../../src/state/memory-state-store.js';
 import type { StateStore } from '../../../src/state/state-store.js';
 import { rejectionOf } from '../../helpers/error-of.js';
 import { checkpoint, drain, openStore, restoredFrom } from '../../helpers/state-stores.js';
@@ -255,6 +256,28 @@ describe.each(['heap', 'lmdb'] as const)('a %s store', (backend) => {
       expect(openCounter(restored).get(0)).toBe(2);
       await restored.close();
       expect((await readdir(directory)).sort()).toEqual(backend === 'heap' ? ['segments'] : ['segments', 'state']);
+    });
+  });
+
+  it('answers queries for the shards that it owns', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const shards = shardsOfSubtask(0, 2, 4);
+      const store = await openStore(directory, { backend, shards });
+      const counter = openCounter(store);
+      const probe = new MemoryStateStore({ shardCount: 4, shards: shardsOfSubtask(0, 1, 4), clock: { now: () => 0 } });
+      const keyOf = probe.openBackend('probe');
+      const owned: number[] = [];
+      const others: number[] = [];
+      for (let key = 0; key < 20; key++) {
+        keyOf.setCurrentKey(key);
+        (keyOf.getCurrentKeyGroup() % 2 === 0 ? owned : others).push(key);
+      }
+      for (const key of owned) counter.set(key, key + 1, () => key);
+      await checkpoint(store, 1);
+      expect(owned.map((key) => store.query('counter', 'count', key))).toEqual(owned);
+      expect(others.every((key) => store.query('counter', 'count', key) === undefined)).toBe(true);
+      expect(store.query('nobody', 'count', owned[0])).toBeUndefined();
+      await store.close();
     });
   });
 

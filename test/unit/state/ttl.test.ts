@@ -100,6 +100,27 @@ describe('a value with a time to live', () => {
   });
 });
 
+describe('a query of state with a time to live', () => {
+  it('sees what has not expired, and neither renews nor removes anything', () => {
+    const backend = open();
+    const ttl: StateTtlConfig = { ...onRead, visibility: 'ReturnExpiredIfNotCleanedUp' };
+    const value = backend.valueState(valueState<number>('v', { ttl }));
+    const list = backend.listState(listState<number>('l', { ttl }));
+    const map = backend.mapState(mapState<string, number>('m', { ttl }));
+    const total = backend.reducingState(reducingState<number>('r', sum, { ttl }));
+    value.update(1);
+    list.add(2);
+    map.put('a', 3);
+    total.add(4);
+    now = 99;
+    const query = (): unknown[] => ['v', 'l', 'm', 'r'].map((name) => backend.query(name, 'k'));
+    expect(query()).toEqual([1, [2], [['a', 3]], 4]);
+    now = 100;
+    expect(query()).toEqual([undefined, undefined, undefined, undefined]);
+    expect([value.value(), list.get(), [...map.entries()], total.get()]).toEqual([1, [2], [['a', 3]], 4]);
+  });
+});
+
 describe('a list with a time to live', () => {
   it('loses its items one by one', () => {
     const state = open().listState(listState<string>('l', { ttl: onWrite }));
