@@ -30,6 +30,8 @@ import { DirectoryLock } from './storage/directory-lock.js';
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
+const PROCESS_METRICS_DELAY_MS = 1000;
+
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const commandLine = readCommandLine({ args, env: process.env });
@@ -117,6 +119,8 @@ class Service {
     this.#registry.register(() => gateway.metricFamilies());
     await manager.run();
     const address = await gateway.listen();
+    // Their library takes a while to load: not with the first requests, and not at the first scrape either.
+    setTimeout(() => void this.#registry.startProcessMetrics(), PROCESS_METRICS_DELAY_MS).unref();
     process.stdout.write(`${planToText(plan)}\n\ndata     ${dataDir}\nlistens  ${address}\n`);
     this.#logger.debug({ config: describeConfig(config) }, 'configuration');
   }

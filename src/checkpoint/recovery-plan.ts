@@ -218,7 +218,15 @@ function operatorState(manifest: CheckpointManifest, operator: ManifestOperator)
     .sort((a, b) => a.subtask - b.subtask);
   if (states.length === 0) return [];
   const before = manifest.operators.find(({ id }) => id === operator.id);
-  return before?.parallelism === operator.parallelism ? states : dealOut(states, operator);
+  const shares = before?.parallelism === operator.parallelism ? states : dealOut(states, operator);
+  const union = Object.fromEntries(allEntries(states));
+  return shares.map(({ operatorId, subtask, lists }) => ({ operatorId, subtask, lists, union }));
+}
+
+/** Every list with the entries of all subtasks, in their order. */
+function allEntries(states: readonly OperatorStateSnapshot[]): (readonly [name: string, items: Uint8Array[]])[] {
+  const names = [...new Set(states.flatMap(({ lists }) => Object.keys(lists)))].sort();
+  return names.map((name) => [name, states.flatMap(({ lists }) => lists[name] ?? [])] as const);
 }
 
 /**
@@ -228,10 +236,9 @@ function operatorState(manifest: CheckpointManifest, operator: ManifestOperator)
 function dealOut(
   states: readonly OperatorStateSnapshot[],
   { id, parallelism }: ManifestOperator,
-): RestoredOperatorState[] {
+): OperatorStateSnapshot[] {
   invariant(parallelism > 0, 'an operator has at least one subtask');
-  const names = [...new Set(states.flatMap(({ lists }) => Object.keys(lists)))].sort();
-  const entries = names.map((name) => [name, states.flatMap(({ lists }) => lists[name] ?? [])] as const);
+  const entries = allEntries(states);
   return Array.from({ length: parallelism }, (_, subtask) => ({
     operatorId: id,
     subtask,

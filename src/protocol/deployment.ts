@@ -36,7 +36,10 @@ export interface StateSettings {
 export interface RestoredOperatorState {
   readonly operatorId: string;
   readonly subtask: number;
+  /** The entries that fell to this subtask. */
   readonly lists: Readonly<Record<string, readonly Uint8Array[]>>;
+  /** The entries of all subtasks, for state that each holds as a whole. */
+  readonly union: Readonly<Record<string, readonly Uint8Array[]>>;
 }
 
 export interface RestoredJob {

@@ -42,8 +42,10 @@ import { RecordWriter } from './record-writer.js';
 import { ResponseWriter } from './response-writer.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
 import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
+import { type MailboxHost, WorkerMailbox } from './task-mailbox.js';
 import { TaskTimerService } from './task-timer-service.js';
 import { TopicSourceReader } from './topic-source-reader.js';
+import { WatermarkedSource } from './watermarked-source.js';
 import { WatermarkValve } from './watermark-valve.js';
 
 /** What a task needs of its worker. */
@@ -59,6 +61,7 @@ export interface TaskHost {
   readonly clock: Clock;
   readonly attempt: number;
   writeLine(line: string): void;
+  readonly mailbox: MailboxHost;
   readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onSkipped' | 'onFinished' | 'clock'>;
 }
 
@@ -74,6 +77,7 @@ class TaskBuilder {
   readonly #graph: StreamGraph;
   readonly #scope: RecordScope;
   readonly #timers: TaskTimerService;
+  readonly #mailbox: WorkerMailbox;
   readonly #counters: TaskCountersWriter;
   readonly #serde: Serde<unknown> = new MessagePackSerde<unknown>();
   readonly #outputs: TaskOutput[] = [];
@@ -91,6 +95,7 @@ class TaskBuilder {
     this.#graph = host.graphOf(subtask);
     this.#scope = { request: null, originSource: 0, originPartition: -1, originOffset: 0, originTime: 0 };
     this.#timers = new TaskTimerService(host.clock);
+    this.#mailbox = new WorkerMailbox(host.mailbox);
     this.#counters = host.openCounters(vertex.index, subtask);
     this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0 }));
     const egress = this.#egressPlan();
@@ -124,6 +129,7 @@ class TaskBuilder {
       responses: this.#responses,
       scope: this.#scope,
       timers: this.#timers,
+      mailbox: this.#mailbox,
       counters: this.#counters,
       onError: this.#host.plan.onError,
     });
@@ -172,7 +178,7 @@ class TaskBuilder {
       const output = createChainOutput(this.#targetsOf(plan, inputsOf), this.#tallyOf(plan));
       if (isSource(node)) {
         built.unshift(this.#buildSource(plan, node));
-        inputsOf[plan.index] = [output];
+        inputsOf[plan.index] = [this.#sourceOutput(node, output)];
       } else {
         const operator = this.#createOperator(plan, node);
         built.unshift(this.#withContext(plan, operator, output));
@@ -212,6 +218,21 @@ class TaskBuilder {
     );
     this.#generator = generator;
     return { ...base, snapshotSource: () => ({ [POSITION_STATE]: generator.snapshot() }) };
+  }
+
+  #sourceOutput(node: StreamNode, output: Output<unknown>): ChainTarget {
+    const strategy = node.watermarks;
+    if (strategy === null || (strategy.kind === 'none' && strategy.timestampAssigner === null)) return output;
+    const partitions = this.#host.plan.channels.flatMap((channel) =>
+      channel.kind === 'ingress' && this.#isConsumer(channel) ? channel.partitions : [],
+    );
+    return new WatermarkedSource({
+      strategy,
+      output,
+      scope: this.#scope,
+      timers: this.#timers,
+      partitions: partitions.length === 0 ? [0] : partitions,
+    });
   }
 
   #createOperator(plan: PlanOperator, node: StreamNode): AnyOperator {
@@ -255,6 +276,7 @@ class TaskBuilder {
       scope: this.#scope,
       responder: this.#responses ?? noResponder,
       counters,
+      mailbox: this.#mailbox,
       operatorId: plan.id,
     };
     return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null };
@@ -319,7 +341,7 @@ class TaskBuilder {
     const restored = this.#host.restored?.operators.find(
       (state) => state.operatorId === operatorId && state.subtask === this.#subtask,
     );
-    return new RestoredOperatorStates(restored?.lists ?? null, this.#serde);
+    return new RestoredOperatorStates(restored ?? null, this.#serde);
   }
 }
 

@@ -9,6 +9,7 @@ import type {
   TwoInputStreamOperator,
 } from '../operators/operator.js';
 import type { OperatorStateSnapshot } from '../protocol/control-message.js';
+import type { RestoredOperatorState } from '../protocol/deployment.js';
 import type { OperatorTally } from './operator-chain.js';
 
 export type AnyOperator = StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>;
@@ -30,6 +31,8 @@ export interface ChainedOperator {
  */
 export class TaskChain {
   readonly operators: readonly ChainedOperator[];
+  /** Those that wait for promises: most chains have none. */
+  readonly #asynchronous: readonly AnyOperator[];
   readonly #taskName: string;
   readonly #subtask: number;
   readonly #counters: TaskCountersWriter;
@@ -46,6 +49,9 @@ export class TaskChain {
     this.#taskName = options.taskName;
     this.#subtask = options.subtask;
     this.operators = options.operators;
+    this.#asynchronous = options.operators.flatMap(({ operator }) =>
+      operator?.pendingCount === undefined ? [] : [operator],
+    );
     this.#counters = options.counters;
     this.#stateSerde = options.stateSerde;
   }
@@ -56,6 +62,19 @@ export class TaskChain {
     for (const { operator, context } of this.operators.toReversed()) {
       if (operator !== null && context !== null) operator.open(context);
     }
+  }
+
+  /** Whether every operator takes more records now. */
+  hasCapacity(): boolean {
+    for (const operator of this.#asynchronous) if (operator.hasCapacity?.() === false) return false;
+    return true;
+  }
+
+  /** Records whose results are still to come. */
+  get pendingCount(): number {
+    let count = 0;
+    for (const operator of this.#asynchronous) count += operator.pendingCount?.() ?? 0;
+    return count;
   }
 
   /** Tells the operators, first to last, that no record follows: each may still emit. */
@@ -124,15 +143,23 @@ export class TaskChain {
 
 /** Operator state as it was restored for one operator of one subtask; entries are decoded when asked for. */
 export class RestoredOperatorStates implements OperatorStateStore {
-  readonly #lists: Readonly<Record<string, readonly Uint8Array[]>> | null;
+  readonly #state: RestoredOperatorState | null;
   readonly #serde: Serde<unknown>;
 
-  constructor(lists: Readonly<Record<string, readonly Uint8Array[]>> | null, serde: Serde<unknown>) {
-    this.#lists = lists;
+  constructor(state: RestoredOperatorState | null, serde: Serde<unknown>) {
+    this.#state = state;
     this.#serde = serde;
   }
 
   restored(name: string): readonly unknown[] | undefined {
-    return this.#lists?.[name]?.map((bytes) => this.#serde.deserialise(bytes));
+    return this.#decoded(this.#state?.lists[name]);
+  }
+
+  restoredUnion(name: string): readonly unknown[] | undefined {
+    return this.#decoded(this.#state?.union[name]);
+  }
+
+  #decoded(entries: readonly Uint8Array[] | undefined): readonly unknown[] | undefined {
+    return entries?.map((bytes) => this.#serde.deserialise(bytes));
   }
 }

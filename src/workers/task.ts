@@ -21,6 +21,7 @@ import type { InputChannel } from './input-channel.js';
 import type { ChainTarget } from './operator-chain.js';
 import type { ResponseWriter } from './response-writer.js';
 import type { TaskChain } from './task-chain.js';
+import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
 import type { WatermarkValve } from './watermark-valve.js';
 
@@ -54,6 +55,7 @@ export interface TaskOptions {
   readonly responses: ResponseWriter | null;
   readonly scope: RecordScope;
   readonly timers: TaskTimerService;
+  readonly mailbox: WorkerMailbox;
   readonly counters: TaskCountersWriter;
   readonly onError: OnError;
   readonly clock: MonotonicClock;
@@ -85,6 +87,9 @@ export class Task {
   readonly #inputs: readonly InputChannel[];
   readonly #aligner: BarrierAligner;
   #turn = 0;
+  /** No input is left. */
+  #isEnding = false;
+  /** Nothing is left at all: everything was emitted, and the end with it. */
   #isFinished = false;
   /** The newest checkpoint that this task has taken its snapshot for. */
   #snapshotTaken = 0;
@@ -120,6 +125,8 @@ export class Task {
   isRunnable(): boolean {
     if (this.#isBackPressured()) return false;
     if (this.#isFinished) return false;
+    if (!this.#options.mailbox.isEmpty) return true;
+    if (this.#isEnding || !this.chain.hasCapacity()) return false;
     if (this.#options.generator !== null) return true;
     for (const input of this.#inputs) if (input.isReadable()) return true;
     return false;
@@ -137,8 +144,9 @@ export class Task {
       return false;
     }
     // A task that has ended emits nothing more: its consumers read nothing behind the end.
-    const hasFired = !this.#isFinished && this.timers.runDue() > 0;
-    const hasWorked = !this.#isFinished && this.#runInputs(deadlineMs);
+    const hasFired = !this.#isFinished && this.#options.mailbox.runAll() + this.timers.runDue() > 0;
+    const hasWorked = !this.#isFinished && !this.#isEnding && this.#runInputs(deadlineMs);
+    if (this.#isEnding) this.#finishIfDrained();
     if (hasWorked || hasFired) this.#flush();
     this.#publishCounters();
     if (!hasWorked && !hasFired) counters.enterIdle(clock.nowMs());
@@ -202,16 +210,18 @@ export class Task {
   #runInputs(deadlineMs: number): boolean {
     const { clock, counters } = this.#options;
     if (this.#options.generator !== null) {
+      if (!this.chain.hasCapacity()) return false;
       counters.enterBusy(clock.nowMs());
       this.#runGenerator(this.#options.generator, deadlineMs);
       return true;
     }
     let hasWorked = false;
+    if (!this.chain.hasCapacity()) return false;
     for (let input = this.#nextReadable(); input !== null; input = this.#nextReadable()) {
       if (!hasWorked) counters.enterBusy(clock.nowMs());
       hasWorked = true;
       this.#takeFrame(input);
-      if (this.#isFinished || this.#hasOverflow() || clock.nowMs() >= deadlineMs) break;
+      if (this.#isEnding || this.#hasOverflow() || !this.chain.hasCapacity() || clock.nowMs() >= deadlineMs) break;
     }
     return hasWorked;
   }
@@ -294,12 +304,13 @@ export class Task {
     do {
       for (let count = 0; count < GENERATED_BETWEEN_CLOCK_READS; count++) {
         const value = this.#nextOf(generator);
-        if (value === undefined) return this.#finish();
+        if (value === undefined) return this.#end();
         try {
           head.collect(value, NO_TIMESTAMP);
         } catch (error) {
           this.#recordFailed(error);
         }
+        if (!this.chain.hasCapacity()) return;
       }
     } while (!this.#hasOverflow() && clock.nowMs() < deadlineMs);
   }
@@ -360,17 +371,26 @@ export class Task {
     input.hasEnded = true;
     this.#valveOf(input).inputFinished(input.indexInInput);
     this.#applyAlignment(this.#aligner.onChannelEnded(this.#inputs.indexOf(input)));
-    if (this.#inputs.every(({ hasEnded }) => hasEnded)) this.#finish();
+    if (this.#inputs.every(({ hasEnded }) => hasEnded)) this.#end();
+  }
+
+  /** No input is left; results of asynchronous requests may still be to come. */
+  #end(): void {
+    this.#isEnding = true;
+    if (this.#options.generator !== null) this.#options.heads[0]?.emitWatermark(MAX_WATERMARK);
+    this.#finishIfDrained();
   }
 
   /** As in Flink: the last watermark fires what is left, then operators finish, then those downstream learn of the end. */
-  #finish(): void {
+  #finishIfDrained(): void {
+    if (this.#isFinished) return;
+    if (this.chain.pendingCount > 0) return this.#takeSnapshotIfAsked();
     this.#isFinished = true;
-    if (this.#options.generator !== null) this.#options.heads[0]?.emitWatermark(MAX_WATERMARK);
     this.chain.finish();
     for (const output of this.#options.outputs) output.emitEndOfInput();
     // The barrier of a checkpoint that main asked for before this end may lie behind the inputs' ends, where nobody reads.
     this.#takeSnapshotIfAsked();
+    this.#flush();
     this.#options.onFinished(this);
   }
 }

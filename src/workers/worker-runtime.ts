@@ -51,6 +51,8 @@ export class WorkerRuntime {
   #job: JobDefinition | null = null;
   #isStopping = false;
   #hasWantedCheckpoint = false;
+  /** Promises of operators that are under way: while there are any, the event loop has to turn. */
+  #pendingPromises = 0;
   /** What the job has printed in this turn. */
   #printed = '';
 
@@ -190,7 +192,7 @@ export class WorkerRuntime {
   }
 
   #hasPromises(): boolean {
-    return this.#checkpoints.isWriting || this.#state.hasPendingIo;
+    return this.#pendingPromises > 0 || this.#checkpoints.isWriting || this.#state.hasPendingIo;
   }
 
   #taskSnapshot(task: Task, checkpointId: number): void {
@@ -220,6 +222,12 @@ export class WorkerRuntime {
         this.#state.openBackend(namespace, subtask, operatorId),
       writeLine: (line) => {
         this.#printed += line;
+      },
+      mailbox: {
+        wake: () => this.#controlBlock.doorbell.ring(),
+        addPending: (count) => {
+          this.#pendingPromises += count;
+        },
       },
       taskEvents: {
         clock: systemMonotonicClock,

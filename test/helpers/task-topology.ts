@@ -85,6 +85,7 @@ export class TaskTopology {
             restored: null,
             clock: systemClock,
             attempt: 0,
+            mailbox: { wake: () => undefined, addPending: () => undefined },
             writeLine: (line) => void this.printed.push(line),
             taskEvents: {
               clock: systemMonotonicClock,

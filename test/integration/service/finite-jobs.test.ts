@@ -53,6 +53,24 @@ describe('a job whose sources end', () => {
     expect(sorted(found['diamond'])).toEqual(numbers(2_000).flatMap((index) => [index, index, index]));
   });
 
+  it.each([1, 2])(
+    'awaits promises in order to the last, and fires windows by the source, on %d workers',
+    async (workers) => {
+      const found = await runToItsEnd('asynchronous', ['doubled', 'sums'], ['--parallelism', String(workers)]);
+      expect(sorted(found['doubled'])).toEqual(numbers(500).map((value) => value * 2));
+      // Five windows of a hundred records each; of each window the even doubles fall into the keys 0 and 2.
+      const expected = numbers(5).flatMap((window) =>
+        [0, 2].map((key) =>
+          numbers(100)
+            .map((index) => (window * 100 + index) * 2)
+            .filter((value) => value % 4 === key)
+            .reduce((a, b) => a + b),
+        ),
+      );
+      expect(sorted(found['sums'])).toEqual(sorted(expected));
+    },
+  );
+
   it('takes its last checkpoint also when a worker has no task at all', async () => {
     const found = await runToItsEnd('single-subtask', ['single'], ['--parallelism', '2']);
     expect(sorted(found['single'])).toEqual(numbers(10));

@@ -45,16 +45,20 @@ describe('planRecovery', () => {
     expect(plan({ snapshots }, { workerCount: 1 }).workers[0]?.keyed['main']?.handles).toEqual(snapshots);
   });
 
-  it('gives each subtask its own operator state back at the same parallelism', () => {
+  it('gives each subtask its own operator state back at the same parallelism, and that of all as a union', () => {
     const operatorStates = [
       { operatorId: 'requests', subtask: 1, lists: { position: bytes(3) } },
       { operatorId: 'requests', subtask: 0, lists: { position: bytes(1, 2) } },
     ];
     const { workers } = plan({ operatorStates });
-    expect(workers.map(({ operators }) => operators)).toEqual([[operatorStates[1]], [operatorStates[0]]]);
+    const union = { position: bytes(1, 2, 3) };
+    expect(workers.map(({ operators }) => operators)).toEqual([
+      [{ ...operatorStates[1], union }],
+      [{ ...operatorStates[0], union }],
+    ]);
   });
 
-  it('deals operator state out in turn at another parallelism, every entry once', () => {
+  it('deals operator state out in turn at another parallelism, every entry once, and gives each subtask all of it as a union', () => {
     const operatorStates = [
       { operatorId: 'requests', subtask: 0, lists: { position: bytes(1, 2), buffer: bytes(9) } },
       { operatorId: 'requests', subtask: 1, lists: { position: bytes(3) } },
@@ -64,12 +68,13 @@ describe('planRecovery', () => {
       { id: 'count', parallelism: 3, stateNamespace: 'main' },
     ];
     const { workers } = plan({ operatorStates }, { operators });
+    const union = { buffer: bytes(9), position: bytes(1, 2, 3) };
     expect(workers.map((worker) => worker.operators)).toEqual([
       [
-        { operatorId: 'requests', subtask: 0, lists: { buffer: bytes(9), position: bytes(1) } },
-        { operatorId: 'requests', subtask: 2, lists: { buffer: [], position: bytes(3) } },
+        { operatorId: 'requests', subtask: 0, lists: { buffer: bytes(9), position: bytes(1) }, union },
+        { operatorId: 'requests', subtask: 2, lists: { buffer: [], position: bytes(3) }, union },
       ],
-      [{ operatorId: 'requests', subtask: 1, lists: { buffer: [], position: bytes(2) } }],
+      [{ operatorId: 'requests', subtask: 1, lists: { buffer: [], position: bytes(2) }, union }],
     ]);
   });
 

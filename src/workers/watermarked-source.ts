@@ -1,0 +1,60 @@
+import type { WatermarkStrategy } from '../api/watermark-strategy.js';
+import type { Output, RecordScope, WatermarkStatus } from '../operators/operator.js';
+import { SourceWatermarks } from '../operators/source-watermarks.js';
+import type { ChainTarget } from './operator-chain.js';
+import type { TaskTimerService } from './task-timer-service.js';
+
+/** How often a source's generators are asked for a watermark, in milliseconds: Flink's default automatic interval. */
+const WATERMARK_INTERVAL_MS = 200;
+
+/**
+ * The output of a source with a watermark strategy: gives records their timestamps, and emits the watermark that the
+ * source's partitions have in common, at an interval or with a record, as the strategy says.
+ *
+ * A source that runs in the worker has one partition, number 0.
+ */
+export class WatermarkedSource implements ChainTarget {
+  readonly #output: Output<unknown>;
+  readonly #scope: RecordScope;
+  readonly #timers: TaskTimerService;
+  readonly #watermarks: SourceWatermarks<unknown>;
+
+  constructor(options: {
+    strategy: WatermarkStrategy<unknown>;
+    output: Output<unknown>;
+    scope: RecordScope;
+    timers: TaskTimerService;
+    partitions: readonly number[];
+  }) {
+    this.#output = options.output;
+    this.#scope = options.scope;
+    this.#timers = options.timers;
+    this.#watermarks = new SourceWatermarks(options.strategy, options.timers, options.output);
+    // All of them from the start: one that has sent nothing yet holds the others back.
+    for (const partition of options.partitions) this.#watermarks.addPartition(partition);
+    this.#setTimer();
+  }
+
+  collect(value: unknown, recordTimestamp: number): void {
+    const timestamp = this.#watermarks.timestampOf(value, recordTimestamp);
+    this.#output.collect(value, timestamp);
+    this.#watermarks.onRecord(Math.max(this.#scope.originPartition, 0), value, timestamp);
+  }
+
+  /** The end of the source: its generators have their last word first. */
+  emitWatermark(timestamp: number): void {
+    this.#watermarks.emitPeriodic();
+    this.#output.emitWatermark(timestamp);
+  }
+
+  emitStatus(status: WatermarkStatus): void {
+    this.#output.emitStatus(status);
+  }
+
+  #setTimer(): void {
+    this.#timers.registerTimer(this.#timers.now() + WATERMARK_INTERVAL_MS, () => {
+      this.#watermarks.emitPeriodic();
+      this.#setTimer();
+    });
+  }
+}
