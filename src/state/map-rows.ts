@@ -202,10 +202,14 @@ export class MapRows extends StateRows {
   }
 
   #load(subKey: unknown): Entry {
-    const entry = insert(this.#bucketForWrite(), subKey);
-    const bytes = this.host.base?.read(this, entry) ?? null;
-    this.adoptStored(entry, bytes === null ? undefined : this.decode(bytes, 0, bytes.length));
-    return entry;
+    const { key, keyGroup } = this.context;
+    // Read before it is entered: after a failure it must not pass for a row that is known to be absent.
+    const wanted = new NamespacedEntry(key, keyGroup, this.#namespace, subKey);
+    const bytes = this.host.base?.read(this, wanted) ?? null;
+    const value = bytes === null ? undefined : this.decode(bytes, 0, bytes.length);
+    enter(this.#bucketForWrite(), wanted);
+    this.adoptStored(wanted, value);
+    return wanted;
   }
 
   /**
@@ -228,8 +232,11 @@ export class MapRows extends StateRows {
 }
 
 function insert(bucket: Bucket, subKey: unknown): Entry {
-  const entry = new NamespacedEntry(bucket.key, bucket.keyGroup, bucket.namespace, subKey);
-  bucket.entries.set(canonicalKey(subKey), entry);
+  return enter(bucket, new NamespacedEntry(bucket.key, bucket.keyGroup, bucket.namespace, subKey));
+}
+
+function enter(bucket: Bucket, entry: Entry): Entry {
+  bucket.entries.set(canonicalKey(entry.subKey), entry);
   bucket.sorted = null;
   return entry;
 }

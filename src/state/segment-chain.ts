@@ -1,7 +1,7 @@
 import type { CheckpointId } from '../base/ids.js';
 import type { SegmentHandle } from '../protocol/snapshot-handle.js';
 import type { Section } from './section.js';
-import type { Seal } from './state-rows.js';
+import type { StateRows } from './state-rows.js';
 
 /** A segment that a store has written, or was restored from. */
 export interface ChainSegment {
@@ -9,8 +9,14 @@ export interface ChainSegment {
   readonly checkpointId: CheckpointId;
   /** The rows, kept until they are in the base; empty where there is none to go to. */
   readonly sections: readonly Section[];
-  /** What has reached the base once this segment has. */
-  readonly seals: readonly Seal[];
+  /** The epochs whose changes have reached the base once this segment has. */
+  readonly epochs: readonly SealedEpoch[];
+}
+
+/** An epoch of the rows of one state. */
+export interface SealedEpoch {
+  readonly rows: StateRows;
+  readonly epoch: number;
 }
 
 /** Deltas are replaced by a full segment once they are this many … */
@@ -32,7 +38,7 @@ export class SegmentChain {
       handle,
       checkpointId: handle.checkpointId,
       sections: [],
-      seals: [],
+      epochs: [],
     }));
     this.#isForeign = isForeign;
   }

@@ -4,7 +4,7 @@ import { shardOfKeyGroup } from '../api/internal/key-groups.js';
 import type { KeyGroup } from '../base/ids.js';
 import { Entry, KEY_GROUP_BITS, NamespacedEntry, PERSISTED, USED } from './entry.js';
 import type { RowKeyReader } from './key-encoding.js';
-import { ShardTables, type LookupKey } from './shard-tables.js';
+import { ShardTables } from './shard-tables.js';
 import { StateRows, type StateRowsOptions } from './state-rows.js';
 
 /**
@@ -116,7 +116,10 @@ export class SingleRows extends StateRows {
   override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
     const key = reader.readElement();
     const namespace = this.readNamespace(reader);
-    this.adoptStored(this.#insert(key, canonicalKey(key), keyGroup, namespace), value);
+    const entry = this.#make(key, keyGroup, namespace);
+    const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
+    this.#tables.set(shard, namespace, canonicalKey(key), entry);
+    this.adoptStored(entry, value);
   }
 
   override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {
@@ -153,32 +156,33 @@ export class SingleRows extends StateRows {
    * stored.
    */
   #createUnread(): Entry {
-    const entry = this.#create();
-    if (this.mayBeStored(this.context.shard)) entry.bits |= PERSISTED;
+    const { key, keyGroup, shard } = this.context;
+    const entry = this.#make(key, keyGroup, this.#namespace);
+    this.#enter(entry);
+    if (this.mayBeStored(shard)) entry.bits |= PERSISTED;
     this.adopt(entry);
     return entry;
   }
 
   /** Reads the row from the base. That it is absent there is remembered too: a new key is asked for more than once. */
   #load(): Entry {
-    const entry = this.#create();
+    const { key, keyGroup } = this.context;
+    const entry = this.#make(key, keyGroup, this.#namespace);
+    // Read before it is entered: after a failure it must not pass for a row that is known to be absent.
     const bytes = this.host.base?.read(this, entry) ?? null;
-    this.adoptStored(entry, bytes === null ? undefined : this.decode(bytes, 0, bytes.length));
+    const value = bytes === null ? undefined : this.decode(bytes, 0, bytes.length);
+    this.#enter(entry);
+    this.adoptStored(entry, value);
     return entry;
   }
 
-  #create(): Entry {
-    const { key, lookupKey, keyGroup } = this.context;
-    const entry = this.#insert(key, lookupKey, keyGroup, this.#namespace);
+  /** Makes an entry that belongs to the current key and namespace the current one. */
+  #enter(entry: Entry): void {
+    this.#tables.set(this.context.shard, this.#namespace, this.context.lookupKey, entry);
     this.current = entry;
-    return entry;
   }
 
-  #insert(key: unknown, lookupKey: LookupKey, keyGroup: number, namespace: Namespace): Entry {
-    const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
-    const isVoid = namespace === VOID_NAMESPACE;
-    const entry = isVoid ? new Entry(key, keyGroup) : this.makeNamespacedEntry(key, keyGroup, namespace);
-    this.#tables.set(shard, namespace, lookupKey, entry);
-    return entry;
+  #make(key: unknown, keyGroup: number, namespace: Namespace): Entry {
+    return namespace === VOID_NAMESPACE ? new Entry(key, keyGroup) : this.makeNamespacedEntry(key, keyGroup, namespace);
   }
 }

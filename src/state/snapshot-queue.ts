@@ -66,6 +66,7 @@ export class SnapshotQueue {
   #writing: Promise<void> | null = null;
   #newestId = 0;
   #newestAbortedId = 0;
+  #isClosed = false;
 
   constructor(options: SnapshotQueueOptions) {
     this.#options = options;
@@ -90,6 +91,7 @@ export class SnapshotQueue {
 
   /** Resolves when the checkpoint's segment is durable, and with it every segment before. */
   finish(checkpointId: CheckpointId): Promise<WrittenSnapshot> {
+    if (this.#isClosed) return Promise.reject(closed());
     const work = checkpointId <= this.#newestAbortedId ? null : this.#workOf(checkpointId);
     if (work === null) return Promise.reject(declined(checkpointId));
     work.isClosed = true;
@@ -125,6 +127,7 @@ export class SnapshotQueue {
 
   /** Gives up what is not being written. */
   close(): void {
+    this.#isClosed = true;
     for (const work of this.#works) work.reject(closed());
     this.#works = [];
   }
@@ -201,18 +204,16 @@ export class SnapshotQueue {
   /** @returns the bytes written */
   async #write({ work, content }: Framed): Promise<number> {
     const { chain, segmentDir, backend } = this.#options;
-    const { seals } = work.snapshot;
-    // Even without rows, changes that were undone within the epoch have to be released by the base's progress.
-    const isNeeded = content.sections.length > 0 || (backend === 'lmdb' && seals.length > 0);
-    // An idle store writes nothing. A full segment without rows still makes those before it superfluous.
-    if (!isNeeded && (content.kind === 'delta' || chain.isEmpty)) return 0;
+    const hasBase = backend === 'lmdb';
+    // Only what the base needs is kept in memory.
+    const epochs = hasBase ? work.snapshot.seals.map(({ rows, epoch }) => ({ rows, epoch })) : [];
+    // An idle store writes nothing. A full segment without rows still makes those before it superfluous, and changes that
+    // were undone within an epoch still have to be released by the progress of the base.
+    const isNeeded = content.sections.length > 0 || epochs.length > 0 || (content.kind === 'full' && !chain.isEmpty);
+    if (!isNeeded) return 0;
     const handle = await writeSegment(segmentDir, content);
-    chain.add({
-      handle,
-      checkpointId: work.checkpointId,
-      sections: backend === 'lmdb' ? content.sections : [],
-      seals,
-    });
+    const sections = hasBase ? content.sections : [];
+    chain.add({ handle, checkpointId: work.checkpointId, sections, epochs });
     return handle.bytes;
   }
 

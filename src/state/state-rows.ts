@@ -131,11 +131,6 @@ export abstract class StateRows {
   /** Whether the row of this row key is in memory, or known not to exist. `reader` stands on the key. */
   abstract isInMemory(keyGroup: number, reader: RowKeyReader): boolean;
 
-  /** Number of rows that changed in the current epoch. */
-  get dirtyCount(): number {
-    return this.#dirty.length - this.#deadCount;
-  }
-
   /**
    * To be called before an entry changes, when `entry.epoch !== rows.epoch`: callers compare first, so that further changes
    * within an epoch cost one comparison.
@@ -300,8 +295,9 @@ export abstract class StateRows {
       if (entry.epoch !== this.epoch) this.#markDirty(entry);
       return;
     }
-    // What is stored from now on is what the snapshot holds.
-    entry.bits = isAbsent ? entry.bits & ~PERSISTED : entry.bits | PERSISTED;
+    // With a base, a tombstone leaves the row stored until its segment has been applied.
+    const isStored = !isAbsent || this.host.base !== null;
+    entry.bits = isStored ? entry.bits | PERSISTED : entry.bits & ~PERSISTED;
     if (this.host.base !== null && !isAbsent) this.#measureSaved(entry, bytes);
   }
 

@@ -219,10 +219,9 @@ export class StateStore implements BackendHost, RowHost {
    */
   runSlice(budgetMs: number): boolean {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#isClosed) return false;
-    let hasMore = this.#step();
-    if (!hasMore) return false;
+    if (this.#isClosed || !this.#hasWork) return false;
     const deadline = this.#monotonicClock.nowMs() + budgetMs;
+    let hasMore = this.#step();
     while (hasMore && (this.#monotonicClock.nowMs() < deadline || this.#isFarOverBudget)) hasMore = this.#step();
     // Entries may have left their tables.
     for (const backend of this.#backends.values()) backend.invalidate();
@@ -300,6 +299,13 @@ export class StateStore implements BackendHost, RowHost {
     }
   }
 
+  /** Whether there is anything to do, now or once the disk has done its part. */
+  get #hasWork(): boolean {
+    return (
+      this.#snapshots.pendingCount > 0 || (this.#applier?.pendingCount ?? 0) > 0 || (this.#evictor?.canEvict ?? false)
+    );
+  }
+
   get #isFarOverBudget(): boolean {
     return this.usage.bytes > this.#options.memtableBudgetBytes * 1.25 && (this.#evictor?.canEvict ?? false);
   }
@@ -346,8 +352,8 @@ export class StateStore implements BackendHost, RowHost {
       shards: this.#shards,
       environments,
       onCommitted: (segments) => {
-        for (const { seals } of segments) {
-          for (const { rows, epoch } of seals) rows.appliedEpoch = Math.max(rows.appliedEpoch, epoch);
+        for (const { epochs } of segments) {
+          for (const { rows, epoch } of epochs) rows.appliedEpoch = Math.max(rows.appliedEpoch, epoch);
         }
         this.#evictor?.retry();
       },

@@ -11,7 +11,7 @@ import { segmentFilesOf, type RestoredState } from '../../../src/protocol/snapsh
 import type { OperatorStateBackend } from '../../../src/state/keyed-state-backend.js';
 import { MemoryStateStore } from '../../../src/state/memory-state-store.js';
 import type { StateStore } from '../../../src/state/state-store.js';
-import { rejectionOf } from '../../helpers/error-of.js';
+import { errorOf, rejectionOf } from '../../helpers/error-of.js';
 import { checkpoint, drain, openStore, restoredFrom } from '../../helpers/state-stores.js';
 import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
@@ -199,6 +199,40 @@ describe.each(['heap', 'lmdb'] as const)('a %s store', (backend) => {
     });
   });
 
+  it('finds a row again that was written anew after its removal had been serialised', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const store = await openStore(directory, { backend });
+      const counter = openCounter(store);
+      counter.set(0, 1, () => 1);
+      await checkpoint(store, 1);
+      counter.clear(0, 1);
+      store.beginSnapshot('counter', id(2));
+      store.runSlice(5);
+      // The key is still the current one; its entry may have left the memtable.
+      counter.state.update(2);
+      expect(counter.get(1)).toBeUndefined();
+      expect(counter.get(0)).toBe(2);
+      await store.close();
+    });
+  });
+
+  it('does not bring back what was removed, wherever its checkpoint is on the way', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const store = await openStore(directory, { backend });
+      const counter = openCounter(store);
+      counter.set(0, 1, () => 1);
+      await checkpoint(store, 1);
+      counter.clear(0, 1);
+      await store.finishSnapshot(id(2));
+      // The base still holds the row; the segment with the removal waits for the word that the checkpoint is complete.
+      counter.set(0, 1, () => 2);
+      counter.clear(0, 1);
+      expect(counter.get(1)).toBeUndefined();
+      expect(counter.get(0)).toBeUndefined();
+      await store.close();
+    });
+  });
+
   it('writes no file when nothing has changed', async () => {
     await withTemporaryDirectory(async (directory) => {
       const store = await openStore(directory, { backend });
@@ -289,6 +323,7 @@ describe.each(['heap', 'lmdb'] as const)('a %s store', (backend) => {
       await Promise.all([store.close(), store.close()]);
       await finishing;
       expect(store.runSlice(1)).toBe(false);
+      expect((await rejectionOf(store.finishSnapshot(id(2)))).code).toBe('MILLRACE_SHUTTING_DOWN');
     });
   });
 
@@ -306,6 +341,33 @@ describe.each(['heap', 'lmdb'] as const)('a %s store', (backend) => {
 });
 
 describe('an lmdb store', () => {
+  it('fails each read of a value that cannot be read, and never takes it for absent', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      let isBroken = false;
+      const serde: Serde<number> = {
+        name: 'moody',
+        serialise: (value) => Buffer.from(String(value)),
+        deserialise: (bytes) => {
+          if (isBroken) throw new Error('not today');
+          return Number(Buffer.from(bytes).toString());
+        },
+      };
+      const store = await openStore(directory, { memtableBudgetBytes: 0 });
+      const counter = openCounter(store, 'counter', serde);
+      counter.set(0, 1, () => 7);
+      await checkpoint(store, 1);
+      isBroken = true;
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const error = errorOf(() => counter.get(0));
+        expect(error.code).toBe('MILLRACE_DESERIALISATION_FAILED');
+        expect(error.details).toMatchObject({ operator: 'counter', state: 'count' });
+      }
+      isBroken = false;
+      expect(counter.get(0)).toBe(7);
+      await store.close();
+    });
+  });
+
   it('makes no environment before there is something to put into it', async () => {
     await withTemporaryDirectory(async (directory) => {
       const store = await openStore(directory);
