@@ -204,12 +204,12 @@ class Service {
   }
 
   async #close(): Promise<void> {
-    let failure: unknown = null;
+    let failure: Error | null = null;
     for (const close of this.#closers.splice(0).toReversed()) {
       try {
         await close();
       } catch (error) {
-        failure ??= error;
+        failure ??= error as Error;
       }
     }
     if (failure !== null) throw failure;

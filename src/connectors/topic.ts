@@ -1,12 +1,13 @@
+import type { RecordBlock, RecordHeader } from '../api/internal/record-block.js';
+
+export type { RecordHeader } from '../api/internal/record-block.js';
+
 /**
  * The topic port: what Millrace needs of a message log, whatever is behind it (the embedded log, Apache Kafka). Both
  * adapters pass the same contract tests (test/helpers/topic-contract.ts). Terms and meaning are Kafka's.
  *
  * Thread: main. Nothing here blocks.
  */
-
-/** Header name, header value. Names may repeat. */
-export type RecordHeader = readonly [name: string, value: Uint8Array];
 
 /** What a producer hands in. Memory is not kept after `append` returns. */
 export interface ProducerRecord {
@@ -16,6 +17,11 @@ export interface ProducerRecord {
   readonly headers: readonly RecordHeader[];
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
+  /**
+   * The same record as one block of bytes, where somebody has it: an adapter may copy it instead of the fields. Partition
+   * and offset within it mean nothing to a producer.
+   */
+  readonly block?: RecordBlock;
 }
 
 /** A record as read. Its memory is valid until the reader's next `poll`. */

@@ -7,6 +7,7 @@ import type { EgressChannel as EgressChannelPlan } from '../graph/execution-plan
 import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../protocol/stream-element.js';
 import { ANY_PARTITION, RESPONSE_SINK, TopicRecordCursor } from '../protocol/topic-record-codec.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
+import { BlockRecord } from './block-record.js';
 
 /** Bytes that may be appended and not yet durable before a channel is left unread: backpressure from a slow disk. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
@@ -42,8 +43,12 @@ export interface EgressOptions {
 export class EgressCollector {
   readonly #channels: readonly EgressChannel[];
   readonly #options: EgressOptions;
-  #unsyncedBytes = 0;
+  readonly #record = new BlockRecord();
+  /** Bytes appended since the start, and how many of them are surely on disk: both only grow. */
+  #appendedBytes = 0;
+  #syncedBytes = 0;
   #isStopped = false;
+  #turn = 0;
 
   constructor(channels: readonly { plan: EgressChannelPlan; reader: ChannelReader }[], options: EgressOptions) {
     this.#options = options;
@@ -63,7 +68,7 @@ export class EgressCollector {
   }
 
   get isThrottled(): boolean {
-    return this.#isStopped || this.#unsyncedBytes > UNSYNCED_BYTES_MAX;
+    return this.#isStopped || this.#appendedBytes - this.#syncedBytes > UNSYNCED_BYTES_MAX;
   }
 
   stop(): void {
@@ -76,13 +81,13 @@ export class EgressCollector {
     if (sink === RESPONSE_SINK) return this.#appendReply(cursor);
     const target = this.#options.sinkTopics[sink];
     invariant(target !== undefined, 'a sink record names a sink of the plan');
-    const key = cursor.key();
-    this.#append(target.topic, this.#partitionOf(cursor, key, target.partitionCount), cursor, key, listener);
+    const key = cursor.key;
+    this.#append(target.topic, this.#partitionOf(cursor, key, target.partitionCount), cursor, listener);
   }
 
   /** @internal for {@link EgressChannel} */
   barrier(channelIndex: number, checkpointId: number): void {
-    this.#options.port.flush().then(
+    this.#flush().then(
       () => this.#options.onBarrierDurable(channelIndex, checkpointId),
       (error: unknown) => this.#options.onBarrierFailed(channelIndex, checkpointId, error as Error),
     );
@@ -103,36 +108,38 @@ export class EgressCollector {
     const partition = colon < 0 ? 0 : Number(replyTo.slice(colon + 1));
     if (topic === null) return;
     try {
-      this.#append(topic, partition, cursor, cursor.key(), null);
+      this.#append(topic, partition, cursor, null);
     } catch (error) {
       // The address came with the request, from whoever wrote it to the topic: it may name no topic of ours.
       if (!MillraceError.is(error) || error.recovery !== 'fail') throw error;
     }
   }
 
-  #append(
-    topic: string,
-    partition: number,
-    cursor: TopicRecordCursor,
-    key: Uint8Array | null,
-    listener: AppendListener | null,
-  ): void {
-    const value = cursor.value();
-    this.#countUnsynced((key?.length ?? 0) + (value?.length ?? 0));
-    const { timestamp } = cursor;
-    this.#options.port.append(topic, { partition, key, value, headers: cursor.headers(), timestamp }, listener);
+  #append(topic: string, partition: number, cursor: TopicRecordCursor, listener: AppendListener | null): void {
+    this.#countUnsynced(cursor.end - cursor.start);
+    this.#record.block = cursor;
+    this.#record.partition = partition;
+    this.#options.port.append(topic, this.#record, listener);
   }
 
   /** One flush per throttling, not per record: its end says that what was appended before it is on disk. */
   #countUnsynced(bytes: number): void {
     const wasThrottled = this.isThrottled;
-    this.#unsyncedBytes += bytes;
+    this.#appendedBytes += bytes;
     if (wasThrottled || !this.isThrottled) return;
-    const resume = (): void => {
-      this.#unsyncedBytes = 0;
-      this.drain();
-    };
-    this.#options.port.flush().then(resume, resume);
+    const resume = (): void => void this.drain();
+    this.#flush().then(resume, resume);
+  }
+
+  /** Everything appended so far counts as synced when the flush has ended, whichever way. */
+  async #flush(): Promise<void> {
+    const appendedBytes = this.#appendedBytes;
+    try {
+      await this.#options.port.flush();
+    } finally {
+      // Flushes overlap, a barrier's and one for throttling: the later beginning is not always the later end.
+      this.#syncedBytes = Math.max(this.#syncedBytes, appendedBytes);
+    }
   }
 
   #partitionOf(cursor: TopicRecordCursor, key: Uint8Array | null, partitionCount: number): number {
@@ -141,8 +148,6 @@ export class EgressCollector {
     this.#turn = (this.#turn + 1) % partitionCount;
     return this.#turn;
   }
-
-  #turn = 0;
 }
 
 /** One ring from a subtask. */

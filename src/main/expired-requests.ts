@@ -1,4 +1,5 @@
 import { DEADLINE_HEADER } from '../api/internal/request-headers.js';
+import { headerTextOf } from '../api/internal/record-block.js';
 import type { Clock } from '../base/clock.js';
 import type { TopicPort, TopicRecord } from '../connectors/topic.js';
 
@@ -51,10 +52,8 @@ export class ExpiredRequests {
   /** Whether nobody waits for this record any more, and it surely has not run yet. */
   isExpired(record: TopicRecord): boolean {
     if (record.offset < (this.#firstOwnOffsets[record.partition] ?? Infinity)) return false;
-    for (const [name, value] of record.headers) {
-      if (name === DEADLINE_HEADER) return this.#clock.now() > Number(asciiText(value));
-    }
-    return false;
+    const deadline = headerTextOf(record, DEADLINE_HEADER, 'latin1');
+    return deadline !== null && this.#clock.now() > Number(deadline);
   }
 
   /** Writes a drop to the journal. `onSettled` is called when it is durable, or with the error when it is not. */

@@ -3,7 +3,7 @@ import type { IngressChannel as IngressChannelPlan, PlanTopicSource } from '../g
 import { ByteWriter } from '../protocol/byte-writer.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
 import { TOPIC_BATCH } from '../protocol/stream-element.js';
-import { encodeTopicRecord } from '../protocol/topic-record-codec.js';
+import { appendRecordBlock, encodeTopicRecord } from '../protocol/topic-record-codec.js';
 import type { ExpiredRequests } from './expired-requests.js';
 
 /** Records taken from a topic in one go before others get their turn. */
@@ -107,7 +107,8 @@ export class IngressChannel {
       if (expired.isExpired(record)) return this.#drop(expired, record);
       if (this.#unsettledDrops > 0) return false;
     }
-    encodeTopicRecord(this.#output.batch, record);
+    if (record.block === undefined) encodeTopicRecord(this.#output.batch, record);
+    else appendRecordBlock(this.#output.batch, record.block);
     this.#output.recordWritten();
     this.numRecordsIn++;
     return true;

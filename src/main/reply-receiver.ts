@@ -1,4 +1,5 @@
 import { CONTENT_TYPE_HEADER, CORRELATION_ID_HEADER, STATUS_HEADER } from '../api/internal/request-headers.js';
+import { headerTextOf } from '../api/internal/record-block.js';
 import type { CorrelationId } from '../base/ids.js';
 import type { TopicPort, TopicReader, TopicRecord } from '../connectors/topic.js';
 import type { Reply } from './job-control.js';
@@ -74,14 +75,9 @@ export class ReplyReceiver {
   }
 
   readonly #take = (record: TopicRecord): boolean => {
-    let correlationId = '';
-    let status = 200;
-    let contentType = 'application/json';
-    for (const [name, value] of record.headers) {
-      if (name === CORRELATION_ID_HEADER) correlationId = textOf(value);
-      else if (name === STATUS_HEADER) status = Number(textOf(value));
-      else if (name === CONTENT_TYPE_HEADER) contentType = textOf(value);
-    }
+    const correlationId = headerTextOf(record, CORRELATION_ID_HEADER, 'utf8') ?? '';
+    const status = Number(headerTextOf(record, STATUS_HEADER, 'latin1') ?? 200);
+    const contentType = headerTextOf(record, CONTENT_TYPE_HEADER, 'latin1') ?? 'application/json';
     // A record without a correlation id was written by someone who knows no request: there is nobody to tell.
     if (correlationId !== '') {
       this.#receive({
@@ -97,7 +93,3 @@ export class ReplyReceiver {
 }
 
 const NO_BODY = new Uint8Array(0);
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}

@@ -1,5 +1,6 @@
 import { keyToBytes } from '../api/internal/key-bytes.js';
 import { murmur2 } from '../api/internal/key-groups.js';
+import type { RecordBlock } from '../api/internal/record-block.js';
 import {
   CORRELATION_ID_HEADER,
   DEADLINE_HEADER,
@@ -11,8 +12,10 @@ import {
 import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
-import type { AppendListener, RecordHeader, TopicPort } from '../connectors/topic.js';
+import type { AppendListener, TopicPort } from '../connectors/topic.js';
 import type { PlanTopicSource } from '../graph/execution-plan.js';
+import { RecordBlockWriter } from '../protocol/record-block-writer.js';
+import { BlockRecord } from './block-record.js';
 import type { RequestEnvelope, RequestListener } from './job-control.js';
 
 /**
@@ -23,14 +26,16 @@ import type { RequestEnvelope, RequestListener } from './job-control.js';
 export class RequestIngress {
   readonly #port: TopicPort;
   readonly #clock: Clock;
-  readonly #replyTo: Uint8Array;
+  readonly #replyTo: string;
+  readonly #writer = new RecordBlockWriter();
+  readonly #record = new BlockRecord();
   readonly #sources: ReadonlyMap<string, PlanTopicSource>;
   #turn = 0;
 
   constructor(options: { port: TopicPort; clock: Clock; replyTo: string; sources: readonly PlanTopicSource[] }) {
     this.#port = options.port;
     this.#clock = options.clock;
-    this.#replyTo = Buffer.from(options.replyTo);
+    this.#replyTo = options.replyTo;
     this.#sources = new Map(options.sources.map((source) => [source.operatorId, source]));
   }
 
@@ -38,14 +43,9 @@ export class RequestIngress {
     const source = this.#sources.get(envelope.route.sourceUid);
     invariant(source !== undefined, 'a route belongs to a request source of the plan');
     const key = keyBytesOf(envelope);
-    const record = {
-      partition: this.#partitionOf(key, source.partitionCount),
-      key,
-      value: envelope.body,
-      headers: this.#headersOf(envelope),
-      timestamp: this.#clock.now(),
-    };
-    this.#port.append(source.topic, record, new RequestAppend(listener));
+    this.#record.block = this.#encode(envelope, key);
+    this.#record.partition = this.#partitionOf(key, source.partitionCount);
+    this.#port.append(source.topic, this.#record, new RequestAppend(listener));
   }
 
   /** As Kafka's own producers: by the key's hash, else in turn. */
@@ -55,7 +55,8 @@ export class RequestIngress {
     return this.#turn;
   }
 
-  #headersOf({ correlationId, route, request, deadline, traceparent }: RequestEnvelope): RecordHeader[] {
+  #encode(envelope: RequestEnvelope, key: Uint8Array | null): RecordBlock {
+    const { correlationId, route, request, deadline, traceparent, body } = envelope;
     const line: RequestLine = {
       method: request.method,
       path: request.path,
@@ -64,16 +65,22 @@ export class RequestIngress {
       query: request.query,
       headers: forwarded(request.headers, route.forwardHeaders),
     };
-    const headers: RecordHeader[] = [
-      [CORRELATION_ID_HEADER, Buffer.from(correlationId, 'latin1')],
-      [REPLY_TO_HEADER, this.#replyTo],
-      [DEADLINE_HEADER, Buffer.from(String(deadline), 'latin1')],
-      [REQUEST_HEADER, Buffer.from(JSON.stringify(line))],
-    ];
-    if (traceparent !== null) headers.push([TRACEPARENT_HEADER, Buffer.from(traceparent, 'latin1')]);
-    return headers;
+    const writer = this.#writer;
+    writer.begin(key, body);
+    writer.addHeader(CORRELATION_ID_NAME, correlationId, 'latin1');
+    writer.addHeader(REPLY_TO_NAME, this.#replyTo, 'utf8');
+    writer.addHeader(DEADLINE_NAME, String(deadline), 'latin1');
+    writer.addHeader(REQUEST_NAME, JSON.stringify(line), 'utf8');
+    if (traceparent !== null) writer.addHeader(TRACEPARENT_NAME, traceparent, 'latin1');
+    return writer.end(this.#clock.now());
   }
 }
+
+const CORRELATION_ID_NAME = Buffer.from(CORRELATION_ID_HEADER);
+const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
+const DEADLINE_NAME = Buffer.from(DEADLINE_HEADER);
+const REQUEST_NAME = Buffer.from(REQUEST_HEADER);
+const TRACEPARENT_NAME = Buffer.from(TRACEPARENT_HEADER);
 
 /** The author's key function runs at the door: what it throws is the author's failure, told to this one caller. */
 function keyBytesOf({ route, request }: RequestEnvelope): Uint8Array | null {

@@ -6,11 +6,12 @@ export class ByteWriter {
   bytes: Buffer;
   /** Bytes written so far; also where the next write goes. */
   length: number;
-  #view: DataView;
+  /** Over the same memory as {@link bytes}. */
+  view: DataView;
 
   constructor(initialCapacityBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(initialCapacityBytes);
-    this.#view = new DataView(this.bytes.buffer);
+    this.view = new DataView(this.bytes.buffer);
     this.length = 0;
   }
 
@@ -30,23 +31,23 @@ export class ByteWriter {
   }
 
   writeU16(value: number): void {
-    this.#view.setUint16(this.length, value, true);
+    this.view.setUint16(this.length, value, true);
     this.length += 2;
   }
 
   writeU32(value: number): void {
-    this.#view.setUint32(this.length, value, true);
+    this.view.setUint32(this.length, value, true);
     this.length += 4;
   }
 
   writeF64(value: number): void {
-    this.#view.setFloat64(this.length, value, true);
+    this.view.setFloat64(this.length, value, true);
     this.length += 8;
   }
 
   /** Sets a u32 written before, such as a length that is known only afterwards. */
   patchU32(at: number, value: number): void {
-    this.#view.setUint32(at, value, true);
+    this.view.setUint32(at, value, true);
   }
 
   /** Copies bytes. Makes its own room. */
@@ -60,7 +61,7 @@ export class ByteWriter {
   writeShortText(text: string): void {
     this.reserve(2 + text.length * 3);
     const written = this.bytes.write(text, this.length + 2, Math.min(text.length * 3, 0xffff), 'utf8');
-    this.#view.setUint16(this.length, written, true);
+    this.view.setUint16(this.length, written, true);
     this.length += 2 + written;
   }
 
@@ -68,6 +69,6 @@ export class ByteWriter {
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    this.view = new DataView(larger.buffer);
   }
 }

@@ -8,11 +8,17 @@ import type { RequestHandle } from '../api/process-function.js';
 import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { Responder } from '../operators/operator.js';
-import { ANY_PARTITION, encodeTopicRecord, RESPONSE_SINK } from '../protocol/topic-record-codec.js';
+import { RecordBlockWriter } from '../protocol/record-block-writer.js';
+import { ANY_PARTITION, appendRecordBlock, RESPONSE_SINK } from '../protocol/topic-record-codec.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
 
-const JSON_TYPE = Buffer.from('application/json');
-const PROBLEM_TYPE = Buffer.from('application/problem+json');
+const JSON_TYPE = 'application/json';
+const PROBLEM_TYPE = 'application/problem+json';
+const CORRELATION_ID_NAME = Buffer.from(CORRELATION_ID_HEADER);
+const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
+const STATUS_NAME = Buffer.from(STATUS_HEADER);
+const CONTENT_TYPE_NAME = Buffer.from(CONTENT_TYPE_HEADER);
+const TO_RESPONSES = { partition: ANY_PARTITION, offset: RESPONSE_SINK };
 
 /**
  * Encodes answers to requests and sends them to the main thread, which appends them to the response topic.
@@ -22,6 +28,7 @@ const PROBLEM_TYPE = Buffer.from('application/problem+json');
 export class ResponseWriter implements Responder {
   readonly #output: ChannelOutput;
   readonly #clock: Clock;
+  readonly #writer = new RecordBlockWriter();
 
   constructor(output: ChannelOutput, clock: Clock) {
     this.#output = output;
@@ -46,21 +53,14 @@ export class ResponseWriter implements Responder {
     this.#write(handle, Buffer.from(JSON.stringify(problem)), PROBLEM_TYPE, status);
   }
 
-  #write(handle: RequestHandle, value: Uint8Array, contentType: Uint8Array, status: number): void {
-    const correlationId = Buffer.from(handle.correlationId);
-    encodeTopicRecord(this.#output.batch, {
-      partition: ANY_PARTITION,
-      offset: RESPONSE_SINK,
-      timestamp: this.#clock.now(),
-      key: correlationId,
-      value,
-      headers: [
-        [CORRELATION_ID_HEADER, correlationId],
-        [REPLY_TO_HEADER, Buffer.from(handle.replyTo)],
-        [STATUS_HEADER, Buffer.from(String(status))],
-        [CONTENT_TYPE_HEADER, contentType],
-      ],
-    });
+  #write(handle: RequestHandle, value: Uint8Array, contentType: string, status: number): void {
+    const writer = this.#writer;
+    writer.begin(null, value);
+    writer.addHeader(CORRELATION_ID_NAME, handle.correlationId, 'utf8');
+    writer.addHeader(REPLY_TO_NAME, handle.replyTo, 'utf8');
+    writer.addHeader(STATUS_NAME, String(status), 'latin1');
+    writer.addHeader(CONTENT_TYPE_NAME, contentType, 'latin1');
+    appendRecordBlock(this.#output.batch, writer.end(this.#clock.now(), TO_RESPONSES));
     this.#output.recordWritten();
   }
 }

@@ -75,7 +75,7 @@ export class TopicSourceReader {
 
   #decode(): unknown {
     try {
-      const value = this.#cursor.value() ?? EMPTY;
+      const value = this.#cursor.value ?? EMPTY;
       return this.#spec.kind === 'requests' ? this.#decodeRequest(value) : this.#spec.serde.deserialise(value);
     } catch (cause) {
       const { partition, offset } = this.#cursor;

@@ -162,9 +162,11 @@ export class TaskTopology {
           kind: 'record',
           channel,
           number: this.#cursor.offset,
-          key: this.#cursor.key()?.toString('utf8') ?? null,
-          value: this.#cursor.value()?.toString('utf8') ?? '',
-          headers: Object.fromEntries(this.#cursor.headers().map(([name, value]) => [name, value.toString('utf8')])),
+          key: this.#cursor.key?.toString('utf8') ?? null,
+          value: this.#cursor.value?.toString('utf8') ?? '',
+          headers: Object.fromEntries(
+            this.#cursor.headers.map(([name, value]) => [name, Buffer.from(value).toString('utf8')]),
+          ),
         });
       }
     }

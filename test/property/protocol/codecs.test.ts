@@ -62,9 +62,9 @@ describe('topic record codec', () => {
             record.offset,
             record.timestamp,
           ]);
-          expect(cursor.key()).toEqual(record.key === null ? null : Buffer.from(record.key));
-          expect(cursor.value()).toEqual(record.value === null ? null : Buffer.from(record.value));
-          expect(cursor.headers()).toEqual(record.headers.map(([name, value]) => [name, Buffer.from(value)]));
+          expect(cursor.key).toEqual(record.key === null ? null : Buffer.from(record.key));
+          expect(cursor.value).toEqual(record.value === null ? null : Buffer.from(record.value));
+          expect(cursor.headers).toEqual(record.headers.map(([name, value]) => [name, Buffer.from(value)]));
         }
         expect(cursor.advance()).toBe(false);
       }),

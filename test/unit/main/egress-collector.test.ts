@@ -106,4 +106,26 @@ describe('what workers send to topics', () => {
       expect(endOffsets.reduce((sum, end) => sum + end, 0)).toBe(150);
     });
   });
+
+  it('is counted as synced once, however many barriers wait for the disk at one time', async () => {
+    await withTemporaryLog(async (log) => {
+      await createTopics(log);
+      const { collector, output, events, send } = setUp(log, 16 << 20);
+      const value = 'x'.repeat(100_000);
+      let barriers = 0;
+      const sendBarriers = async (recordsBefore: readonly number[]): Promise<void> => {
+        for (const records of recordsBefore) {
+          for (let index = 0; index < records; index++) send(value);
+          output.emitBarrier(++barriers);
+          collector.drain();
+        }
+        await expect.poll(() => events).toHaveLength(barriers);
+      };
+      // Their flushes overlap: with bytes between them, and then with none.
+      await sendBarriers([30, 30, 0]);
+      await sendBarriers([0, 0]);
+      expect(collector.isThrottled).toBe(false);
+      expect(collector.hasWork()).toBe(false);
+    });
+  });
 });
