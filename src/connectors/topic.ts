@@ -41,6 +41,12 @@ export interface TopicConfig {
   readonly retentionMs: number;
   /** The topic may grow to about this many bytes before old segments are dropped. */
   readonly retentionBytes: number;
+  /**
+   * Milliseconds that an append may wait for company before it is written, unless somebody flushes. For topics that a replay
+   * fills again: readers that see what is appended see it at once, and the disk is left to those who wait for it.
+   * @defaultValue 0
+   */
+  readonly commitDelayMs?: number;
 }
 
 export interface TopicDescription extends TopicConfig {

@@ -5,6 +5,8 @@ import type { StreamGraph } from './stream-graph.js';
 export interface RequestAtTheDoor {
   readonly method: string;
   readonly path: string;
+  /** As the job wrote it, as the worker will see it. */
+  readonly route: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | readonly string[]>>;
   readonly headers: Readonly<Record<string, string>>;
@@ -25,11 +27,6 @@ export function declaredRoutes(graph: StreamGraph): DeclaredRoute[] {
   return graph.nodes.flatMap(({ id, spec }) => {
     if (spec.kind !== 'requests') return [];
     const { key, forwardHeaders } = spec;
-    return spec.routes.map((declared): DeclaredRoute => {
-      const { route } = declared;
-      // The author's key function sees the request as the worker will: with the route that matched.
-      const keyAtTheDoor = key === null ? null : (request: RequestAtTheDoor): unknown => key({ ...request, route });
-      return { ...declared, sourceUid: id, forwardHeaders, key: keyAtTheDoor };
-    });
+    return spec.routes.map((declared): DeclaredRoute => ({ ...declared, sourceUid: id, forwardHeaders, key }));
   });
 }

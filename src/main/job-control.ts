@@ -37,6 +37,8 @@ export interface RequestRoute {
 export interface KeyableRequest {
   readonly method: string;
   readonly path: string;
+  /** The route that matched, as the job wrote it. */
+  readonly route: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | readonly string[]>>;
   readonly headers: Readonly<Record<string, string>>;

@@ -13,6 +13,8 @@ export interface JobTopicsOptions {
   readonly retentionBytes: number;
 }
 
+const RESPONSE_COMMIT_DELAY_MS = 10;
+
 /** What a job needs to know of its topics before it starts. */
 export interface JobTopics {
   /** By the uid of a request source. */
@@ -33,7 +35,7 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
 
   await Promise.all([
     ...plan.topicSources.map(({ topic, partitionCount }) => create(topic, partitionCount)),
-    ...(plan.responseTopic === null ? [] : [create(plan.responseTopic, 1)]),
+    ...(plan.responseTopic === null ? [] : [createResponseTopic(port, plan.responseTopic, options)]),
   ]);
   await Promise.all(plan.topicSinks.map(({ topic }) => createUnlessThere(port, topic, sinkConfig)));
 
@@ -55,6 +57,17 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
     defaultPositions: new Map(positions),
     sinkPartitionCounts: sinks.map(({ partitions }) => partitions),
   };
+}
+
+/** Replies reach their callers from memory, and a replay gives them again: their disk writes leave way to the requests'. */
+function createResponseTopic(port: TopicPort, topic: string, options: JobTopicsOptions): Promise<void> {
+  const { retentionMs, retentionBytes } = options;
+  return port.createTopic(topic, {
+    partitions: 1,
+    retentionMs,
+    retentionBytes,
+    commitDelayMs: RESPONSE_COMMIT_DELAY_MS,
+  });
 }
 
 /** A sink's topic that exists keeps the partitions it has. */

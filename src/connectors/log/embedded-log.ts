@@ -180,6 +180,7 @@ export class EmbeddedLog implements TopicPort {
     }
     const { partitions, retentionMs, retentionBytes } = existing.config;
     if (partitions !== config.partitions) throw partitionsMismatch(topic, partitions, config.partitions);
+    existing.journal.setCommitDelay(config.commitDelayMs ?? 0);
     if (retentionMs === config.retentionMs && retentionBytes === config.retentionBytes) return;
     await writeTopicConfig(directory, config);
     existing.config = config;
@@ -198,6 +199,7 @@ export class EmbeddedLog implements TopicPort {
     const limits = { segmentBytes, recordBytesMax, pendingBytesMax, openScanBytes: OPEN_SCAN_BYTES };
     const onRotated = (): void => void this.#retain(entry);
     const journal = new TopicJournal({ topic, directory, limits, disk, cache: this.#cache, logger, onRotated }, state);
+    journal.setCommitDelay(config.commitDelayMs ?? 0);
     const entry: Topic = { journal, config };
     this.#topics.set(topic, entry);
   }

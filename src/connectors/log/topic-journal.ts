@@ -7,6 +7,7 @@ import { AppendBuffer } from './append-buffer.js';
 import { CachedFrames } from './cached-frames.js';
 import { DroppedFiles } from './dropped-files.js';
 import { encodedRecordBytes } from './record-codec.js';
+import { CommitDelay } from './commit-delay.js';
 import type { Segment, SparseIndex } from './segment.js';
 import { SegmentWriter } from './segment-writer.js';
 import type { CachedFrame, TailCache } from './tail-cache.js';
@@ -16,9 +17,10 @@ import type { CachedFrame, TailCache } from './tail-cache.js';
  * whatever waits, for any partition. Main thread; nothing blocks.
  *
  * Group commit. `append` encodes into the open frame and returns. A commit takes the frames that wait, writes them with
- * one durable write, then tells the listeners. What is appended meanwhile waits for the next commit, which starts at once:
- * the slower the disk, the larger the group. There is no timer. The first append of an idle journal starts the commit at
- * the end of this turn of the event loop (`setImmediate`), so that requests that arrived together share it.
+ * one durable write, then tells the listeners. What is appended meanwhile waits for the next commit, which starts one turn of
+ * the event loop after the last: the slower the disk, the larger the group. The first append of an idle journal starts the
+ * commit at the end of its turn (`setImmediate`), so that requests that arrived together share it. There is no timer, but
+ * for topics that asked for one (`commitDelayMs`).
  *
  *     open ──commit──▶ pending ──durable write──▶ durable ──evicted──▶ only in the file
  *                         └───failed write───▶ refused
@@ -56,6 +58,9 @@ export class TopicJournal {
   /** A refusal that no listener heard: the next flush reports it. */
   #unheardRefusal: Error | null = null;
 
+  readonly #commitDelay = new CommitDelay(() => {
+    if (!this.#isBusy && !this.#buffer.isEmpty) this.#commit();
+  });
   #isBusy = false;
   #isTickScheduled = false;
   #isClosed = false;
@@ -131,6 +136,11 @@ export class TopicJournal {
     setImmediate(this.#tick);
   }
 
+  /** How long appends may wait for company from now on. */
+  setCommitDelay(delayMs: number): void {
+    this.#commitDelay.delayMs = delayMs;
+  }
+
   flush(): Promise<void> {
     const unheard = this.#unheardRefusal;
     this.#unheardRefusal = null;
@@ -138,6 +148,7 @@ export class TopicJournal {
     if (this.#settledCount === this.#appendedCount) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#flushWaiters.push({ target: this.#appendedCount, resolve, reject, error: null });
+      if (this.#commitDelay.isHolding) this.#proceed();
     });
   }
 
@@ -275,7 +286,11 @@ export class TopicJournal {
     if (this.#isBusy) return;
     const task = this.#maintenance.shift();
     if (task !== undefined) this.#occupy(task());
-    else if (!this.#buffer.isEmpty) this.#commit();
+    else if (!this.#buffer.isEmpty && !this.#commitDelay.hold(this.#isCommitUrgent)) this.#commit();
+  }
+
+  get #isCommitUrgent(): boolean {
+    return this.#flushWaiters.length > 0 || this.#pendingBytes >= COMMIT_BYTES_MAX;
   }
 
   /** Holds commits back until `work` is over; `work` never rejects. */
@@ -405,7 +420,11 @@ export class TopicJournal {
     }
     if (error === null) for (const reader of this.#readers) reader.wake();
     this.#isBusy = false;
-    this.#proceed();
+    if (this.#isTickScheduled || this.#buffer.isEmpty) return this.#proceed();
+    // Whoever was told just now, and whose answer is being read by now, is company for the next commit: one turn of the
+    // event loop lets them in, where a commit at once would go with the few that came during this one.
+    this.#isTickScheduled = true;
+    setImmediate(this.#tick);
   }
 
   #guard(call: () => void): void {

@@ -163,6 +163,7 @@ class IngestHandler {
       // A HEAD request runs as the GET that the job declared.
       method: route.method,
       path: queryStart < 0 ? url : url.slice(0, queryStart),
+      route: route.route,
       params: request.params as Record<string, string>,
       query: request.query as Record<string, string | readonly string[]>,
       headers: route.forwardHeaders.length === 0 ? NO_HEADERS : pickHeaders(request.raw.headers, route.forwardHeaders),

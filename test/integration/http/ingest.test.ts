@@ -36,6 +36,7 @@ describe('a request to a route of the job', () => {
     expect(envelope.request).toEqual({
       method: 'POST',
       path: '/shops/a%2Fb/items/7',
+      route: 'POST /shops/:shop/items/:item',
       params: { shop: 'a/b', item: '7' },
       query: { tag: ['x', 'y'], sort: 'up' },
       headers: { 'x-user': 'ann' },

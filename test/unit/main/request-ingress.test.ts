@@ -18,6 +18,7 @@ function envelopeOf(index: number, key: RequestEnvelope['route']['key']): Reques
     request: {
       method: 'POST',
       path: `/orders/${String(index)}`,
+      route: 'POST /orders/:id',
       params: { id: String(index) },
       query: {},
       headers: { accept: 'text/plain', cookie: 'secret' },
