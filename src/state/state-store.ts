@@ -58,6 +58,11 @@ export interface StateStoreOptions {
   readonly clock: Clock;
   /** `null` for a start from nothing. */
   readonly restore: RestoredState | null;
+  /**
+   * With lmdb: how many segments of completed checkpoints may wait for each other before they are written to the base
+   * together. @defaultValue 1
+   */
+  readonly segmentsHeldMax?: number;
   /** Measures slices. @defaultValue the system's */
   readonly monotonicClock?: MonotonicClock;
   /** Calls back in a later turn of the event loop. @defaultValue `setImmediate` */
@@ -199,7 +204,7 @@ export class StateStore implements BackendHost, RowHost {
     const applier = this.#applier;
     if (applier === null) return;
     const segments = this.#chain.upTo(checkpointId).filter((segment) => segment.checkpointId > this.#enqueuedId);
-    if (segments.length === 0) return;
+    if (segments.length === 0 || !this.#isWorthApplying(segments)) return;
     this.#enqueuedId = checkpointId;
     applier.add(segments);
     this.#drive();
@@ -303,6 +308,18 @@ export class StateStore implements BackendHost, RowHost {
   get #hasWork(): boolean {
     return (
       this.#snapshots.pendingCount > 0 || (this.#applier?.pendingCount ?? 0) > 0 || (this.#evictor?.canEvict ?? false)
+    );
+  }
+
+  /**
+   * A transaction per shard and second would cost the disk more than the log itself, and a row that changes every second is
+   * written once instead of many times. Bounded, so that a restore has few segments to read; and at once when memory needs
+   * what only the base can relieve.
+   */
+  #isWorthApplying(segments: readonly ChainSegment[]): boolean {
+    return (
+      segments.length >= (this.#options.segmentsHeldMax ?? 1) ||
+      this.usage.bytes > this.#options.memtableBudgetBytes / 2
     );
   }
 

@@ -8,6 +8,9 @@ import type { SubtaskName } from '../protocol/control-message.js';
 import type { WorkerDeployment } from '../protocol/deployment.js';
 import { StateStore } from '../state/state-store.js';
 
+/** Checkpoints whose segments are written to the bases together: at one a second, what a restore reads again at most. */
+const SEGMENTS_HELD_MAX = 8;
+
 /**
  * The keyed state of one worker: one store per state namespace and subtask. A store owns whole shards; operators of equal
  * namespace and subtask share it, since the same shards are theirs.
@@ -43,6 +46,7 @@ export class WorkerState {
         memtableBudgetBytes: state.memtableBudgetBytes / needed.size,
         clock: this.#clock,
         restore: restored?.keyed[namespace] ?? null,
+        segmentsHeldMax: SEGMENTS_HELD_MAX,
         schedule: (step) => {
           setImmediate(() => {
             step();

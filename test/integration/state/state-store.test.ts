@@ -461,6 +461,25 @@ describe('an lmdb store', () => {
     });
   });
 
+  it('writes segments to the base together when it may hold them back, and restores from those it holds', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const store = await openStore(directory, { segmentsHeldMax: 3 });
+      const counter = openCounter(store);
+      const listed: number[][] = [];
+      let last: RestoredState | null = null;
+      for (const number of [1, 2, 3, 4]) {
+        counter.set(0, 100, (key) => key * number);
+        last = await checkpoint(store, number);
+        listed.push((last.handles[0]?.segments ?? []).map((segment) => segment.checkpointId));
+      }
+      expect(listed).toEqual([[1], [1, 2], [1, 2, 3], [4]]);
+      await store.close();
+      const restored = await openStore(directory, { restore: last, segmentsHeldMax: 3 });
+      expect(openCounter(restored).all(0, 100)).toEqual(range(0, 100, (key) => key * 4));
+      await restored.close();
+    });
+  });
+
   it('goes on from the newest checkpoint only', async () => {
     await withTemporaryDirectory(async (directory) => {
       const store = await openStore(directory);
