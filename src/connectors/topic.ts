@@ -61,9 +61,10 @@ export interface TopicDescription extends TopicConfig {
 
 /**
  * How far a reader sees. `durable`: only what survives a crash. `appended`: also what is written but not yet synced, for
- * readers that would get it again by replay (replies).
+ * readers that would get it again by replay (replies). `committed`: of what transactional producers write, only what a
+ * checkpoint has committed, and never what was aborted, as Kafka's `read_committed`; of everything else the same as `durable`.
  */
-export type ReadVisibility = 'durable' | 'appended';
+export type ReadVisibility = 'durable' | 'appended' | 'committed';
 
 export interface ReaderOptions {
   /** Where to start, per topic partition; only these partitions are read. */
@@ -98,6 +99,61 @@ export interface CommittedOffset {
   readonly metadata: string;
 }
 
+/** How far the output of a checkpoint reaches: by topic and partition, one past its last record. */
+export type OutputEnds = Readonly<Record<string, Readonly<Record<number, number>>>>;
+
+export interface TransactionalProducerOptions {
+  /** The same for every run of the job: opening it again shuts the one before out, and aborts what that left uncommitted. */
+  readonly transactionalId: string;
+  /** The topics that it writes. Nobody else appends to them. */
+  readonly topics: readonly string[];
+  /** The newest completed checkpoint, with what {@link TransactionalProducer.prepare} gave for it; `null` before the first. */
+  readonly committed: { readonly checkpointId: number; readonly outputs: OutputEnds } | null;
+  /** Above every id of a checkpoint that was ever begun. */
+  readonly nextCheckpointId: number;
+}
+
+/** What makes the records of a checkpoint visible. */
+export interface OutputCommit {
+  readonly checkpointId: number;
+  /** What `prepare` gave for it. */
+  readonly outputs: OutputEnds;
+  /**
+   * Where the sources stand at this checkpoint, by topic, to be committed for the group in the same step. Ignored by an
+   * adapter for which the checkpoint's manifest alone is the commit.
+   */
+  readonly group: string;
+  readonly offsets: ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>;
+}
+
+/**
+ * Appends the output of exactly-once sinks: readers with the visibility `committed` see it when the checkpoint it belongs to
+ * is committed, all of it at once, and never when it is aborted.
+ *
+ * ```text
+ *   append … append   prepare(7)   append … (belongs to 8)   commit(7)         the manifest of 7 was written before
+ *                        └──────── abort(7): the records of 7 belong to 8
+ *   a crash, or open() again: whatever was not committed is aborted, and the replay appends it again
+ * ```
+ *
+ * At most one checkpoint is prepared and not yet committed or aborted.
+ */
+export interface TransactionalProducer {
+  /** As {@link TopicPort.append}, to one of the producer's topics. */
+  append(topic: string, record: ProducerRecord, listener: AppendListener | null): void;
+  /**
+   * Everything appended before this call, since the last one, belongs to this checkpoint. Resolves when it is durable, with
+   * what the checkpoint's manifest has to keep; rejects when any of it was refused.
+   */
+  prepare(checkpointId: number): Promise<OutputEnds>;
+  /** Makes the prepared checkpoint's records visible. Call it when the manifest is durable: there is no way back. */
+  commit(commit: OutputCommit): Promise<void>;
+  /** The checkpoint was given up: its records go with the next one. */
+  abort(checkpointId: number): void;
+  /** Appends no more. What is not committed is aborted when the producer is opened again. May be called twice. */
+  close(): Promise<void>;
+}
+
 export interface TopicPort {
   /**
    * Creates the topic, or opens it when it exists.
@@ -118,6 +174,14 @@ export interface TopicPort {
   flush(): Promise<void>;
 
   openReader(topic: string, options: ReaderOptions): TopicReader;
+
+  /**
+   * Opens the producer of a job's exactly-once sinks. Call it at each start, also when the job has none (any more): topics
+   * that it once wrote and that are not named are then plain topics again.
+   *
+   * @throws ConnectorError `MILLRACE_TOPIC_NOT_FOUND`; `MILLRACE_LOG_CORRUPT` when committed output is missing
+   */
+  openTransactionalProducer(options: TransactionalProducerOptions): Promise<TransactionalProducer>;
 
   commitOffsets(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void>;
   /** Empty for a group that never committed. */

@@ -14,21 +14,26 @@ import type {
   TopicDescription,
   TopicPort,
   TopicReader,
+  TransactionalProducer,
+  TransactionalProducerOptions,
 } from '../topic.js';
 import { GroupOffsets } from './group-offsets.js';
 import { recoverJournal } from './journal-recovery.js';
+import { LogProducer } from './log-producer.js';
 import { LogReader } from './log-reader.js';
 import { applyRetention } from './retention.js';
 import { TailCache } from './tail-cache.js';
 import { TopicJournal } from './topic-journal.js';
 import { readTopicConfig, writeTopicConfig } from './topic-metadata.js';
 import { checkName } from './topic-name.js';
+import { TopicTransactions } from './topic-transactions.js';
 
 /**
  * Topics in the data folder, without a broker: the default behind the topic port. Main thread; nothing blocks.
  *
  *     <dataDir>/topics/<topic>/topic               partitions and retention
  *     <dataDir>/topics/<topic>/000000000001.log    segments of the topic's journal, all its partitions together
+ *     <dataDir>/topics/<topic>/transactions        what a transactional producer has left uncommitted
  *     <dataDir>/groups/<group>/<topic>/offsets     a consumer group's offsets
  *
  * Two processes must not open the same folder: the caller holds its {@link DirectoryLock}.
@@ -38,6 +43,8 @@ export class EmbeddedLog implements TopicPort {
   readonly #cache: TailCache;
   readonly #groups: GroupOffsets;
   readonly #topics = new Map<string, Topic>();
+  /** By transactional id. */
+  readonly #producers = new Map<string, LogProducer>();
   /** Creation is rare: one at a time. */
   #creating: Promise<void> = Promise.resolve();
   #retentionTimer: NodeJS.Timeout | null = null;
@@ -128,6 +135,45 @@ export class EmbeddedLog implements TopicPort {
     return new LogReader({ journal, cache: this.#cache, options });
   }
 
+  async openTransactionalProducer(options: TransactionalProducerOptions): Promise<TransactionalProducer> {
+    this.#checkOpen();
+    const { transactionalId, topics } = options;
+    await this.#producers.get(transactionalId)?.close();
+    const journals = new Map(topics.map((topic) => [topic, this.#journal(topic)]));
+    for (const { journal } of this.#topics.values()) {
+      const isOpen = journals.has(journal.topic);
+      const wasOpen = journal.transactions?.transactionalId === transactionalId && journal.transactions.isOpen;
+      if (isOpen || wasOpen) await this.#reopenTransactions(journal, isOpen, options);
+    }
+    const producer = new LogProducer(journals);
+    this.#producers.set(transactionalId, producer);
+    return producer;
+  }
+
+  async #reopenTransactions(
+    journal: TopicJournal,
+    isOpen: boolean,
+    { transactionalId, nextCheckpointId, committed }: TransactionalProducerOptions,
+  ): Promise<void> {
+    const { topic } = journal;
+    // Refused records were none: their listeners know.
+    await journal.flush().catch(() => undefined);
+    const { durableEnds, beginOffsets } = journal;
+    journal.transactions ??= TopicTransactions.begin(this.#directoryOf(topic), durableEnds);
+    const missing = await journal.transactions.reopen({
+      transactionalId,
+      nextCheckpointId,
+      isOpen,
+      committedCheckpointId: committed?.checkpointId ?? 0,
+      committedEnds: committed?.outputs[topic],
+      beginOffsets,
+      durableEnds: [...durableEnds],
+    });
+    if (missing >= 0) throw committedOutputMissing(topic, missing, committed);
+    // What a producer that has closed left behind is decided now.
+    journal.commit({});
+  }
+
   async commitOffsets(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void> {
     this.#checkOpen();
     checkName('group', group);
@@ -200,6 +246,7 @@ export class EmbeddedLog implements TopicPort {
     const onRotated = (): void => void this.#retain(entry);
     const journal = new TopicJournal({ topic, directory, limits, disk, cache: this.#cache, logger, onRotated }, state);
     journal.setCommitDelay(config.commitDelayMs ?? 0);
+    journal.transactions = await TopicTransactions.read(directory);
     const entry: Topic = { journal, config };
     this.#topics.set(topic, entry);
   }
@@ -330,6 +377,22 @@ function isPlace(journal: TopicJournal, partition: number, offset: number): bool
 
 function notFound(topic: string): ConnectorError {
   return new ConnectorError('MILLRACE_TOPIC_NOT_FOUND', `topic '${topic}' does not exist`, { details: { topic } });
+}
+
+function committedOutputMissing(
+  topic: string,
+  partition: number,
+  committed: TransactionalProducerOptions['committed'],
+): ConnectorError {
+  const checkpointId = committed?.checkpointId ?? 0;
+  return new ConnectorError(
+    'MILLRACE_LOG_CORRUPT',
+    `topic '${topic}', partition ${partition} ends before the output of checkpoint ${checkpointId} that was committed to it`,
+    {
+      details: { topic, partition, checkpointId },
+      hint: 'Topics and checkpoints of a data folder belong together: restore both from the same backup.',
+    },
+  );
 }
 
 function partitionsMismatch(topic: string, existing: number, asked: number): ConnectorError {

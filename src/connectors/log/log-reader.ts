@@ -16,11 +16,14 @@ import type { JournalReader, TopicJournal } from './topic-journal.js';
  *
  * - Records lie in the cache's own memory. The chunks of one poll are pinned until the next.
  * - A reader that nobody polls holds one frame of the tail, or at most two blocks of read-ahead, and nothing else.
+ * - `committed` readers stop at the first record that is not committed, and pass over those that were aborted
+ *   (topic-transactions.ts).
  * - `appended` readers see a record as soon as it is appended, before it is written. When its write then fails the record
  *   is gone, and its offset goes to the next one: the reader goes on with that.
  */
 export class LogReader implements TopicReader, JournalReader {
   readonly seesAppended: boolean;
+  readonly #seesCommittedOnly: boolean;
   readonly #journal: TopicJournal;
   readonly #cache: TailCache;
   readonly #cold: ColdReader;
@@ -51,6 +54,7 @@ export class LogReader implements TopicReader, JournalReader {
   constructor(spec: LogReaderSpec) {
     const { journal, options } = spec;
     this.seesAppended = options.visibility === 'appended';
+    this.#seesCommittedOnly = options.visibility === 'committed';
     this.#journal = journal;
     this.#cache = spec.cache;
     this.#onReadable = options.onReadable;
@@ -74,6 +78,7 @@ export class LogReader implements TopicReader, JournalReader {
   poll(maxRecords: number, visit: (record: TopicRecord) => boolean): number {
     if (this.#isClosed) return 0;
     this.#beginPoll();
+    const transactions = this.#seesCommittedOnly ? this.#journal.transactions : null;
     let accepted = 0;
     for (let scanned = 0; accepted < maxRecords; scanned++) {
       if (scanned === SCANNED_RECORDS_MAX) {
@@ -86,6 +91,12 @@ export class LogReader implements TopicReader, JournalReader {
       const partition = recordPartitionAt(view, at);
       const position = this.#positions[partition] ?? -1;
       if (position >= 0 && recordOffsetAt(view, at) >= position) {
+        const visible = transactions === null ? position : transactions.lookAt(partition, position);
+        if (visible < 0) break;
+        if (visible > position) {
+          this.#positions[partition] = visible;
+          continue;
+        }
         const record = this.#recordAt(accepted);
         record.moveTo(this.#buffer, view, at);
         invariant(record.offset === position, 'the offsets of a topic partition have no gap');

@@ -11,6 +11,7 @@ import { CommitDelay } from './commit-delay.js';
 import type { Segment, SparseIndex } from './segment.js';
 import { SegmentWriter } from './segment-writer.js';
 import type { CachedFrame, TailCache } from './tail-cache.js';
+import type { TopicTransactions } from './topic-transactions.js';
 
 /**
  * The journal of one topic: all its partitions in one sequence of segment files, so that one durable write commits
@@ -33,6 +34,8 @@ export class TopicJournal {
   readonly partitionCount: number;
   /** Oldest first; the last one is active. */
   readonly segments: Segment[];
+  /** What readers of committed records may see; `null` when no transactional producer ever wrote the topic. */
+  transactions: TopicTransactions | null = null;
   readonly #limits: JournalLimits;
   readonly #logger: Logger;
   readonly #cache: TailCache;
@@ -116,9 +119,7 @@ export class TopicJournal {
   }
 
   get sizeBytes(): number {
-    let sum = 0;
-    for (const segment of this.segments) sum += segment.lengthBytes;
-    return sum;
+    return this.segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
   }
 
   /** Bytes appended and not yet durable or refused. */
@@ -150,6 +151,12 @@ export class TopicJournal {
       this.#flushWaiters.push({ target: this.#appendedCount, resolve, reject, error: null });
       if (this.#commitDelay.isHolding) this.#proceed();
     });
+  }
+
+  /** Output up to these ends is committed. */
+  commit(ends: Readonly<Record<number, number>>): void {
+    this.transactions?.commit(ends);
+    for (const reader of this.#readers) reader.wake();
   }
 
   addReader(reader: JournalReader): void {

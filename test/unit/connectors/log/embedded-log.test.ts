@@ -1,5 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '../../../../src/base/errors.js';
@@ -13,26 +12,10 @@ import { keepAll, withLog } from '../../../helpers/embedded-log.js';
 import { FaultyDisk, noFaults } from '../../../helpers/faulty-disk.js';
 import { withMemoryDirectory } from '../../../helpers/temporary-directory.js';
 import { appendDurably, producerRecord, rejection, textRecord } from '../../../helpers/topic-client.js';
-import { describeTopicContract, type TopicContractSubject } from '../../../helpers/topic-contract.js';
+import { openLogSubject } from '../../../helpers/log-subject.js';
+import { describeTopicContract } from '../../../helpers/topic-contract.js';
 
-async function openSubject(): Promise<TopicContractSubject> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-log-'));
-  let log = await EmbeddedLog.open({ dataDir });
-  return {
-    port: log,
-    reopen: async () => {
-      await log.close();
-      log = await EmbeddedLog.open({ dataDir });
-      return log;
-    },
-    dispose: async () => {
-      await log.close();
-      await rm(dataDir, { recursive: true });
-    },
-  };
-}
-
-describeTopicContract('embedded log', openSubject);
+describeTopicContract('embedded log', openLogSubject);
 
 const TOPIC = 't';
 
