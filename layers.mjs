@@ -49,6 +49,8 @@ export const layers = {
     thread: 'main',
   },
   http: { mayImport: ['base', 'api', 'metrics', 'main/job-control.ts'], thread: 'main' },
+  // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
+  cli: { mayImport: ['base', 'api', 'graph'], thread: 'main' },
   testing: {
     mayImport: [
       'base',
@@ -95,14 +97,14 @@ export const packageHomes = {
 
 /** The same for Node's own modules that do I/O, start threads or read the machine. */
 export const builtinHomes = {
-  fs: ['storage', 'main', 'main.ts', 'checkpoint'],
+  fs: ['storage', 'main', 'main.ts', 'checkpoint', 'cli'],
   // protocol/ names the type of a message port, and starts no thread.
   worker_threads: ['main', 'workers', 'protocol'],
   http: ['http'],
   https: ['http'],
   // storage/ locks a data folder with a listening socket in it.
   net: ['http', 'storage'],
-  child_process: ['main'],
+  child_process: ['main', 'cli'],
 };
 
 /** Layers that import none of Node's modules: they run the same in a test, in any thread, and under another runtime. */

@@ -32,10 +32,27 @@ const EXIT_CONFIG = 2;
 
 const PROCESS_METRICS_DELAY_MS = 1000;
 
+/** `millrace run …`, `millrace …` with nothing but settings, or another command. */
 async function main(): Promise<void> {
-  const args = process.argv.slice(2);
+  const [first = '', ...rest] = process.argv.slice(2);
+  if (first === 'run') return run(rest);
+  if (first === '' || first.startsWith('-')) return run(process.argv.slice(2));
+  // Only now: a process that runs a job must not pay for the commands.
+  const { runCommand } = await import('./cli/run-command.js');
+  process.exitCode = await runCommand(process.argv.slice(2), {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    isInteractive: process.stdout.isTTY,
+    columns: process.stdout.columns,
+  });
+}
+
+async function run(args: readonly string[]): Promise<void> {
   const commandLine = readCommandLine({ args, env: process.env });
-  if (commandLine.help) return void process.stdout.write(helpText());
+  if (commandLine.help) {
+    const { commandList } = await import('./cli/run-command.js');
+    return void process.stdout.write(`${helpText()}\n${await commandList()}\n`);
+  }
   if (commandLine.version) return void process.stdout.write(`millrace ${await packageVersion()}\n`);
 
   const file = commandLine.configPath === null ? null : await readConfigFile(commandLine.configPath);

@@ -11,7 +11,8 @@ const INDENT = 6;
 /** The text of `--help`. */
 export function helpText(table: SettingTable = settings): string {
   const lines = [
-    'Usage: millrace [options]',
+    'Usage: millrace [run] [options]',
+    '       millrace <command> …',
     '',
     'Runs a job: HTTP in front, durable topics, keyed operators on worker threads.',
     'A setting comes from its flag, else from the environment, else from the config file.',

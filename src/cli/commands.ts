@@ -1,0 +1,11 @@
+import type { Commands } from './command.js';
+
+/** In the order of `millrace --help`. */
+export const commands: Commands = {
+  dev: async () => (await import('./dev.js')).dev,
+  init: async () => (await import('./init.js')).init,
+  graph: async () => (await import('./graph.js')).graph,
+  savepoint: async () => (await import('./savepoint.js')).savepoint,
+  rescale: async () => (await import('./rescale.js')).rescale,
+  completion: async () => (await import('./completion.js')).completion,
+};

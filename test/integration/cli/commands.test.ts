@@ -1,0 +1,87 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { projectPath } from '../../helpers/project-files.js';
+import { runMillrace, runProgram } from '../../helpers/run-program.js';
+import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
+
+const demo = projectPath('dist/examples/demo/job.js');
+
+describe('the command line', () => {
+  it('lists commands and settings with --help, and says more about each', async () => {
+    const { code, stdout } = await runMillrace(['--help']);
+    expect(code).toBe(0);
+    for (const word of ['run', 'dev', 'init', 'graph', 'savepoint', 'rescale', 'completion', '--parallelism']) {
+      expect(stdout).toContain(word);
+    }
+    expect((await runMillrace(['graph', '--help'])).stdout).toContain('--format <text|mermaid|json>');
+    expect((await runMillrace(['help', 'rescale'])).stdout).toContain('Usage: millrace rescale');
+  });
+
+  it('refuses a command that does not exist, and proposes the one that was meant', async () => {
+    const { code, stderr } = await runMillrace(['grpah']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Did you mean graph?');
+  });
+
+  it('takes a forgotten --job for what it is', async () => {
+    const { code, stderr } = await runMillrace(['./job.js']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--job ./job.js');
+  });
+
+  it('refuses an unknown option with exit code 2', async () => {
+    const { code, stderr } = await runMillrace(['rescale', '2', '--ulr', 'x']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--ulr');
+  });
+
+  it('says that nothing answers, where nothing answers', async () => {
+    const { code, stderr } = await runMillrace(['rescale', '2', '--url', 'http://127.0.0.1:9']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('nothing answers at http://127.0.0.1:9');
+  });
+});
+
+describe('millrace graph', () => {
+  it('draws a job as text, Mermaid and JSON', async () => {
+    const text = await runMillrace(['graph', demo, '--parallelism', '2']);
+    expect(text.code).toBe(0);
+    expect(text.stdout).toContain('POST /counters/:name');
+    expect((await runMillrace(['graph', demo, '--format', 'mermaid'])).stdout).toMatch(/^flowchart LR\n/);
+    const { stdout } = await runMillrace(['graph', demo, '--format', 'json', '--parallelism', '2']);
+    const plan = JSON.parse(stdout) as { type: string; nodes: { parallelism: number }[] };
+    expect(plan.type).toBe('STREAMING');
+    expect(plan.nodes.every(({ parallelism }) => parallelism >= 1)).toBe(true);
+  });
+
+  it('says why a module is no job', async () => {
+    await withTemporaryDirectory(async (folder) => {
+      await writeFile(join(folder, 'job.mjs'), 'export default 1;\n');
+      const { code, stderr } = await runMillrace(['graph', join(folder, 'job.mjs')]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/MILLRACE_JOB_(INVALID|LOAD_FAILED)/);
+    });
+  });
+});
+
+describe('millrace completion', () => {
+  it('gives a script that completes commands and their options', async () => {
+    const { stdout } = await runMillrace(['completion', 'bash']);
+    const ask = (words: string[]): string =>
+      `${stdout}\nCOMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _millrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    expect((await runProgram('bash', ['-c', ask(['millrace', 'gr'])])).stdout).toBe('graph\n');
+    expect((await runProgram('bash', ['-c', ask(['millrace', 'run', '--paral'])])).stdout).toBe('--parallelism\n');
+  });
+});
+
+describe('millrace init', () => {
+  it('refuses a folder that holds something', async () => {
+    await withTemporaryDirectory(async (folder) => {
+      await mkdir(join(folder, 'used', 'src'), { recursive: true });
+      const { code, stderr } = await runMillrace(['init', 'used'], folder);
+      expect(code).toBe(2);
+      expect(stderr).toContain('is not empty');
+    });
+  });
+});
