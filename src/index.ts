@@ -33,6 +33,14 @@ export {
   type Source,
   type TopicSourceOptions,
 } from './api/source.js';
+export {
+  ScatteredStream,
+  type GatherAll,
+  type GatherOptions,
+  type GatherQuorum,
+  type GatherTimeout,
+  type NoGatherTimeout,
+} from './api/scatter-gather.js';
 export { functionSink, topicSink, type Sink, type TopicSinkOptions } from './api/sink.js';
 export type { RichSinkFunction, SinkContext, SinkFunction } from './api/sink-function.js';
 export type { Key } from './api/key.js';

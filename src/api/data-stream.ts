@@ -15,6 +15,7 @@ import { JoinedStreams } from './joined-streams.js';
 import type { Key } from './key.js';
 import type { MapStateDescriptor, ReduceFunction } from './keyed-state.js';
 import type { KeyedProcessFunction, OutputTag, ProcessFunction } from './process-function.js';
+import { ScatteredStream } from './scatter-gather.js';
 import type { Sink } from './sink.js';
 import { CountEvictor } from './evictors.js';
 import { CountTrigger, PurgingTrigger } from './triggers.js';
@@ -124,7 +125,7 @@ export class DataStream<out T> {
     const streams: readonly DataStream<T>[] = others;
     if (streams.length === 0)
       throw this.builder.invalid(this.id, 'is united with nothing', 'Give union another stream.');
-    for (const other of streams) this.#requireSameJob(other);
+    for (const other of streams) this.#requireSameJob(other, 'is united with');
     return new DataStream<T>(this.builder, this.builder.addUnion([this.id, ...streams.map((other) => other.id)]));
   }
 
@@ -160,6 +161,32 @@ export class DataStream<out T> {
   /** Joins by key and window: `join(other).where(key).equalTo(key).window(assigner).apply(pair)`, or `.coGroup(lists)`. */
   join<B>(other: DataStream<B>): JoinedStreams<T, B> {
     return new JoinedStreams<T, B>(this.meet(other.id));
+  }
+
+  /**
+   * Gives each request to several branches, whose results {@link ScatteredStream.gather} joins by request into one answer.
+   *
+   * @param branches by name: from this stream to one of what the branch finds.
+   *
+   * @example
+   * requests
+   *   .scatter({
+   *     card: (stream) => stream.keyBy((r) => r.body.card).process(new CardSpending()),
+   *     device: (stream) => stream.keyBy((r) => r.body.device).process(new DeviceCards()),
+   *   })
+   *   .gather({ combine: (request, { card, device }) => score(request.body, card, device) })
+   *   .respond();
+   */
+  scatter<Partials>(branches: {
+    readonly [Name in keyof Partials]: (stream: this) => DataStream<Partials[Name]>;
+  }): ScatteredStream<T, Partials> {
+    const { builder, id1: id, streamAt } = this.meet(this.id);
+    const ends = Object.entries<(stream: this) => DataStream<unknown>>(branches).map(([name, branch]) => {
+      const end = branch(this);
+      this.#requireSameJob(end, `is scattered to a branch "${name}" that ends in`);
+      return { name, id: end.id };
+    });
+    return new ScatteredStream<T, Partials>({ builder, id, streamAt, branches: ends });
   }
 
   /** All records in windows, in one subtask. */
@@ -226,9 +253,11 @@ export class DataStream<out T> {
     throw this.builder.invalid(this.id, `is followed by ${operator}() without a function`, hint);
   }
 
-  #requireSameJob(other: DataStream<T>): void {
+  #requireSameJob(other: DataStream<unknown>, how: string): void {
+    if (!(other instanceof DataStream))
+      throw this.builder.invalid(this.id, `${how} something that is no stream`, 'Give it a stream of this env.');
     if (other.builder === this.builder) return;
-    throw this.builder.invalid(this.id, 'is united with a stream of another job', 'Use only streams of this env.');
+    throw this.builder.invalid(this.id, `${how} a stream of another job`, 'Use only streams of this env.');
   }
 
   #end(spec: OperatorSpec): DataStreamSink {

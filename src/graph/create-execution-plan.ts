@@ -30,6 +30,7 @@ const KEYED: ReadonlySet<NodeKind> = new Set<NodeKind>([
   'keyed-co-process',
   'keyed-broadcast',
   'interval-join',
+  'gather',
 ]);
 /** Sources without a topic: one subtask unless the author asks for more. */
 const WORKER_SOURCES: ReadonlySet<NodeKind> = new Set<NodeKind>(['collection-source', 'generator-source']);

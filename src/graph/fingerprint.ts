@@ -96,6 +96,12 @@ function settingsOf(spec: NodeSpec): Record<string, string> {
       return { mode: spec.mode };
     case 'interval-join':
       return { bounds: `${String(spec.lowerMs)} to ${String(spec.upperMs)} ms` };
+    case 'gather':
+      return {
+        branches: spec.branches.join(', '),
+        quorum: String(spec.quorum),
+        'time-out': spec.timeoutMs === null ? 'none' : `${String(spec.timeoutMs)} ms`,
+      };
     case 'keyed-broadcast':
       return { states: spec.states.map(({ name }) => name).join(', ') };
     case 'assign-timestamps':

@@ -21,6 +21,7 @@ const STATEFUL: ReadonlySet<NodeKind> = new Set<NodeKind>([
   'keyed-co-process',
   'keyed-broadcast',
   'interval-join',
+  'gather',
   'collection-source',
   'generator-source',
 ]);
@@ -47,6 +48,7 @@ const WITHOUT_EFFECT: ReadonlySet<NodeKind> = new Set<NodeKind>([
   'co-map',
   'co-flat-map',
   'interval-join',
+  'gather',
 ]);
 
 function recordsThatGoNowhere(node: StreamNode): string[] {

@@ -43,6 +43,8 @@ export function defaultName(spec: NodeSpec): string {
       return className(spec.fn) ?? 'KeyedBroadcastProcess';
     case 'interval-join':
       return className(spec.fn) ?? 'IntervalJoin';
+    case 'gather':
+      return 'Gather';
     case 'print-sink':
       return 'Sink: print';
     case 'respond-sink':

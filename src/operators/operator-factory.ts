@@ -7,6 +7,7 @@ import { AsyncWaitOperator } from './async-wait-operator.js';
 import { CoFlatMapOperator, CoMapOperator, CoProcessOperator } from './co-process-operator.js';
 import { FilterOperator } from './filter-operator.js';
 import { FlatMapOperator } from './flat-map-operator.js';
+import { GatherOperator } from './gather-operator.js';
 import { IntervalJoinOperator } from './interval-join-operator.js';
 import { KeyedBroadcastOperator } from './keyed-broadcast-operator.js';
 import { KeyedCoProcessOperator } from './keyed-co-process-operator.js';
@@ -66,6 +67,8 @@ export function createOperator(
       return new KeyedBroadcastOperator(spec.fn, spec.key, spec.states);
     case 'interval-join':
       return new IntervalJoinOperator({ ...spec, leftKey: spec.key, rightKey: spec.key2 });
+    case 'gather':
+      return new GatherOperator(spec);
     case 'function-sink':
       return new SinkOperator(spec.fn);
     case 'print-sink':

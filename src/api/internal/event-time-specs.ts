@@ -89,6 +89,21 @@ export interface IntervalJoinSpec {
   readonly rightLateTag: OutputTag<unknown> | null;
 }
 
+/** Joins what the branches of a scattered stream found, by request. Its records are `ScatterPart`s. */
+export interface GatherSpec {
+  readonly kind: 'gather';
+  /** The correlation id. */
+  readonly key: KeySelector<unknown, unknown>;
+  readonly branches: readonly string[];
+  /** How many branches make an answer. */
+  readonly quorum: number;
+  /** From the time of acceptance; `null` for the request's own deadline. */
+  readonly timeoutMs: number | null;
+  readonly combine: (request: unknown, partials: unknown) => unknown;
+  /** `null` gives up without an answer. */
+  readonly onTimeout: ((request: unknown, partials: unknown) => unknown) | null;
+}
+
 export type EventTimeSpec =
   | WindowSpec
   | AssignTimestampsSpec
@@ -98,4 +113,5 @@ export type EventTimeSpec =
   | CoProcessSpec
   | KeyedCoProcessSpec
   | KeyedBroadcastSpec
-  | IntervalJoinSpec;
+  | IntervalJoinSpec
+  | GatherSpec;

@@ -1,0 +1,68 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ServiceProcess } from '../../helpers/service-process.js';
+import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
+
+const IDS = Array.from({ length: 40 }, (_, id) => id);
+const WAIT = { timeout: 30_000, interval: 50 };
+
+const completed = (service: ServiceProcess): Promise<number | undefined> =>
+  service.metric('millrace_checkpoints_completed_total');
+
+async function start(dataDir: string, backend: string, parallelism: number): Promise<ServiceProcess> {
+  const args = `--state-backend ${backend} --parallelism ${String(parallelism)} --checkpoint-interval-ms 100ms`;
+  return ServiceProcess.start({ dataDir, job: 'scatter', args: args.split(' ') });
+}
+
+async function order(service: ServiceProcess, id: number): Promise<unknown> {
+  const response = await service.post('/orders', { id, hasPrice: true });
+  return { status: response.status, body: await response.json() };
+}
+
+/** An order whose price nobody knows. @returns where its answer will be. */
+async function orderWithoutPrice(service: ServiceProcess, id: number): Promise<string> {
+  const response = await service.post('/orders', { id }, { prefer: 'respond-async' });
+  expect(response.status).toBe(202);
+  const location = response.headers.get('location');
+  if (location === null) throw new Error('no place to poll');
+  return location;
+}
+
+describe.each(['heap', 'lmdb'])('a service that scatters and gathers on the backend %s', (backend) => {
+  it('answers every request once through kill -9, those that were waiting by their timers', async () => {
+    await withTemporaryDirectory(async (dataDir) => {
+      const first = await start(dataDir, backend, 2);
+      let places: string[];
+      try {
+        const answers = await Promise.all(IDS.map((id) => order(first, id)));
+        expect(answers).toEqual(
+          IDS.map((id) => ({ status: 200, body: { id, stock: id + 1, price: id * 10, count: 1 } })),
+        );
+        places = await Promise.all(IDS.map((id) => orderWithoutPrice(first, 1_000 + id)));
+        // Two more checkpoints: the second one began after the requests, so that only its state knows of them.
+        const before = (await completed(first)) ?? 0;
+        await vi.waitFor(async () => expect(await completed(first)).toBeGreaterThanOrEqual(before + 2), WAIT);
+        await first.kill();
+      } finally {
+        await first.dispose();
+      }
+
+      const second = await start(dataDir, backend, 3);
+      try {
+        for (const [index, place] of places.entries()) {
+          const id = 1_000 + index;
+          const answer = await vi.waitFor(async () => {
+            const response = await second.fetch(place);
+            expect(response.status).toBe(200);
+            return response.json();
+          }, WAIT);
+          expect(answer).toEqual({ id, stock: id + 1, price: null, count: 1 });
+        }
+        // A second answer to any of them would have been counted.
+        for (const id of [...IDS, ...IDS.map((each) => 1_000 + each)])
+          expect(await order(second, id)).toMatchObject({ status: 200, body: { id, count: 2 } });
+      } finally {
+        await second.dispose();
+      }
+    });
+  });
+});
