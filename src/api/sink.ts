@@ -21,7 +21,14 @@ export interface TopicSinkOptions<T> {
    * @defaultValue none: no key, and the partitions in turn
    */
   readonly key?: KeySelector<T, Key>;
-  /** @defaultValue 'at-least-once': visible at once; a failure may repeat the records since the last checkpoint */
+  /**
+   * - `at-least-once`: visible at once; a failure may repeat the records since the last checkpoint.
+   * - `exactly-once`: each record once, whatever fails, for readers of committed records: those of Millrace's own topic
+   *   sources, and Kafka's with `read_committed`. Visible when the checkpoint completes that covers it, at the checkpoint
+   *   interval. Nothing but sinks of this guarantee may write to the topic.
+   *
+   * @defaultValue 'at-least-once'
+   */
   readonly guarantee?: DeliveryGuarantee;
 }
 

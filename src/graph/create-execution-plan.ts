@@ -178,6 +178,8 @@ function planTopicSinks(graph: StreamGraph): PlanTopicSink[] {
   const sinks: PlanTopicSink[] = [];
   for (const { index, id, spec } of graph.nodes) {
     if (spec.kind !== 'topic-sink') continue;
+    const other = sinks.find(({ topic, guarantee }) => topic === spec.topic && guarantee !== spec.guarantee);
+    if (other !== undefined) throw mixedGuarantees(spec.topic, [other.operatorId, id]);
     sinks.push({
       index: sinks.length,
       operatorId: id,
@@ -187,6 +189,15 @@ function planTopicSinks(graph: StreamGraph): PlanTopicSink[] {
     });
   }
   return sinks;
+}
+
+/** What one writes at once would lie among what the other has not committed, and share its fate. */
+function mixedGuarantees(topic: string, operators: readonly string[]): MillraceError {
+  return new MillraceError(
+    'MILLRACE_JOB_INVALID',
+    `the sinks ${operators.map((id) => `"${id}"`).join(' and ')} write to topic "${topic}" with different guarantees`,
+    { details: { topic, operators }, hint: 'Give all sinks of a topic the same guarantee, or topics of their own.' },
+  );
 }
 
 function planEdges(graph: StreamGraph, { chains, chainOfNode, exchanges }: OperatorChains): PlanEdge[] {

@@ -8,6 +8,7 @@ import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../protocol/st
 import { ANY_PARTITION, RESPONSE_SINK, TopicRecordCursor } from '../protocol/topic-record-codec.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import { BlockRecord } from './block-record.js';
+import type { TransactionalOutput } from './transactional-output.js';
 
 /** Bytes that may be appended and not yet durable before a channel is left unread: backpressure from a slow disk. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
@@ -16,10 +17,14 @@ const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
 export interface SinkTopic {
   readonly topic: string;
   readonly partitionCount: number;
+  /** Whether its records become visible with their checkpoint only. */
+  readonly isTransactional: boolean;
 }
 
 export interface EgressOptions {
   readonly port: TopicPort;
+  /** The output of exactly-once sinks; `null` when there are none. */
+  readonly output: TransactionalOutput | null;
   /** By index of the plan's topic sinks. */
   readonly sinkTopics: readonly SinkTopic[];
   /** `null` when the job answers no requests. */
@@ -35,13 +40,15 @@ export interface EgressOptions {
 /**
  * Takes what the workers write to topics, and their answers to requests, out of the rings and appends it.
  *
- * At-least-once: a barrier is acknowledged when everything before it is durable, so a checkpoint that completes covers its
- * output. While too much waits for the disk the rings are not read, and the workers feel it.
+ * A barrier is acknowledged when everything before it is durable, so a checkpoint that completes covers its output. Channels
+ * with exactly-once sinks are aligned, and acknowledged together (transactional-output.ts). While too much waits for the disk the rings are not read, and the workers feel it.
  *
  * Thread: main. {@link drain} is called when main's doorbell was rung.
  */
 export class EgressCollector {
   readonly #channels: readonly EgressChannel[];
+  /** Those with exactly-once sinks. */
+  readonly #transactional: readonly EgressChannel[];
   readonly #options: EgressOptions;
   readonly #record = new BlockRecord();
   /** Bytes appended since the start, and how many of them are surely on disk: both only grow. */
@@ -52,7 +59,14 @@ export class EgressCollector {
 
   constructor(channels: readonly { plan: EgressChannelPlan; reader: ChannelReader }[], options: EgressOptions) {
     this.#options = options;
-    this.#channels = channels.map(({ plan, reader }) => new EgressChannel(plan, reader, this));
+    const transactional: EgressChannel[] = [];
+    this.#channels = channels.map(({ plan, reader }) => {
+      const isTransactional = plan.topicSinks.some((sink) => options.sinkTopics[sink]?.isTransactional === true);
+      const channel = new EgressChannel(plan, reader, this, isTransactional ? transactional.length : -1);
+      if (isTransactional) transactional.push(channel);
+      return channel;
+    });
+    this.#transactional = transactional;
   }
 
   /** Takes everything that is ready. @returns whether anything was */
@@ -81,15 +95,33 @@ export class EgressCollector {
     if (sink === RESPONSE_SINK) return this.#appendReply(cursor);
     const target = this.#options.sinkTopics[sink];
     invariant(target !== undefined, 'a sink record names a sink of the plan');
-    const key = cursor.key;
-    this.#append(target.topic, this.#partitionOf(cursor, key, target.partitionCount), cursor, listener);
+    const partition = this.#partitionOf(cursor, cursor.key, target.partitionCount);
+    if (target.isTransactional) this.#appendOutput(target.topic, partition, cursor, listener);
+    else this.#append(target.topic, partition, cursor, listener);
   }
 
   /** @internal for {@link EgressChannel} */
-  barrier(channelIndex: number, checkpointId: number): void {
-    this.#flush().then(
-      () => this.#options.onBarrierDurable(channelIndex, checkpointId),
-      (error: unknown) => this.#options.onBarrierFailed(channelIndex, checkpointId, error as Error),
+  barrier(channel: EgressChannel, checkpointId: number): void {
+    if (channel.place < 0) return this.#acknowledge([channel], checkpointId, this.#flush());
+    const prepared = this.#options.output?.onBarrier(channel.place, checkpointId) ?? null;
+    if (prepared === null) return;
+    this.#acknowledge(this.#transactional, checkpointId, Promise.all([prepared, this.#flush()]));
+  }
+
+  /** @internal for {@link EgressChannel} */
+  isBlocked(channel: EgressChannel): boolean {
+    return channel.place >= 0 && this.#options.output?.isBlocked(channel.place) === true;
+  }
+
+  #acknowledge(channels: readonly EgressChannel[], checkpointId: number, durable: Promise<unknown>): void {
+    const { onBarrierDurable, onBarrierFailed } = this.#options;
+    durable.then(
+      () => {
+        for (const { index } of channels) onBarrierDurable(index, checkpointId);
+      },
+      (error: unknown) => {
+        for (const { index } of channels) onBarrierFailed(index, checkpointId, error as Error);
+      },
     );
   }
 
@@ -116,10 +148,20 @@ export class EgressCollector {
   }
 
   #append(topic: string, partition: number, cursor: TopicRecordCursor, listener: AppendListener | null): void {
+    this.#options.port.append(topic, this.#recordOf(partition, cursor), listener);
+  }
+
+  #appendOutput(topic: string, partition: number, cursor: TopicRecordCursor, listener: AppendListener): void {
+    const { output } = this.#options;
+    invariant(output !== null, 'a job with exactly-once sinks has transactional output');
+    output.append(topic, this.#recordOf(partition, cursor), listener);
+  }
+
+  #recordOf(partition: number, cursor: TopicRecordCursor): BlockRecord {
     this.#countUnsynced(cursor.end - cursor.start);
     this.#record.block = cursor;
     this.#record.partition = partition;
-    this.#options.port.append(topic, this.#record, listener);
+    return this.#record;
   }
 
   /** One flush per throttling, not per record: its end says that what was appended before it is on disk. */
@@ -152,13 +194,16 @@ export class EgressCollector {
 
 /** One ring from a subtask. */
 class EgressChannel implements AppendListener {
-  readonly #plan: EgressChannelPlan;
+  readonly index: number;
+  /** Among the channels with exactly-once sinks; -1 for the others. */
+  readonly place: number;
   readonly #reader: ChannelReader;
   readonly #collector: EgressCollector;
   readonly #cursor = new TopicRecordCursor();
 
-  constructor(plan: EgressChannelPlan, reader: ChannelReader, collector: EgressCollector) {
-    this.#plan = plan;
+  constructor(plan: EgressChannelPlan, reader: ChannelReader, collector: EgressCollector, place: number) {
+    this.index = plan.index;
+    this.place = place;
     this.#reader = reader;
     this.#collector = collector;
   }
@@ -166,7 +211,7 @@ class EgressChannel implements AppendListener {
   drain(): boolean {
     const reader = this.#reader;
     let hasWorked = false;
-    while (!this.#collector.isThrottled && reader.poll()) {
+    while (!this.#collector.isThrottled && !this.#collector.isBlocked(this) && reader.poll()) {
       this.#take(reader.kind);
       reader.release();
       hasWorked = true;
@@ -175,7 +220,7 @@ class EgressChannel implements AppendListener {
   }
 
   hasWork(): boolean {
-    return !this.#reader.isEmpty();
+    return !this.#collector.isBlocked(this) && !this.#reader.isEmpty();
   }
 
   onAppended(): void {
@@ -194,7 +239,7 @@ class EgressChannel implements AppendListener {
         while (this.#cursor.advance()) this.#collector.appendFrom(this.#cursor, this);
         return;
       case BARRIER:
-        return this.#collector.barrier(this.#plan.index, decodeNumber(frame, start));
+        return this.#collector.barrier(this, decodeNumber(frame, start));
       default:
         invariant(kind === END_OF_INPUT, 'an egress channel carries topic records, barriers and its end');
     }

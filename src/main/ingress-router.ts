@@ -49,7 +49,7 @@ export class IngressChannel {
     this.#onFailure = options.onFailure;
     this.#reader = options.port.openReader(options.source.topic, {
       positions: options.positions,
-      visibility: 'durable',
+      visibility: 'committed',
       onReadable: () => this.pump(),
     });
   }

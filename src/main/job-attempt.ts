@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.js';
 import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
-import type { TopicPort } from '../connectors/topic.js';
+import type { OutputEnds, TopicPort, TransactionalProducer } from '../connectors/topic.js';
 import type { EgressChannel, ExecutionPlan, IngressChannel as IngressPlan } from '../graph/execution-plan.js';
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
@@ -20,6 +20,7 @@ import { EgressCollector } from './egress-collector.js';
 import type { ExpiredRequests } from './expired-requests.js';
 import { IngressChannel, IngressRouter } from './ingress-router.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
+import { TransactionalOutput } from './transactional-output.js';
 import { WorkerPool } from './worker-pool.js';
 
 /** Offsets by the source's operator uid, then by topic partition. */
@@ -31,6 +32,8 @@ export interface JobAttemptOptions {
   readonly jobModule: string;
   readonly port: TopicPort;
   readonly clock: Clock;
+  /** Opened for this attempt, which closes it: what the attempt before left uncommitted is aborted by then. */
+  readonly producer: TransactionalProducer;
   /** By topic sink of the plan: the topic's number of partitions. */
   readonly sinkPartitionCounts: readonly number[];
   /** Where each source begins. */
@@ -59,6 +62,7 @@ export class JobAttempt {
   readonly #pool: WorkerPool;
   readonly #ingress: IngressRouter;
   readonly #egress: EgressCollector;
+  readonly #output: TransactionalOutput | null;
   #isStopped = false;
   #stopping: Promise<void> | null = null;
   #loop: Promise<void> = Promise.resolve();
@@ -75,6 +79,7 @@ export class JobAttempt {
       onDeath: (_worker, cause) => options.onFailure(cause),
     });
     this.#ingress = this.#buildIngress();
+    this.#output = this.#buildOutput();
     this.#egress = this.#buildEgress();
   }
 
@@ -114,11 +119,36 @@ export class JobAttempt {
     return offsets;
   }
 
+  /** Where the output of exactly-once sinks ends that belongs to a checkpoint which everybody has acknowledged. */
+  outputsOf(checkpointId: CheckpointId): OutputEnds {
+    return this.#output?.outputsOf(checkpointId) ?? {};
+  }
+
+  /** The checkpoint's manifest is durable: its output becomes visible. */
+  async commitOutputs(checkpointId: CheckpointId, offsets: SourceOffsets): Promise<void> {
+    const { plan } = this.#options;
+    const committed = plan.topicSources.map(({ operatorId, topic }) => {
+      const metadata = String(checkpointId);
+      const ofSource = [...(offsets.get(operatorId) ?? [])].map(
+        ([partition, offset]) => [partition, { offset, metadata }] as const,
+      );
+      return [topic, new Map(ofSource)] as const;
+    });
+    await this.#output?.commit({
+      checkpointId,
+      outputs: this.outputsOf(checkpointId),
+      group: plan.jobName,
+      offsets: new Map(committed),
+    });
+  }
+
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
     this.#tellWorkers((commands) => commands.notifyCheckpointComplete(checkpointId));
   }
 
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    this.#output?.abort(checkpointId);
+    this.#doorbell.ring();
     this.#tellWorkers((commands) => commands.notifyCheckpointAborted(checkpointId));
   }
 
@@ -141,6 +171,7 @@ export class JobAttempt {
       this.#egress.drain();
     } finally {
       this.#egress.stop();
+      await this.#options.producer.close();
       this.#doorbell.ring();
       await this.#loop;
       await this.#stopWorkers();
@@ -172,6 +203,16 @@ export class JobAttempt {
     });
   }
 
+  #buildOutput(): TransactionalOutput | null {
+    const { plan, producer } = this.#options;
+    const channels = plan.channels.filter(
+      (channel) =>
+        channel.kind === 'egress' &&
+        channel.topicSinks.some((sink) => plan.topicSinks[sink]?.guarantee === 'exactly-once'),
+    );
+    return channels.length === 0 ? null : new TransactionalOutput(producer, channels.length);
+  }
+
   #buildEgress(): EgressCollector {
     const { plan, port, sinkPartitionCounts, onEgressDurable, onEgressFailed, onFailure } = this.#options;
     const channels = plan.channels.filter((channel): channel is EgressChannel => channel.kind === 'egress');
@@ -184,9 +225,11 @@ export class JobAttempt {
       })),
       {
         port,
-        sinkTopics: plan.topicSinks.map(({ topic, index }) => ({
+        output: this.#output,
+        sinkTopics: plan.topicSinks.map(({ topic, index, guarantee }) => ({
           topic,
           partitionCount: sinkPartitionCounts[index] ?? 1,
+          isTransactional: guarantee === 'exactly-once',
         })),
         responseTopic: plan.responseTopic,
         onBarrierDurable: (channelIndex, checkpointId) => onEgressDurable(channelIndex, checkpointId as CheckpointId),

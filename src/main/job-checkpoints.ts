@@ -4,6 +4,7 @@ import type { CheckpointId } from '../base/ids.js';
 import type { CheckpointManifest, ManifestOperator } from '../checkpoint/checkpoint-manifest.js';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
 import { planRecovery } from '../checkpoint/recovery-plan.js';
+import type { OutputEnds, TransactionalProducerOptions } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import type { AcknowledgedCheckpoint } from './checkpoint-scheduler.js';
@@ -67,8 +68,19 @@ export class JobCheckpoints {
     return { checkpointId: manifest.checkpointId, offsets: new Map(offsets), workers };
   }
 
-  /** Makes a checkpoint durable, and drops the oldest beyond those retained. */
-  async commit({ checkpointId, offsets, acks }: AcknowledgedCheckpoint): Promise<void> {
+  /** How far the output of exactly-once sinks is committed: what the newest checkpoint says, wherever the job goes on from. */
+  committedOutput(): Pick<TransactionalProducerOptions, 'committed' | 'nextCheckpointId'> {
+    const { latest, nextCheckpointId } = this.#store;
+    const committed = latest === null ? null : { checkpointId: latest.checkpointId, outputs: latest.outputs };
+    return { committed, nextCheckpointId };
+  }
+
+  /**
+   * Makes a checkpoint durable, and drops the oldest beyond those retained.
+   *
+   * @param outputs where the output of exactly-once sinks ends that belongs to it
+   */
+  async commit({ checkpointId, offsets, acks }: AcknowledgedCheckpoint, outputs: OutputEnds): Promise<void> {
     const { jobName, shardCount, topicSources } = this.#plan;
     const sources: Record<string, { topic: string; offsets: Record<number, number> }> = {};
     for (const { operatorId, topic } of topicSources) {
@@ -81,7 +93,7 @@ export class JobCheckpoints {
       keyGroupCount: KEY_GROUP_COUNT,
       shardCount,
       sources,
-      outputs: {},
+      outputs,
       operators: this.#operators(),
       snapshots: acks.flatMap(({ segments }) => segments),
       operatorStates: acks.flatMap(({ operatorStates }) => operatorStates),

@@ -14,13 +14,13 @@ import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
-import type { TopicPort } from '../connectors/topic.js';
+import type { TopicPort, TransactionalProducer } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
-import { CheckpointScheduler } from './checkpoint-scheduler.js';
+import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
 import { JobAttempt, type SourceOffsets } from './job-attempt.js';
 import type {
   JobControl,
@@ -33,7 +33,7 @@ import type {
   RequestRoute,
 } from './job-control.js';
 import type { JobCheckpoints, RestorePoint } from './job-checkpoints.js';
-import { type JobTopics, openJobTopics } from './job-topics.js';
+import { type JobTopics, openJobTopics, openProducer } from './job-topics.js';
 import { ReplyReceiver } from './reply-receiver.js';
 import { RequestIngress } from './request-ingress.js';
 
@@ -85,6 +85,12 @@ const jobTransitions: TransitionTable<JobStatus> = {
   FAILED: [],
 };
 
+/** What one attempt reads and writes. */
+interface OpenTopics {
+  readonly topics: JobTopics;
+  readonly producer: TransactionalProducer;
+}
+
 export class JobManager implements JobControl {
   readonly #options: JobManagerOptions;
   readonly #attempt: JobAttempt;
@@ -110,7 +116,9 @@ export class JobManager implements JobControl {
         : await ReplyReceiver.create(port, { topic: plan.responseTopic, partition: REPLY_PARTITION }, (error) =>
             onReplyFailure(error),
           );
-    const manager = new JobManager(options, topics, replies, checkpoints.restorePoint());
+    const restorePoint = checkpoints.restorePoint();
+    const producer = await openProducer(port, plan, checkpoints.committedOutput());
+    const manager = new JobManager(options, { topics, producer }, replies, restorePoint);
     onReplyFailure = (error) => manager.#fail(error);
     try {
       await manager.#attempt.deploy();
@@ -123,7 +131,7 @@ export class JobManager implements JobControl {
 
   private constructor(
     options: JobManagerOptions,
-    topics: JobTopics,
+    topics: OpenTopics,
     replies: ReplyReceiver | null,
     restorePoint: RestorePoint | null,
   ) {
@@ -227,13 +235,14 @@ export class JobManager implements JobControl {
     return this.#scheduler;
   }
 
-  #createAttempt(topics: JobTopics, restorePoint: RestorePoint | null): JobAttempt {
+  #createAttempt({ topics, producer }: OpenTopics, restorePoint: RestorePoint | null): JobAttempt {
     const { plan, jobModule, port, clock, state, settings } = this.#options;
     return new JobAttempt({
       plan,
       jobModule,
       port,
       clock,
+      producer,
       sinkPartitionCounts: topics.sinkPartitionCounts,
       positions: withDefaults(restorePoint?.offsets ?? new Map(), topics.defaultPositions),
       expired: topics.expired,
@@ -260,11 +269,18 @@ export class JobManager implements JobControl {
       workerCount: plan.workerCount,
       egressChannels: plan.channels.filter(({ kind }) => kind === 'egress').map(({ index }) => index),
       target: this.#attempt,
-      commit: (checkpoint) => checkpoints.commit(checkpoint),
+      commit: (checkpoint) => this.#commit(checkpoint),
       onFailure: (error) => this.#fail(error),
       clock: monotonic,
       logger,
     });
+  }
+
+  /** The manifest is the point of no return; exactly-once output is visible behind it. */
+  async #commit(checkpoint: AcknowledgedCheckpoint): Promise<void> {
+    const { checkpointId, offsets } = checkpoint;
+    await this.#options.checkpoints.commit(checkpoint, this.#attempt.outputsOf(checkpointId));
+    await this.#attempt.commitOutputs(checkpointId, offsets);
   }
 
   #onWorkerEvent(event: WorkerEvent): void {

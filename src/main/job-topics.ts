@@ -1,5 +1,10 @@
 import type { Clock } from '../base/clock.js';
-import type { TopicConfig, TopicPort } from '../connectors/topic.js';
+import type {
+  TopicConfig,
+  TopicPort,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { ExpiredRequests } from './expired-requests.js';
 import type { SourceOffsets } from './job-attempt.js';
@@ -57,6 +62,16 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
     defaultPositions: new Map(positions),
     sinkPartitionCounts: sinks.map(({ partitions }) => partitions),
   };
+}
+
+/** Opens the producer of a job's exactly-once sinks: what an earlier run left uncommitted is aborted when it resolves. */
+export function openProducer(
+  port: TopicPort,
+  plan: ExecutionPlan,
+  state: Pick<TransactionalProducerOptions, 'committed' | 'nextCheckpointId'>,
+): Promise<TransactionalProducer> {
+  const topics = plan.topicSinks.flatMap(({ topic, guarantee }) => (guarantee === 'exactly-once' ? [topic] : []));
+  return port.openTransactionalProducer({ transactionalId: plan.jobName, topics: [...new Set(topics)], ...state });
 }
 
 /** Replies reach their callers from memory, and a replay gives them again: their disk writes leave way to the requests'. */

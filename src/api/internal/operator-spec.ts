@@ -131,7 +131,7 @@ export interface TopicSinkSpec {
 }
 
 /** When a sink's output becomes visible: at once and perhaps repeated after a failure, or once and at the commit. */
-export type DeliveryGuarantee = 'at-least-once';
+export type DeliveryGuarantee = 'at-least-once' | 'exactly-once';
 
 export type SinkSpec = PrintSinkSpec | RespondSinkSpec | FunctionSinkSpec | TopicSinkSpec;
 

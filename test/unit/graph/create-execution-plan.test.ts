@@ -199,6 +199,16 @@ describe('channels to main', () => {
     ]);
   });
 
+  it('refuse a topic whose sinks promise different things', () => {
+    expect(() =>
+      planOf((env) => {
+        const numbers = env.fromCollection(['1']);
+        numbers.sinkTo(topicSink('a', jsonSerde(), { guarantee: 'exactly-once' })).uid('once');
+        numbers.sinkTo(topicSink('a', jsonSerde())).uid('twice');
+      }),
+    ).toThrow('the sinks "once" and "twice" write to topic "a" with different guarantees');
+  });
+
   it('exist for respond() even without a route, because topics may carry requests of another gateway', () => {
     const plan = planOf((env) => void env.fromSource(topic('requests', jsonSerde<string>())).map(String).respond());
     expect(plan.responseTopic).toBe('test.responses');

@@ -19,10 +19,16 @@ function setUp(log: EmbeddedLog, ringBytes = 1 << 20) {
   const output = new ChannelOutput(new ChannelWriter(aToB, { consumer: new Doorbell(b) }), TOPIC_BATCH);
   const events: string[] = [];
   const collector = new EgressCollector(
-    [{ plan: { index: CHANNEL } as EgressChannel, reader: new ChannelReader(aToB, { producer: new Doorbell(a) }) }],
+    [
+      {
+        plan: { index: CHANNEL, topicSinks: [0] as readonly number[] } as EgressChannel,
+        reader: new ChannelReader(aToB, { producer: new Doorbell(a) }),
+      },
+    ],
     {
       port: log,
-      sinkTopics: [{ topic: 'out', partitionCount: 4 }],
+      output: null,
+      sinkTopics: [{ topic: 'out', partitionCount: 4, isTransactional: false }],
       responseTopic: 'replies',
       onBarrierDurable: (channel, id) => void events.push(`durable ${String(channel)} ${String(id)}`),
       onBarrierFailed: (_channel, id, cause) => void events.push(`failed ${String(id)} ${cause.message}`),
