@@ -31,6 +31,8 @@ const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
 const PROCESS_METRICS_DELAY_MS = 1000;
+/** Width of text that no terminal shows. */
+const COLUMNS_OF_A_FILE = 120;
 
 /** `millrace run …`, `millrace …` with nothing but settings, or another command. */
 async function main(): Promise<void> {
@@ -43,7 +45,7 @@ async function main(): Promise<void> {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     isInteractive: process.stdout.isTTY,
-    columns: process.stdout.columns,
+    columns: process.stdout.isTTY ? process.stdout.columns : COLUMNS_OF_A_FILE,
   });
 }
 

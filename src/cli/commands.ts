@@ -7,5 +7,6 @@ export const commands: Commands = {
   graph: async () => (await import('./graph.js')).graph,
   savepoint: async () => (await import('./savepoint.js')).savepoint,
   rescale: async () => (await import('./rescale.js')).rescale,
+  top: async () => (await import('./top.js')).top,
   completion: async () => (await import('./completion.js')).completion,
 };

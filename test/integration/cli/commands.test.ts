@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { projectPath } from '../../helpers/project-files.js';
+import { withService } from '../../helpers/service-process.js';
 import { runMillrace, runProgram } from '../../helpers/run-program.js';
 import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
@@ -82,6 +83,19 @@ describe('millrace init', () => {
       const { code, stderr } = await runMillrace(['init', 'used'], folder);
       expect(code).toBe(2);
       expect(stderr).toContain('is not empty');
+    });
+  });
+});
+
+describe('millrace top', () => {
+  it('shows a running job, as text and as JSON', async () => {
+    await withService({}, async (service) => {
+      const once = ['top', '--once', '--interval', '100', '--url', service.url];
+      const text = await runMillrace(once);
+      expect(text.code, text.stderr).toBe(0);
+      expect(text.stdout).toMatch(/^demo {2}RUNNING\n/);
+      const frame = JSON.parse((await runMillrace([...once, '--json'])).stdout) as { tasks: { name: string }[] };
+      expect(frame.tasks.map(({ name }) => name).join()).toContain('/counters/:name');
     });
   });
 });
