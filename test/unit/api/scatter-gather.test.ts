@@ -71,6 +71,37 @@ describe('scatter and gather', () => {
     expect(driver.responses).toEqual(expected);
   });
 
+  it('answers by a quorum, and by the clock where no branch finds enough', () => {
+    const known = defineJob('known', (env) => {
+      requests(env)
+        .scatter({
+          card: (stream) => stream.filter((request) => bodyOf(request).card !== '').map(() => 'a card'),
+          device: (stream) => stream.filter((request) => bodyOf(request).device !== '').map(() => 'a device'),
+          cents: (stream) => stream.map((request) => bodyOf(request).amount * 100),
+        })
+        .gather({
+          quorum: 2,
+          timeoutMs: 200,
+          combine: (_request, { card, device, cents }) => ({ decision: 'known', by: card ?? device, cents }),
+          onTimeout: (_request, { cents }) => ({ decision: 'review', by: 'nobody', cents }),
+        })
+        .respond();
+    });
+    const driver = new JobDriver(known);
+    const pay = (id: number, card: string, device: string): void =>
+      driver.send('payments', { body: { card, device, amount: 1 } }, { request: handleOf(id) });
+    pay(1, '', 'd');
+    pay(2, '', '');
+    driver.setProcessingTime(199);
+    expect(driver.responses.map(({ handle, value }) => [handle.correlationId, value])).toEqual([
+      ['request 1', { decision: 'known', by: 'a device', cents: 100 }],
+    ]);
+    driver.setProcessingTime(200);
+    expect(driver.responses.slice(1)).toEqual([
+      { handle: handleOf(2), value: { decision: 'review', by: 'nobody', cents: 100 }, status: 200 },
+    ]);
+  });
+
   it('draws every branch, and the operator that joins them', () => {
     const names = job
       .build()
