@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: every suite, as one table and as JSON. `npm run bench -- http ring`: only these.
+ * `npm run bench`: every suite, as one table and as JSON. `npm run bench -- http ring`: only these, in full.
  *
  * Figures are medians; claims are ratios against a peer or a limit of the same run, since machines differ by the hour.
  */
@@ -15,6 +15,7 @@ const suites: readonly Suite[] = [
   { name: 'ring', run: async () => (await import('./micro/ring.js')).run() },
   { name: 'log', run: async () => (await import('./micro/log.js')).run() },
   { name: 'state', run: async () => (await import('./micro/state.js')).run() },
+  { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'http', run: async () => (await import('./http.js')).run() },
@@ -34,7 +35,7 @@ const results: SuiteResult[] = [];
 for (const { name, run } of chosen) {
   process.stderr.write(`${name} …\n`);
   const startedAt = performance.now();
-  const rows = await run();
+  const rows = await run(positionals.length > 0);
   results.push({ suite: name, seconds: (performance.now() - startedAt) / 1000, rows });
 }
 

@@ -16,7 +16,8 @@ export interface Row {
 export interface Suite {
   /** As given on the command line. */
   readonly name: string;
-  readonly run: () => Promise<readonly Row[]>;
+  /** `isNamed`: the suite was asked for by name, and may take its time. */
+  readonly run: (isNamed: boolean) => Promise<readonly Row[]>;
 }
 
 export interface SuiteResult {

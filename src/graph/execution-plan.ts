@@ -111,8 +111,13 @@ export interface SubtaskRef {
   readonly worker: number;
 }
 
-/** One producer, one consumer: each is a ring, unless both ends are on one thread and the runtime knows better. */
+/** One producer, one consumer: each is a ring, unless both ends are on one thread. */
 export type PlanChannel = IngressChannel | ExchangeChannel | EgressChannel;
+
+/** Whether a channel stays within one worker's thread: its elements are handed over as they are, and it needs no ring. */
+export function isWithinThread(channel: PlanChannel): boolean {
+  return channel.kind === 'exchange' && channel.producer.worker === channel.consumer.worker;
+}
 
 /** Main to a source's subtask: records of the topic partitions in `partitions`, in offset order within each. */
 export interface IngressChannel {

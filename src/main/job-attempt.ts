@@ -15,6 +15,7 @@ import { TOPIC_BATCH } from '../protocol/stream-element.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
+import type { RingDescriptor } from '../shared-memory/shared-region.js';
 import { Doorbell } from '../shared-memory/doorbell.js';
 import { EgressCollector } from './egress-collector.js';
 import type { ExpiredRequests } from './expired-requests.js';
@@ -142,11 +143,6 @@ export class JobAttempt {
     });
   }
 
-  /** How far the sources that main feeds have been read. */
-  positions(): SourceOffsets {
-    return this.#ingress.positions();
-  }
-
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
     this.#tellWorkers((commands) => commands.notifyCheckpointComplete(checkpointId));
   }
@@ -271,9 +267,9 @@ export class JobAttempt {
     );
   }
 
-  #ring(channelIndex: number): SharedMemoryMap['rings'][number] {
+  #ring(channelIndex: number): RingDescriptor {
     const ring = this.shared.rings[channelIndex];
-    invariant(ring !== undefined, 'each channel has a ring');
+    invariant(ring !== undefined && ring !== null, 'each channel has a ring');
     return ring;
   }
 

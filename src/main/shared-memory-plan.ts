@@ -1,10 +1,5 @@
-import type { ExecutionPlan } from '../graph/execution-plan.js';
-import {
-  allocateTaskCounters,
-  allocateThreadCounters,
-  taskCountersFootprintBytes,
-  THREAD_COUNTERS_FOOTPRINT_BYTES,
-} from '../metrics/counter-layout.js';
+import { type ExecutionPlan, isWithinThread } from '../graph/execution-plan.js';
+import { allocateTaskCounters, taskCountersFootprintBytes } from '../metrics/counter-layout.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import {
   allocateControlBlock,
@@ -15,7 +10,7 @@ import {
 } from '../shared-memory/shared-region.js';
 
 /**
- * Cuts all shared memory of a job from one region: control blocks, counters, one ring per channel. One region, allocated
+ * Cuts all shared memory of a job from one region: control blocks, counters, one ring per channel between threads. One region, allocated
  * once: the garbage collector does not see the weight of many small ones.
  */
 export function allocateSharedMemory(plan: ExecutionPlan, ringBytes: number): SharedMemoryMap {
@@ -25,16 +20,17 @@ export function allocateSharedMemory(plan: ExecutionPlan, ringBytes: number): Sh
   const taskCounters = plan.vertices.map(({ parallelism, operators }) =>
     Array.from({ length: parallelism }, () => allocateTaskCounters(region, operators.length)),
   );
-  const threadCounters = Array.from({ length: plan.workerCount }, () => allocateThreadCounters(region));
-  const rings = plan.channels.map(({ index }) => allocateRing(region, ringBytes, index));
-  return { controlBlocks, rings, taskCounters, threadCounters };
+  const rings = plan.channels.map((channel) =>
+    isWithinThread(channel) ? null : allocateRing(region, ringBytes, channel.index),
+  );
+  return { controlBlocks, rings, taskCounters };
 }
 
 function neededBytes(plan: ExecutionPlan, ringBytes: number): number {
   let bytes = (plan.workerCount + 1) * CONTROL_BLOCK_FOOTPRINT_BYTES;
-  bytes += plan.workerCount * THREAD_COUNTERS_FOOTPRINT_BYTES;
   for (const { parallelism, operators } of plan.vertices) {
     bytes += parallelism * taskCountersFootprintBytes(operators.length);
   }
-  return bytes + plan.channels.length * ringFootprintBytes(ringBytes);
+  const ringCount = plan.channels.filter((channel) => !isWithinThread(channel)).length;
+  return bytes + ringCount * ringFootprintBytes(ringBytes);
 }

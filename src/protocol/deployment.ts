@@ -11,12 +11,10 @@ import type { RestoredState } from './snapshot-handle.js';
 export interface SharedMemoryMap {
   /** Control block of each worker, by worker; main's is the last. */
   readonly controlBlocks: readonly DoorbellDescriptor[];
-  /** By the plan's channel index. */
-  readonly rings: readonly RingDescriptor[];
+  /** By the plan's channel index; `null` for a channel within a thread. */
+  readonly rings: readonly (RingDescriptor | null)[];
   /** By the plan's vertex index and subtask. */
   readonly taskCounters: readonly (readonly CountersDescriptor[])[];
-  /** By worker. */
-  readonly threadCounters: readonly DoorbellDescriptor[];
 }
 
 /** Where the counters of one task lie. */

@@ -1,14 +1,16 @@
 import type { Serde } from '../api/serde.js';
 import { RecordCursor } from '../protocol/exchange-codec.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
+import type { LocalChannel } from './local-channel.js';
 import type { TopicSourceReader } from './topic-source-reader.js';
 
 /**
- * One input channel of a task: the ring, and how its batches are decoded. Which one of the two decoders is there depends on
- * the producer: main sends topic records, a task sends records of an exchange.
+ * One input channel of a task. From another thread: the ring, and how its batches are decoded. Which one of the two decoders
+ * is there depends on the producer: main sends topic records, a task sends records of an exchange. From a task of this
+ * thread: the queue of elements as they are.
  */
 export class InputChannel {
-  readonly reader: ChannelReader;
+  readonly source: ChannelReader | LocalChannel;
   /** 1 or 2: which input of the head operator. */
   readonly input: 1 | 2;
   /** Place among the channels of the same input: the watermark valve's number. */
@@ -22,13 +24,13 @@ export class InputChannel {
   isBlocked = false;
 
   constructor(options: {
-    reader: ChannelReader;
+    source: ChannelReader | LocalChannel;
     input: 1 | 2;
     indexInInput: number;
     serde: Serde<unknown>;
     topicReader: TopicSourceReader | null;
   }) {
-    this.reader = options.reader;
+    this.source = options.source;
     this.input = options.input;
     this.indexInInput = options.indexInInput;
     this.serde = options.serde;
@@ -37,6 +39,6 @@ export class InputChannel {
 
   /** Whether the task may take a frame from here now. */
   isReadable(): boolean {
-    return !this.isBlocked && !this.hasEnded && !this.reader.isEmpty();
+    return !this.isBlocked && !this.hasEnded && !this.source.isEmpty();
   }
 }

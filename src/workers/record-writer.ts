@@ -9,12 +9,13 @@ import type { RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
 import { encodeRecord } from '../protocol/exchange-codec.js';
 import { RECORD_BATCH } from '../protocol/stream-element.js';
-import { BATCH_BYTES, type ChannelOutput } from '../protocol/channel-output.js';
+import { BATCH_BYTES, ChannelOutput } from '../protocol/channel-output.js';
+import { LocalChannel } from './local-channel.js';
 
 export interface RecordWriterOptions {
   readonly exchange: ExchangeKind;
   /** One per consumer subtask, by subtask; for `forward` only the one of the same subtask. */
-  readonly channels: readonly ChannelOutput[];
+  readonly channels: readonly (ChannelOutput | LocalChannel)[];
   /** Only for `hash`. */
   readonly key: KeySelector<unknown, unknown> | null;
   readonly serde: Serde<unknown>;
@@ -28,16 +29,20 @@ export interface RecordWriterOptions {
 }
 
 /**
- * The end of a chain towards another vertex: serialises records and deals them out to the channels of one edge.
- *
- * Records wait in a batch per channel until it is full or the task's step ends ({@link flush}).
+ * The end of a chain towards another vertex: deals records out to the channels of one edge. Those to another thread are
+ * serialised, and wait in a batch per channel until it is full or the task's step ends ({@link flush}); those to a task of
+ * this thread are handed over as they are.
  */
 export class RecordWriter {
-  /** Records and bytes emitted so far, for the task's counters. */
+  /** Records, and bytes of those that were serialised, so far: for the task's counters. */
   recordsOut = 0;
   bytesOut = 0;
   readonly #options: RecordWriterOptions;
-  readonly #channels: readonly ChannelOutput[];
+  readonly #channels: readonly (ChannelOutput | LocalChannel)[];
+  /** By subtask: the same channel where it is a local one, else `null`. */
+  readonly #locals: readonly (LocalChannel | null)[];
+  /** Those to other threads. */
+  readonly #remotes: readonly ChannelOutput[];
   readonly #serde: Serde<unknown>;
   readonly #scope: RecordScope;
   readonly #key: KeySelector<unknown, unknown>;
@@ -48,6 +53,8 @@ export class RecordWriter {
   constructor(options: RecordWriterOptions) {
     this.#options = options;
     this.#channels = options.channels;
+    this.#locals = options.channels.map((channel) => (channel instanceof LocalChannel ? channel : null));
+    this.#remotes = options.channels.filter((channel) => channel instanceof ChannelOutput);
     this.#serde = options.serde;
     this.#scope = options.scope;
     this.#key = options.key ?? noKey;
@@ -56,19 +63,17 @@ export class RecordWriter {
   }
 
   collect(value: unknown, timestamp: number): void {
-    const bytes = this.#serialise(value);
-    this.recordsOut++;
-    this.bytesOut += bytes.length;
     switch (this.#options.exchange) {
       case 'hash':
-        return this.#writeTo(this.#subtaskOf(value), bytes, timestamp);
+        // With one consumer the key decides nothing; it is for the consumer alone to ask.
+        return this.#writeTo(this.#channels.length === 1 ? 0 : this.#subtaskOf(value), value, timestamp);
       case 'forward':
-        return this.#writeTo(0, bytes, timestamp);
+        return this.#writeTo(0, value, timestamp);
       case 'rebalance':
         this.#turn = (this.#turn + 1) % this.#channels.length;
-        return this.#writeTo(this.#turn, bytes, timestamp);
+        return this.#writeTo(this.#turn, value, timestamp);
       case 'broadcast':
-        return this.#writeToAll(bytes, timestamp);
+        return this.#writeToAll(value, timestamp);
       default:
         return unreachable(this.#options.exchange, 'the exchange of an edge');
     }
@@ -137,21 +142,34 @@ export class RecordWriter {
     return subtaskOfShard(shard, this.#channels.length);
   }
 
-  #writeTo(subtask: number, bytes: Uint8Array, timestamp: number): void {
-    const channel = this.#channels[subtask] as ChannelOutput;
-    encodeRecord(channel.batch, bytes, timestamp, this.#scope);
-    channel.recordWritten();
+  #writeTo(subtask: number, value: unknown, timestamp: number): void {
+    const local = this.#locals[subtask] as LocalChannel | null;
+    if (local !== null) {
+      local.write(value, timestamp, this.#scope);
+    } else {
+      const bytes = this.#serialise(value);
+      const channel = this.#channels[subtask] as ChannelOutput;
+      encodeRecord(channel.batch, bytes, timestamp, this.#scope);
+      channel.recordWritten();
+      this.bytesOut += bytes.length;
+    }
+    this.recordsOut++;
   }
 
-  /** Encoded once; each channel copies the batch. */
-  #writeToAll(bytes: Uint8Array, timestamp: number): void {
+  /** Encoded once; each channel to another thread copies the batch. */
+  #writeToAll(value: unknown, timestamp: number): void {
+    this.recordsOut++;
+    for (const local of this.#locals) local?.write(value, timestamp, this.#scope);
+    if (this.#remotes.length === 0) return;
+    const bytes = this.#serialise(value);
+    this.bytesOut += bytes.length;
     encodeRecord(this.#shared, bytes, timestamp, this.#scope);
     if (this.#shared.length >= BATCH_BYTES) this.#flushShared();
   }
 
   #flushShared(): void {
     if (this.#shared.length === 0) return;
-    for (const channel of this.#channels) channel.writeFrame(RECORD_BATCH, this.#shared.bytes, 0, this.#shared.length);
+    for (const channel of this.#remotes) channel.writeFrame(RECORD_BATCH, this.#shared.bytes, 0, this.#shared.length);
     this.#shared.reset();
   }
 }

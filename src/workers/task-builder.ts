@@ -31,6 +31,7 @@ import type { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { InputChannel } from './input-channel.js';
+import type { LocalChannel } from './local-channel.js';
 import {
   type ChainTarget,
   createChainOutput,
@@ -55,6 +56,8 @@ export interface TaskHost {
   graphOf(subtask: number): StreamGraph;
   openReader(channelIndex: number): ChannelReader;
   openWriter(channelIndex: number): ChannelWriter;
+  /** The channel between two tasks of this thread, the same for both ends; `null` when one end is elsewhere. */
+  localChannel(channelIndex: number): LocalChannel | null;
   openCounters(vertex: number, subtask: number): TaskCountersWriter;
   openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
   readonly restored: RestoredJob | null;
@@ -154,7 +157,9 @@ class TaskBuilder {
         (channel): channel is ExchangeChannel =>
           channel.kind === 'exchange' && channel.edge === edgeIndex && channel.producer.subtask === this.#subtask,
       )
-      .map((channel) => new ChannelOutput(this.#host.openWriter(channel.index), RECORD_BATCH));
+      .map(
+        ({ index }) => this.#host.localChannel(index) ?? new ChannelOutput(this.#host.openWriter(index), RECORD_BATCH),
+      );
     const writer = new RecordWriter({
       exchange: edge.exchange,
       channels,
@@ -297,7 +302,7 @@ class TaskBuilder {
       counts[input - 1] = indexInInput + 1;
       inputs.push(
         new InputChannel({
-          reader: this.#host.openReader(channel.index),
+          source: this.#host.localChannel(channel.index) ?? this.#host.openReader(channel.index),
           input,
           indexInInput,
           serde: this.#serde,

@@ -17,7 +17,9 @@ import {
   WATERMARK,
 } from '../protocol/stream-element.js';
 import type { GeneratorSource } from './generator-source.js';
+import { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { InputChannel } from './input-channel.js';
+import { LocalChannel } from './local-channel.js';
 import type { ChainTarget } from './operator-chain.js';
 import type { ResponseWriter } from './response-writer.js';
 import type { TaskChain } from './task-chain.js';
@@ -27,6 +29,8 @@ import type { WatermarkValve } from './watermark-valve.js';
 
 /** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
 const GENERATED_BETWEEN_CLOCK_READS = 64;
+/** Elements that are taken from a local channel before another channel gets its turn. */
+const LOCAL_FRAME_ELEMENTS = 256;
 
 /** Where a task's elements leave it: the writer of an edge, or the channel to main. */
 export interface TaskOutput {
@@ -201,7 +205,7 @@ export class Task {
       bytesOut += output.bytesOut;
     }
     let bytesIn = 0;
-    for (const input of this.#inputs) bytesIn += input.reader.bytesIn;
+    for (const { source } of this.#inputs) if (source instanceof ChannelReader) bytesIn += source.bytesIn;
     counters.setRecords(this.chain.recordsIn, recordsOut);
     counters.setBytes(bytesIn, bytesOut);
     this.chain.publishCounters();
@@ -220,25 +224,26 @@ export class Task {
     for (let input = this.#nextReadable(); input !== null; input = this.#nextReadable()) {
       if (!hasWorked) counters.enterBusy(clock.nowMs());
       hasWorked = true;
-      this.#takeFrame(input);
+      const { source } = input;
+      if (source instanceof LocalChannel) this.#takeLocal(input, source);
+      else this.#takeFrame(input, source);
       if (this.#isEnding || this.#hasOverflow() || !this.chain.hasCapacity() || clock.nowMs() >= deadlineMs) break;
     }
     return hasWorked;
   }
 
-  /** Channels take turns, frame by frame. */
+  /** Channels take turns, frame by frame; of a local channel some hundred elements make a frame. */
   #nextReadable(): InputChannel | null {
     const count = this.#inputs.length;
     for (let tried = 0; tried < count; tried++) {
       this.#turn = (this.#turn + 1) % count;
       const input = this.#inputs[this.#turn] as InputChannel;
-      if (input.isReadable() && input.reader.poll()) return input;
+      if (input.isReadable() && (input.source instanceof LocalChannel || input.source.poll())) return input;
     }
     return null;
   }
 
-  #takeFrame(input: InputChannel): void {
-    const { reader } = input;
+  #takeFrame(input: InputChannel, reader: ChannelReader): void {
     const { kind, frame, start, end } = reader;
     switch (kind) {
       case RECORD_BATCH:
@@ -261,6 +266,39 @@ export class Task {
         this.#endInput(input);
     }
     reader.release();
+  }
+
+  #takeLocal(input: InputChannel, channel: LocalChannel): void {
+    const { scope, heads } = this.#options;
+    const head = heads[input.input - 1] as ChainTarget;
+    for (let count = 0; count < LOCAL_FRAME_ELEMENTS && channel.poll(scope); count++) {
+      if (channel.kind === RECORD_BATCH) {
+        try {
+          head.collect(channel.value, channel.number);
+        } catch (error) {
+          this.#recordFailed(error);
+        }
+      } else {
+        this.#takeLocalControl(input, channel);
+        if (input.isBlocked || input.hasEnded) return;
+      }
+      if (!this.chain.hasCapacity()) return;
+    }
+  }
+
+  #takeLocalControl(input: InputChannel, channel: LocalChannel): void {
+    const { kind, number } = channel;
+    switch (kind) {
+      case WATERMARK:
+        return this.#valveOf(input).inputWatermark(input.indexInInput, number);
+      case STATUS:
+        return this.#valveOf(input).inputStatus(input.indexInInput, channel.status);
+      case BARRIER:
+        return this.#takeBarrier(this.#inputs.indexOf(input), number);
+      default:
+        invariant(kind === END_OF_INPUT, 'an element is of a known kind');
+        return this.#endInput(input);
+    }
   }
 
   #takeRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {

@@ -17,6 +17,7 @@ import { allocateRing, ringFootprintBytes, SharedRegion } from '../../src/shared
 import type { RingDescriptor } from '../../src/shared-memory/shared-region.js';
 import { MemoryStateStore } from '../../src/state/memory-state-store.js';
 import { shardsOfSubtask } from '../../src/api/internal/key-groups.js';
+import { LocalChannel } from '../../src/workers/local-channel.js';
 import { buildTask } from '../../src/workers/task-builder.js';
 import type { Task } from '../../src/workers/task.js';
 import { makeControlBlock } from './shared-memory.js';
@@ -36,6 +37,8 @@ export interface TopologyOptions {
   readonly parallelism: number;
   readonly ringBytes: number;
   readonly onError?: 'reject' | 'skip' | 'fail';
+  /** Whether tasks hand elements over as within a worker, in place of rings as between two. */
+  readonly isLocal?: boolean;
 }
 
 /**
@@ -63,6 +66,9 @@ export class TaskTopology {
     );
     const graphs = Array.from({ length: 16 }, graphOf);
     const stores = new Map<string, MemoryStateStore>();
+    const locals = this.plan.channels.map(({ kind, index }) =>
+      options.isLocal === true && kind === 'exchange' ? new LocalChannel(index) : null,
+    );
     this.tasks = this.plan.vertices.flatMap((vertex) =>
       Array.from({ length: vertex.parallelism }, (_, subtask) =>
         buildTask(
@@ -71,6 +77,7 @@ export class TaskTopology {
             graphOf: (index) => graphs[index] ?? graphOf(),
             openReader: (channel) => new ChannelReader(this.#ring(channel), { producer: nobody() }),
             openWriter: (channel) => new ChannelWriter(this.#ring(channel), { consumer: nobody() }),
+            localChannel: (channel) => locals[channel] ?? null,
             openCounters: () => {
               const region = SharedRegion.allocate(taskCountersFootprintBytes(vertex.operators.length));
               return new TaskCountersWriter(allocateTaskCounters(region, vertex.operators.length));

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { NexmarkEvent } from '../../../examples/nexmark/events.js';
+import { NexmarkGenerator } from '../../../examples/nexmark/generator.js';
 import { queries } from '../../../examples/nexmark/queries.js';
 import { runQuery } from '../../../examples/nexmark/run-query.js';
 import { nexmarkByHand } from '../../helpers/nexmark-by-hand.js';
@@ -29,6 +30,20 @@ const events = gunzipSync(readFileSync(eventsFile))
   .split('\n')
   .map((line) => JSON.parse(line) as NexmarkEvent);
 const sideInput = new Map(Array.from({ length: 10_000 }, (_, key) => [key, `side-${key}`]));
+
+describe('the Nexmark generator', () => {
+  it('gives the events of the original, in the order in which they come', () => {
+    const generator = new NexmarkGenerator({ baseTime: 1_436_918_300_000, msNumerator: 10, msDenominator: 1 });
+    expect(generator.inOrderOfArrival(events.length)).toEqual(events);
+  });
+
+  it('gives the lines of the original at another pace', () => {
+    const generator = new NexmarkGenerator({ baseTime: 1_436_918_300_000, msNumerator: 1, msDenominator: 10 });
+    const hash = createHash('sha256');
+    for (let number = 0; number < 100_000; number++) hash.update(`${JSON.stringify(generator.event(number))}\n`);
+    expect(hash.digest('hex')).toBe('cb2b7beb7d8ecf40573a17e1496967f4ad8917f8e547b0980c2195deda57fbf5');
+  });
+});
 
 function run(query: string, parallelism = 2): string[] {
   return runQuery({ query, events, sideInput, parallelism });

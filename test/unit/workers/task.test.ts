@@ -12,7 +12,7 @@ const valuesOf = (elements: readonly EgressElement[], sink = 0): unknown[] =>
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const ascending = (values: unknown[]): number[] => (values as number[]).toSorted((a, b) => a - b);
 
-describe('tasks over rings', () => {
+describe('tasks over channels', () => {
   it('come to their end when all rings are tiny and every record fans out, in whatever order they run', () => {
     fc.assert(
       fc.property(
@@ -23,8 +23,9 @@ describe('tasks over rings', () => {
           ringBytes: fc.constantFrom(256, 1024, 8192),
           padding: fc.integer({ min: 0, max: 600 }),
           order: fc.array(fc.nat(), { minLength: 1, maxLength: 8 }),
+          isLocal: fc.boolean(),
         }),
-        ({ count, fan, parallelism, ringBytes, padding, order }) => {
+        ({ count, fan, parallelism, ringBytes, padding, order, isLocal }) => {
           const topology = new TaskTopology(
             (env) => {
               const text = 'x'.repeat(padding);
@@ -43,7 +44,7 @@ describe('tasks over rings', () => {
                 .sinkTo(topicSink('both', jsonSerde<number>()));
               all.map(({ id }) => id).sinkTo(topicSink('all', jsonSerde<number>()));
             },
-            { parallelism, ringBytes },
+            { parallelism, ringBytes, isLocal },
           );
           // Not fair: one task of each round comes first, and others are left out for a while.
           const elements = topology.runToIdle((round) => {
@@ -93,41 +94,44 @@ describe('tasks over rings', () => {
 });
 
 describe('a checkpoint over tasks', () => {
-  it('is acknowledged by every task once, with the barrier behind what came before it', () => {
-    const topology = new TaskTopology(
-      (env) => {
-        env
-          .fromGenerator((index) => (index < 5_000 ? index : undefined))
-          .rebalance()
-          .map((value) => value)
-          .keyBy((value) => value % 7)
-          .reduce((sum, value) => sum + value)
-          .sinkTo(topicSink('sums', jsonSerde<number>()));
-      },
-      { parallelism: 2, ringBytes: 1024 },
-    );
-    const elements: EgressElement[] = [];
-    for (let checkpointId = 1; checkpointId <= 5; checkpointId++) {
-      for (const task of topology.tasks) topology.step(task);
-      for (const task of topology.tasks) task.triggerCheckpoint(checkpointId);
-      for (let round = 0; round < 50; round++) {
+  it.each([false, true])(
+    'is acknowledged by every task once, with the barrier behind what came before it: local %s',
+    (isLocal) => {
+      const topology = new TaskTopology(
+        (env) => {
+          env
+            .fromGenerator((index) => (index < 5_000 ? index : undefined))
+            .rebalance()
+            .map((value) => value)
+            .keyBy((value) => value % 7)
+            .reduce((sum, value) => sum + value)
+            .sinkTo(topicSink('sums', jsonSerde<number>()));
+        },
+        { parallelism: 2, ringBytes: 1024, isLocal },
+      );
+      const elements: EgressElement[] = [];
+      for (let checkpointId = 1; checkpointId <= 5; checkpointId++) {
         for (const task of topology.tasks) topology.step(task);
-        elements.push(...topology.drain());
+        for (const task of topology.tasks) task.triggerCheckpoint(checkpointId);
+        for (let round = 0; round < 50; round++) {
+          for (const task of topology.tasks) topology.step(task);
+          elements.push(...topology.drain());
+        }
       }
-    }
-    elements.push(...topology.runToIdle());
-    for (const task of topology.tasks) task.triggerCheckpoint(6);
-    elements.push(...topology.drain());
-    for (let checkpointId = 1; checkpointId <= 6; checkpointId++) {
-      const taken = topology.snapshots.filter((snapshot) => snapshot.checkpointId === checkpointId);
-      expect(taken, `checkpoint ${String(checkpointId)}`).toHaveLength(topology.tasks.length);
-    }
-    const channels = topology.plan.channels.filter(({ kind }) => kind === 'egress');
-    for (const { index } of channels) {
-      const barriers = elements.filter(({ kind, channel }) => kind === 'barrier' && channel === index);
-      expect(barriers.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6]);
-    }
-  });
+      elements.push(...topology.runToIdle());
+      for (const task of topology.tasks) task.triggerCheckpoint(6);
+      elements.push(...topology.drain());
+      for (let checkpointId = 1; checkpointId <= 6; checkpointId++) {
+        const taken = topology.snapshots.filter((snapshot) => snapshot.checkpointId === checkpointId);
+        expect(taken, `checkpoint ${String(checkpointId)}`).toHaveLength(topology.tasks.length);
+      }
+      const channels = topology.plan.channels.filter(({ kind }) => kind === 'egress');
+      for (const { index } of channels) {
+        const barriers = elements.filter(({ kind, channel }) => kind === 'barrier' && channel === index);
+        expect(barriers.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6]);
+      }
+    },
+  );
 
   it('is acknowledged also by a task whose inputs ended before the barrier, asked before or after', () => {
     const topology = new TaskTopology(
