@@ -86,6 +86,11 @@ export const packageHomes = {
   ajv: ['http'],
   'ajv-formats': ['http'],
   kafkajs: ['connectors'],
+  // Codecs and the checksum of Kafka's record batches.
+  '@bokuweb/zstd-wasm': ['connectors'],
+  '@node-rs/crc32': ['connectors'],
+  'lz4-napi': ['connectors'],
+  snappy: ['connectors'],
   msgpackr: ['protocol'],
   piscina: ['main', 'workers'],
   comlink: ['main', 'workers'],

@@ -65,6 +65,9 @@ export const errorCodes = {
   MILLRACE_STORAGE_FAILED: { recovery: 'fail', http: 500 },
   MILLRACE_DATA_DIR_LOCKED: { recovery: 'fail', http: 500 },
   MILLRACE_DATA_DIR_UNUSABLE: { recovery: 'fail', http: 500 },
+  MILLRACE_BROKER_UNAVAILABLE: { recovery: 'retry', http: 503 },
+  MILLRACE_BROKER_REFUSED: { recovery: 'fail', http: 500 },
+  MILLRACE_PRODUCER_FENCED: { recovery: 'restart', http: 503 },
   MILLRACE_ADDRESS_IN_USE: { recovery: 'fail', http: 500 },
   // defects
   MILLRACE_INVARIANT_VIOLATED: { recovery: 'crash', http: 500 },
