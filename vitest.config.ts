@@ -19,7 +19,12 @@ export default defineConfig({
           ...shared,
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/chaos/**', 'test/fixtures/**', ...serialFolders.map((folder) => `${folder}/**`)],
+          exclude: [
+            'test/chaos/**',
+            'test/kafka/**',
+            'test/fixtures/**',
+            ...serialFolders.map((folder) => `${folder}/**`),
+          ],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

@@ -14,7 +14,9 @@ import { configErrorText, helpText } from './base/config-help.js';
 import { ConfigError, MillraceError } from './base/errors.js';
 import type { Logger } from './base/log.js';
 import { CheckpointStore } from './checkpoint/checkpoint-store.js';
+import type { TopicPort } from './connectors/topic.js';
 import { EmbeddedLog } from './connectors/log/embedded-log.js';
+import type { WaitingRoom } from './http/waiting-room.js';
 import { createExecutionPlan } from './graph/create-execution-plan.js';
 import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
@@ -72,12 +74,16 @@ class Service {
   readonly #logger: Logger;
   readonly #registry = new PrometheusRegistry();
   readonly #closers: (() => Promise<unknown> | void)[] = [];
+  /** To listen on: the configured one, or the free one that was found while Kafka was waited for. */
+  #port: number;
+  #waitingRoom: WaitingRoom | null = null;
   #hasJobEnded = false;
   #isShuttingDown = false;
 
   constructor(config: Config, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
+    this.#port = config.port;
   }
 
   /** Resolves when requests are answered. A failure closes what was opened, and is thrown. */
@@ -107,12 +113,11 @@ class Service {
   async #start(): Promise<void> {
     const config = this.#config;
     const dataDir = resolve(config.dataDir);
-    refuseKafka(config);
     const lock = await DirectoryLock.acquire(dataDir);
     this.#closers.push(() => lock.release());
 
     const jobModule = config.job === null ? builtInJob() : pathToFileURL(resolve(config.job)).href;
-    const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openLog(dataDir)]);
+    const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openTopics(dataDir)]);
     const graph = buildStreamGraph(job.build());
     const plan = createExecutionPlan(graph, {
       parallelism: config.parallelism,
@@ -126,7 +131,7 @@ class Service {
     const { Gateway } = await gatewayModule;
     const gateway = await Gateway.build({
       control: manager,
-      config,
+      config: { ...config, port: this.#port },
       logger: this.#logger,
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => this.#registry.render() },
       clock: systemClock,
@@ -144,20 +149,45 @@ class Service {
     this.#logger.debug({ config: describeConfig(config) }, 'configuration');
   }
 
+  async #openTopics(dataDir: string): Promise<TopicPort> {
+    const topics = this.#config.transport === 'kafka' ? await this.#connectToKafka() : await this.#openLog(dataDir);
+    this.#closers.push(() => topics.close());
+    return topics;
+  }
+
+  /** While no broker answers, `/readyz` says so. */
+  async #connectToKafka(): Promise<TopicPort> {
+    const config = this.#config;
+    const [{ kafkaClientOptions, openKafkaTopics }, { WaitingRoom: Room }] = await Promise.all([
+      import('./main/kafka-transport.js'),
+      import('./http/waiting-room.js'),
+    ]);
+    const onWaiting = async ({ message }: MillraceError): Promise<void> => {
+      if (this.#waitingRoom !== null) return void (this.#waitingRoom.reason = message);
+      this.#waitingRoom = await Room.open(config.host, config.port, message);
+      this.#port = this.#waitingRoom.port;
+      this.#logger.warn({ port: this.#port, reason: message }, 'waiting for Kafka');
+    };
+    try {
+      const client = await kafkaClientOptions(config, this.#logger);
+      return await openKafkaTopics(config, client, { onWaiting, isWanted: () => !this.#isShuttingDown });
+    } finally {
+      await this.#waitingRoom?.close();
+    }
+  }
+
   async #openLog(dataDir: string): Promise<EmbeddedLog> {
-    const log = await EmbeddedLog.open({
+    return EmbeddedLog.open({
       dataDir: join(dataDir, 'log'),
       clock: systemClock,
       logger: this.#logger,
       segmentBytes: this.#config.segmentBytes,
     });
-    this.#closers.push(() => log.close());
-    return log;
   }
 
   async #createManager(parts: {
     dataDir: string;
-    log: EmbeddedLog;
+    log: TopicPort;
     jobModule: string;
     graph: ReturnType<typeof buildStreamGraph>;
     plan: ReturnType<typeof createExecutionPlan>;
@@ -237,13 +267,6 @@ class Service {
 
 function builtInJob(): string {
   return new URL('./examples/demo/job.js', import.meta.url).href;
-}
-
-function refuseKafka(config: Config): void {
-  if (config.transport === 'embedded') return;
-  throw new ConfigError(`transport "${config.transport}" is not part of this release`, {
-    hint: 'Start with the transport "embedded".',
-  });
 }
 
 async function readConfigFile(path: string): Promise<{ path: string; text: string }> {

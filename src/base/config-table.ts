@@ -4,6 +4,7 @@
  *
  * A key is written `dataDir` in the config file, `--data-dir` as a flag and `MILLRACE_DATA_DIR` in the environment.
  */
+import { kafkaSettings } from './kafka-settings.js';
 import type { Machine, SettingTable, SettingValue } from './setting.js';
 
 const KIB = 1024;
@@ -139,22 +140,7 @@ export const settings = {
     kind: 'choice',
     default: 'embedded',
     choices: ['embedded', 'kafka'],
-    description:
-      'Where topics live: in a log in the data folder. kafka is reserved; this release refuses to start with it.',
-  },
-  brokers: {
-    section: 'Topics',
-    kind: 'list',
-    placeholder: 'host:port,…',
-    default: [],
-    description: 'Kafka brokers as host:port. Needed with transport kafka.',
-  },
-  group: {
-    section: 'Topics',
-    kind: 'text',
-    placeholder: 'name',
-    default: 'millrace',
-    description: 'Kafka consumer group. Instances of one group share the partitions.',
+    description: 'Where topics live: in a log in the data folder, or on Apache Kafka.',
   },
   segmentBytes: {
     section: 'Topics',
@@ -186,6 +172,8 @@ export const settings = {
     unlimited: true,
     description: 'Size of a request or response topic from which old records are dropped.',
   },
+
+  ...kafkaSettings,
 
   host: {
     section: 'HTTP server',
