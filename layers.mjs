@@ -48,9 +48,9 @@ export const layers = {
     ],
     thread: 'main',
   },
-  http: { mayImport: ['base', 'api', 'metrics', 'main/job-control.ts'], thread: 'main' },
   // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
   cli: { mayImport: ['base', 'api', 'graph'], thread: 'main' },
+  http: { mayImport: ['base', 'api', 'metrics', 'main/job-control.ts', 'main/job-admin.ts'], thread: 'main' },
   testing: {
     mayImport: [
       'base',
@@ -102,7 +102,8 @@ export const packageHomes = {
 
 /** The same for Node's own modules that do I/O, start threads or read the machine. */
 export const builtinHomes = {
-  fs: ['storage', 'main', 'main.ts', 'checkpoint', 'cli'],
+  // metrics/ reads what Linux counts per thread.
+  fs: ['storage', 'main', 'main.ts', 'checkpoint', 'cli', 'metrics'],
   // protocol/ names the type of a message port, and starts no thread.
   worker_threads: ['main', 'workers', 'protocol'],
   http: ['http'],

@@ -21,9 +21,11 @@ import { createExecutionPlan } from './graph/create-execution-plan.js';
 import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph } from './graph/stream-graph.js';
+import { JobAdministration } from './main/job-administration.js';
 import { JobCheckpoints } from './main/job-checkpoints.js';
 import { JobManager } from './main/job-manager.js';
 import { JobMetrics } from './main/job-metrics.js';
+import { JobObserver, type RunningJob } from './main/job-observer.js';
 import { createLogger } from './main/logger.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
 import { DirectoryLock } from './storage/directory-lock.js';
@@ -128,9 +130,17 @@ class Service {
 
     const gatewayModule = import('./http/gateway.js');
     const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan });
+    const observer = this.#observe(manager);
     const { Gateway } = await gatewayModule;
     const gateway = await Gateway.build({
       control: manager,
+      admin: new JobAdministration({
+        manager,
+        observer,
+        port: log,
+        settings: describeConfig(config),
+        cancel: () => this.shutDown('cancelled over HTTP'),
+      }),
       config: { ...config, port: this.#port },
       logger: this.#logger,
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => this.#registry.render() },
@@ -221,16 +231,17 @@ class Service {
       onEnd: (cause) => this.#onJobEnd(cause),
     });
     this.#closers.push(() => manager.stop());
-    const metrics = new JobMetrics({
-      plan,
-      shared: manager.attempt.shared,
-      checkpoints: manager.checkpoints,
-      clock: systemMonotonicClock,
-    });
-    metrics.start();
-    this.#closers.push(() => metrics.stop());
-    this.#registry.register(() => metrics.families());
     return manager;
+  }
+
+  #observe(manager: JobManager): JobObserver {
+    const running = (): RunningJob => ({ plan: manager.plan, shared: manager.attempt.shared });
+    const observer = new JobObserver(running, systemMonotonicClock);
+    observer.start();
+    this.#closers.push(() => observer.stop());
+    const metrics = new JobMetrics({ observer, checkpoints: () => manager.checkpoints });
+    this.#registry.register(() => metrics.families());
+    return observer;
   }
 
   #onJobEnd(cause: Error | null): void {

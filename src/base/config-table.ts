@@ -254,6 +254,16 @@ export const settings = {
     most: 10_000,
     description: 'Most headers of a request; then 431.',
   },
+  adminToken: {
+    section: 'HTTP server',
+    kind: 'optional-text',
+    placeholder: 'token',
+    default: null,
+    defaultText: 'none',
+    secret: true,
+    description:
+      'Bearer token for the admin API and the web UI from other machines. Without one they serve this machine alone.',
+  },
   docsPage: {
     section: 'HTTP server',
     kind: 'switch',

@@ -23,6 +23,8 @@ export type Recovery = 'reject' | 'retry' | 'restart' | 'fail' | 'crash';
 export const errorCodes = {
   // requests
   MILLRACE_REQUEST_INVALID: { recovery: 'reject', http: 400 },
+  MILLRACE_UNAUTHORIZED: { recovery: 'reject', http: 401 },
+  MILLRACE_FORBIDDEN: { recovery: 'reject', http: 403 },
   MILLRACE_REQUEST_NOT_FOUND: { recovery: 'reject', http: 404 },
   MILLRACE_METHOD_NOT_ALLOWED: { recovery: 'reject', http: 405 },
   MILLRACE_REQUEST_TIMEOUT: { recovery: 'reject', http: 408 },

@@ -1,5 +1,6 @@
 import { errorCodes, MillraceError } from '../base/errors.js';
 import type { ErrorCode } from '../base/errors.js';
+import { ProblemError } from './problem.js';
 import type { Problem } from './problem.js';
 
 /**
@@ -31,6 +32,7 @@ const INTERNAL: Problem = { code: 'MILLRACE_INTERNAL' };
 
 /** An error that fastify raised, or that a handler threw. */
 export function problemOfError(error: unknown, retryAfterSeconds: number): Problem {
+  if (error instanceof ProblemError) return error.problem;
   if (MillraceError.is(error)) return problemOfCode(error.code, retryAfterSeconds);
   const code = codeOf(error);
   if (code === 'ECONNRESET') return { code: 'MILLRACE_REQUEST_ABORTED' };

@@ -53,6 +53,9 @@ export interface GatewayConfig {
   /** Most bytes of results kept. @defaultValue 64 MiB */
   readonly resultsMaxBytes: number;
 
+  /** What callers of the admin API from other machines must show; `null` keeps it to this machine. @defaultValue null */
+  readonly adminToken: string | null;
+
   /** Serve `/docs`, the page that renders the OpenAPI document. @defaultValue true */
   readonly docsPage: boolean;
   /** Log each request at level debug. @defaultValue false */
@@ -87,6 +90,7 @@ export const defaultGatewayConfig: GatewayConfig = {
   resultTtlMs: 600_000,
   resultsMax: 10_000,
   resultsMaxBytes: 64 * MIB,
+  adminToken: null,
   docsPage: true,
   logRequests: false,
 };

@@ -7,8 +7,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
+import type { JobAdmin } from '../main/job-admin.js';
 import type { JobControl, Readiness, Reply, RequestRoute } from '../main/job-control.js';
 import type { MetricFamily } from '../metrics/prometheus.js';
+import { AdminGuard } from './admin/admin-guard.js';
+import { addAdminRoutes } from './admin/admin-routes.js';
 import { AllowedMethods } from './allowed-methods.js';
 import { AsyncResults } from './async-results.js';
 import { ReceiveBudget } from './body-reader.js';
@@ -23,6 +26,7 @@ import type { DocumentationOptions, DocumentedRoute } from './openapi-document.j
 import { PendingRequests } from './pending-requests.js';
 import { problemResponse, problemStatus } from './problem.js';
 import type { Problem } from './problem.js';
+import { RequestsView } from './requests-view.js';
 import { addHealthRoutes } from './routes/health.js';
 import { addIngestRoute } from './routes/ingest.js';
 import type { IngestContext } from './routes/ingest.js';
@@ -46,6 +50,8 @@ import { SystemAlarm, TimerWheel } from './timer-wheel.js';
 
 export interface GatewayOptions {
   readonly control: JobControl;
+  /** What the admin API shows and does; `null` leaves it out but for the job and its graph. */
+  readonly admin: JobAdmin | null;
   readonly config: GatewayConfig;
   readonly logger: Logger;
   readonly metrics: MetricsText;
@@ -320,22 +326,47 @@ export class Gateway {
   }
 
   #addOwnRoutes(scope: FastifyInstance): void {
-    const { control, clock, config, metrics } = this.#options;
+    const { config, metrics } = this.#options;
     scope.setValidatorCompiler(() => () => true);
+    // Answers are typed where they are made; their schemas are for the document.
+    scope.setSerializerCompiler(() => (data) => JSON.stringify(data));
     scope.addHook('onRoute', (route) => this.#noteOwnRoute(route));
     this.#countOwnRequests(scope);
     addHealthRoutes(scope, () => this.#readiness());
     addMetricsRoute(scope, metrics);
     addRequestsRoute(scope, this.#context.results, config.retryAfterSeconds);
-    addJobRoutes(scope, control, clock);
+    scope.register((admin, _options, done) => {
+      this.#addAdminRoutes(admin);
+      done();
+    });
     addOpenApiRoutes(scope, this.#documentation(), config.docsPage);
   }
 
+  #addAdminRoutes(scope: FastifyInstance): void {
+    const { control, admin, clock, version, config } = this.#options;
+    const { metrics, pending, results, monotonic } = this.#context;
+    const requests = new RequestsView({
+      metrics,
+      pending,
+      results,
+      monotonic,
+      connectionCount: () => this.#sockets.size,
+    });
+    const guard = new AdminGuard(config.adminToken);
+    scope.addHook('onRequest', (request, _reply, done) => {
+      guard.check(request);
+      done();
+    });
+    addJobRoutes(scope, control, clock);
+    if (admin !== null) addAdminRoutes(scope, { control, admin, clock, version, requests });
+  }
+
   #noteOwnRoute(route: { method: string | string[]; url: string; schema?: { hide?: boolean } }): void {
-    if (route.method !== 'GET') return;
-    this.#allowed.add(route.method, route.url);
-    if (route.schema?.hide !== true)
-      this.#ownRoutes.push({ method: 'GET', path: route.url, schema: route.schema ?? {} });
+    const method = String(route.method);
+    // fastify adds it beside each GET.
+    if (method === 'HEAD') return;
+    this.#allowed.add(method, route.url);
+    if (route.schema?.hide !== true) this.#ownRoutes.push({ method, path: route.url, schema: route.schema ?? {} });
   }
 
   /** The gateway's own routes are rare, so a hook may time them. The job's routes count for themselves. */
@@ -343,10 +374,11 @@ export class Gateway {
     const byRoute = new Map<string, RouteMetrics>();
     scope.addHook('onResponse', (request, reply, done) => {
       const path = request.routeOptions.url ?? 'unmatched';
-      let metrics = byRoute.get(path);
+      const label = `${request.method} ${path}`;
+      let metrics = byRoute.get(label);
       if (metrics === undefined) {
-        metrics = this.#context.metrics.route('GET', path);
-        byRoute.set(path, metrics);
+        metrics = this.#context.metrics.route(request.method, path, { isOwn: true });
+        byRoute.set(label, metrics);
       }
       metrics.observe(reply.statusCode, reply.elapsedTime);
       done();

@@ -79,7 +79,8 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly #response: ServerResponse;
   readonly #connection: Connection;
   readonly #metrics: RouteMetrics;
-  readonly #startedAtMs: number;
+  /** When the request was whole, on the monotonic clock. */
+  readonly startedAtMs: number;
   readonly #answerByMs: number;
   readonly #preferences: Preferences;
   #isSubmitted = false;
@@ -100,7 +101,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     this.#response = response;
     this.#connection = connection;
     this.#metrics = checked.metrics;
-    this.#startedAtMs = checked.startedAtMs;
+    this.startedAtMs = checked.startedAtMs;
     this.#answerByMs = checked.startedAtMs + checked.timeoutMs;
     this.#preferences = checked.preferences;
   }
@@ -151,7 +152,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   override onEnded(end: PendingEnd, reply: Reply | null): void {
     this.#connection.remove(this);
     const status = this.#answer(end, reply);
-    this.#metrics.observe(status, this.#context.monotonic.nowMs() - this.#startedAtMs);
+    this.#metrics.observe(status, this.#context.monotonic.nowMs() - this.startedAtMs);
   }
 
   /** @returns the status for the metrics. */

@@ -1,4 +1,5 @@
 import type { MetricFamily, MetricSample } from '../metrics/prometheus.js';
+import { DurationHistogram } from './duration-histogram.js';
 
 /**
  * Counts requests per route, cheaply: a request costs two array increments. Everything else is done when someone asks.
@@ -15,14 +16,17 @@ const STATUS_MAX = 600;
 export class RouteMetrics {
   readonly method: string;
   readonly route: string;
+  /** The gateway's own, not one that the job declared. */
+  readonly isOwn: boolean;
   readonly #statusCounts = new Float64Array(STATUS_MAX);
   /** One more than the bounds: the last is +Inf. */
   readonly #bucketCounts = new Float64Array(BUCKETS.length + 1);
   #secondsSum = 0;
 
-  constructor(method: string, route: string) {
+  constructor(method: string, route: string, isOwn: boolean) {
     this.method = method;
     this.route = route;
+    this.isOwn = isOwn;
   }
 
   /** Counts an answer without a time: one given before there was a whole request. */
@@ -39,6 +43,17 @@ export class RouteMetrics {
     while (seconds > (BUCKETS[bucket] ?? Infinity)) bucket += 1;
     this.#bucketCounts[bucket] = (this.#bucketCounts[bucket] ?? 0) + 1;
     this.#secondsSum += seconds;
+  }
+
+  /** The counts by status. */
+  statusCounts(): [status: number, count: number][] {
+    return [...this.#statusCounts.entries()].filter(([, count]) => count > 0);
+  }
+
+  /** A copy of the durations. */
+  durations(): DurationHistogram {
+    const boundsMs = BUCKETS.map((seconds) => seconds * 1000);
+    return new DurationHistogram(boundsMs, [...this.#bucketCounts], this.#secondsSum * 1000);
   }
 
   requestSamples(): MetricSample[] {
@@ -83,9 +98,9 @@ export interface GatewayLevels {
 export class HttpMetrics {
   readonly #routes: RouteMetrics[] = [];
   /** Requests for a path that nothing serves. */
-  readonly unmatched = this.route('*', 'unmatched');
+  readonly unmatched = this.route('*', 'unmatched', { isOwn: true });
   /** What came over a connection and was not a request. */
-  readonly unparsed = this.route('*', 'none');
+  readonly unparsed = this.route('*', 'none', { isOwn: true });
   /** Replies whose request had ended, and that were kept to be fetched. */
   repliesKept = 0;
   /** Replies whose request had ended or was never here, and that were dropped. */
@@ -93,9 +108,14 @@ export class HttpMetrics {
   /** Connections cut because their client did not take its answer. */
   slowReaders = 0;
 
+  /** The counts of every route so far. */
+  get routes(): readonly RouteMetrics[] {
+    return this.#routes;
+  }
+
   /** The counts of a new route. */
-  route(method: string, route: string): RouteMetrics {
-    const metrics = new RouteMetrics(method, route);
+  route(method: string, route: string, { isOwn }: { readonly isOwn: boolean } = { isOwn: false }): RouteMetrics {
+    const metrics = new RouteMetrics(method, route, isOwn);
     this.#routes.push(metrics);
     return metrics;
   }

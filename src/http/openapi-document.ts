@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { JobControl, RequestRoute } from '../main/job-control.js';
 import { placeSchema } from './openapi-schema.js';
 import type { PlacedSchema } from './openapi-schema.js';
+import { problemAnswer } from './problem-schema.js';
 import { sendProblem } from './send-problem.js';
 
 /**
@@ -42,35 +43,6 @@ const PAGE_POLICY = {
   'frame-ancestors': "'none'",
 };
 
-const problemSchema = {
-  type: 'object',
-  description: 'RFC 9457 problem details',
-  properties: {
-    type: { type: 'string', format: 'uri' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    instance: { type: 'string', format: 'uri' },
-    code: { type: 'string' },
-    result: { type: 'string', format: 'uri-reference', description: 'Where the answer can be fetched later' },
-    errors: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          pointer: { type: 'string', format: 'json-pointer' },
-          message: { type: 'string' },
-          offset: { type: 'integer' },
-          line: { type: 'integer' },
-          column: { type: 'integer' },
-        },
-        required: ['pointer', 'message'],
-      },
-    },
-  },
-  required: ['type', 'title', 'status', 'code'],
-};
-
 /** Builds the server. Answers `/openapi.json`, and with `page` also `/docs` and below. */
 export async function buildDocumentation(
   options: DocumentationOptions,
@@ -86,10 +58,13 @@ export async function buildDocumentation(
     openapi: {
       openapi: '3.1.0',
       info: { title: options.title, version: options.version },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       tags: [
         { name: 'job', description: 'Routes of the job' },
         { name: 'requests', description: 'Answers of asynchronous and late requests' },
         { name: 'jobs', description: 'The job and its graph' },
+        { name: 'topics', description: 'Topics and their records' },
+        { name: 'workers', description: 'Worker threads and settings' },
         { name: 'operations', description: 'Health and metrics' },
       ],
     },
@@ -133,15 +108,11 @@ function documentJobRoute(route: RequestRoute, schemas: SchemaShelf): Documented
     ...(hasBody(route.method) ? { body: schemas.put(route.bodySchema ?? {}) } : {}),
     response: {
       200: { description: 'The answer of the job', content: answer },
-      '4xx': problemResponse('The request cannot be served'),
-      '5xx': problemResponse('The job or the gateway could not answer'),
+      '4xx': problemAnswer('The request cannot be served'),
+      '5xx': problemAnswer('The job or the gateway could not answer'),
     },
   };
   return { method: route.method, path: route.path, schema };
-}
-
-function problemResponse(description: string): object {
-  return { description, content: { 'application/problem+json': { schema: problemSchema } } };
 }
 
 function hasBody(method: string): boolean {

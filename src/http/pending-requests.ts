@@ -60,6 +60,11 @@ export abstract class PendingRequest extends WheelTimer {
   waitingNext: PendingRequest | null = null;
   waitingPrevious: PendingRequest | null = null;
 
+  /** Whether it still waits for a place. */
+  get isWaiting(): boolean {
+    return this.pendingStage === WAITING;
+  }
+
   get isEnded(): boolean {
     return this.pendingStage === ENDED;
   }
@@ -128,6 +133,13 @@ export class PendingRequests {
 
   get waiterBytes(): number {
     return this.#waiterBytes;
+  }
+
+  /** The requests that wait for a place or for their answer, as a list of its own. */
+  requests(): PendingRequest[] {
+    const requests = this.#admitted.entries();
+    for (let waiter = this.#firstWaiter; waiter !== null; waiter = waiter.waitingNext) requests.push(waiter);
+    return requests;
   }
 
   /**

@@ -41,6 +41,17 @@ export interface Problem {
   readonly closes?: boolean;
 }
 
+/** Ends a handler with a problem: what is thrown as this is answered as it stands. */
+export class ProblemError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.code);
+    this.name = 'ProblemError';
+    this.problem = problem;
+  }
+}
+
 interface CodeText {
   readonly title: string;
   readonly detail: string;
@@ -49,6 +60,8 @@ interface CodeText {
 /** What a client is told about a code when nobody says it better. A code that is not here is our own affair. */
 const codeTexts: Partial<Record<ErrorCode, CodeText>> = {
   MILLRACE_REQUEST_INVALID: { title: 'Request invalid', detail: 'The request is malformed.' },
+  MILLRACE_UNAUTHORIZED: { title: 'Token needed', detail: 'This path needs a token: authorization: Bearer …' },
+  MILLRACE_FORBIDDEN: { title: 'Forbidden', detail: 'This path is not for this caller.' },
   MILLRACE_REQUEST_NOT_FOUND: { title: 'Not found', detail: 'There is nothing at this path.' },
   MILLRACE_METHOD_NOT_ALLOWED: { title: 'Method not allowed', detail: 'This path has other methods: see Allow.' },
   MILLRACE_REQUEST_TIMEOUT: { title: 'Request timeout', detail: 'The request did not arrive in time.' },

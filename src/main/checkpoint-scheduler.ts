@@ -9,6 +9,7 @@ import {
   type CoordinatorEvent,
 } from '../checkpoint/checkpoint-coordinator.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
+import type { CheckpointHistory } from './checkpoint-history.js';
 import type { SourceOffsets } from './job-attempt.js';
 
 /** What a worker acknowledges with. Channels to main acknowledge with `null`: their part is durable topic output. */
@@ -42,6 +43,8 @@ export interface CheckpointSchedulerOptions {
   /** Makes a checkpoint durable: the point of no return. */
   readonly commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void>;
   readonly onFailure: (error: Error) => void;
+  /** Remembers what became of each checkpoint. */
+  readonly history: CheckpointHistory;
   readonly clock: MonotonicClock;
   readonly logger: Logger;
 }
@@ -115,6 +118,7 @@ export class CheckpointScheduler {
     const nowMs = this.#options.clock.nowMs();
     if (event.kind === 'checkpoint-acknowledged') {
       const { checkpointId, worker: participant } = event;
+      this.#options.history.acknowledged(checkpointId, event);
       this.#step({ kind: 'acknowledged', nowMs, checkpointId, participant, ack: event });
     } else if (event.kind === 'checkpoint-declined') {
       const { checkpointId, worker: participant, cause } = event;
@@ -125,6 +129,7 @@ export class CheckpointScheduler {
   onEgressDurable(channel: number, checkpointId: CheckpointId): void {
     const participant = this.#participantOfChannel.get(channel);
     if (participant === undefined) return;
+    this.#options.history.acknowledged(checkpointId, null);
     this.#step({ kind: 'acknowledged', nowMs: this.#options.clock.nowMs(), checkpointId, participant, ack: null });
   }
 
@@ -168,6 +173,7 @@ export class CheckpointScheduler {
   #carryOut(action: CoordinatorAction<WorkerAck | null>): void {
     switch (action.kind) {
       case 'trigger':
+        this.#options.history.triggered(action.checkpointId, action.reason);
         return this.#trigger(action.checkpointId);
       case 'commit':
         return this.#commit(action.checkpointId, action.acks);
@@ -212,6 +218,7 @@ export class CheckpointScheduler {
 
   #complete(checkpointId: CheckpointId, durationMs: number): void {
     this.statistics.numberOfCompletedCheckpoints++;
+    this.#options.history.completed(checkpointId);
     this.statistics.lastCheckpointDurationMs = durationMs;
     this.statistics.lastCompletedCheckpointId = checkpointId;
     this.#options.target.notifyCheckpointComplete(checkpointId);
@@ -219,6 +226,7 @@ export class CheckpointScheduler {
   }
 
   #aborted(checkpointId: CheckpointId, cause: MillraceError): void {
+    this.#options.history.failed(checkpointId, cause);
     if (!this.#isStopped) {
       this.statistics.numberOfFailedCheckpoints++;
       this.#options.logger.warn({ checkpointId, err: cause }, 'checkpoint failed');

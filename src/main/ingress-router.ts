@@ -88,6 +88,11 @@ export class IngressChannel {
   /** Puts a barrier behind everything forwarded so far. @returns the offsets that lie behind it, per topic partition */
   emitBarrier(checkpointId: number): Map<number, number> {
     this.#output.emitBarrier(checkpointId);
+    return this.positions();
+  }
+
+  /** The next offset to be read, per topic partition. */
+  positions(): Map<number, number> {
     return new Map(this.#partitions.map((partition) => [partition, this.#reader.position(partition)]));
   }
 
@@ -160,11 +165,20 @@ export class IngressRouter {
 
   /** Starts a checkpoint at every source that main feeds. @returns offsets by operator uid and topic partition */
   emitBarriers(checkpointId: number): Map<string, Map<number, number>> {
+    return this.#merged((channel) => channel.emitBarrier(checkpointId));
+  }
+
+  /** How far the topics have been read: offsets by operator uid and topic partition. */
+  positions(): Map<string, Map<number, number>> {
+    return this.#merged((channel) => channel.positions());
+  }
+
+  #merged(offsetsOf: (channel: IngressChannel) => ReadonlyMap<number, number>): Map<string, Map<number, number>> {
     const offsets = new Map<string, Map<number, number>>();
     for (const channel of this.channels) {
       const uid = channel.source.operatorId;
       const merged = offsets.get(uid) ?? new Map<number, number>();
-      for (const [partition, offset] of channel.emitBarrier(checkpointId)) merged.set(partition, offset);
+      for (const [partition, offset] of offsetsOf(channel)) merged.set(partition, offset);
       offsets.set(uid, merged);
     }
     return offsets;

@@ -143,6 +143,11 @@ export class JobAttempt {
     });
   }
 
+  /** How far the sources that main feeds have been read. */
+  positions(): SourceOffsets {
+    return this.#ingress.positions();
+  }
+
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
     this.#tellWorkers((commands) => commands.notifyCheckpointComplete(checkpointId));
   }

@@ -20,7 +20,9 @@ import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
+import { CheckpointHistory } from './checkpoint-history.js';
 import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
+import { ExceptionHistory } from './exception-history.js';
 import { JobAttempt, type SourceOffsets } from './job-attempt.js';
 import type {
   JobControl,
@@ -93,6 +95,10 @@ interface OpenTopics {
 
 export class JobManager implements JobControl {
   readonly #options: JobManagerOptions;
+  /** The checkpoint that this process began with; `null` when it began with nothing. */
+  readonly restoredCheckpointId: number | null;
+  readonly exceptions: ExceptionHistory;
+  readonly checkpointHistory: CheckpointHistory;
   readonly #attempt: JobAttempt;
   readonly #scheduler: CheckpointScheduler;
   readonly #routes: readonly RequestRoute[];
@@ -137,6 +143,10 @@ export class JobManager implements JobControl {
   ) {
     const { plan, graph, port, clock } = options;
     this.#options = options;
+    this.restoredCheckpointId = restorePoint?.checkpointId ?? null;
+    this.exceptions = new ExceptionHistory(clock);
+    const egressCount = plan.channels.filter(({ kind }) => kind === 'egress').length;
+    this.checkpointHistory = new CheckpointHistory(clock, plan.workerCount + egressCount);
     this.#replies = replies;
     this.#jobId = randomUUID().replaceAll('-', '');
     this.#startTime = clock.now();
@@ -225,6 +235,11 @@ export class JobManager implements JobControl {
     this.#replies?.start(receive);
   }
 
+  /** What is running. */
+  get plan(): ExecutionPlan {
+    return this.#options.plan;
+  }
+
   /** For metrics. */
   get attempt(): JobAttempt {
     return this.#attempt;
@@ -271,6 +286,7 @@ export class JobManager implements JobControl {
       target: this.#attempt,
       commit: (checkpoint) => this.#commit(checkpoint),
       onFailure: (error) => this.#fail(error),
+      history: this.checkpointHistory,
       clock: monotonic,
       logger,
     });
@@ -288,6 +304,7 @@ export class JobManager implements JobControl {
       case 'worker-failed':
         return this.#fail(fromWire(event.cause));
       case 'record-skipped':
+        this.exceptions.skipped(fromWire(event.cause), event);
         return this.#options.logger.warn(
           { worker: event.worker, count: event.count, err: fromWire(event.cause) },
           'records skipped: their processing failed',
@@ -328,6 +345,7 @@ export class JobManager implements JobControl {
     const wasInitializing = this.#life.state === 'INITIALIZING';
     if (!this.#life.tryMoveTo('FAILING')) return;
     this.#failure = error;
+    this.exceptions.failed(error);
     this.#options.logger.error({ err: error, ...describeError(error) }, 'job failed');
     if (wasInitializing) return;
     const end = (): void => {

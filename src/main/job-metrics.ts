@@ -1,28 +1,8 @@
-import type { MonotonicClock } from '../base/clock.js';
-import type { ExecutionPlan } from '../graph/execution-plan.js';
-import { TaskCountersReader, type TaskSnapshot } from '../metrics/counters.js';
 import type { MetricFamily, MetricSample } from '../metrics/prometheus.js';
-import { RateMeter } from '../metrics/rate-meter.js';
-import type { SharedMemoryMap } from '../protocol/deployment.js';
-import { RingObserver } from '../shared-memory/ring-observer.js';
 import type { CheckpointScheduler } from './checkpoint-scheduler.js';
+import type { JobObserver, TaskReading } from './job-observer.js';
 
-/** Rates are means over this time, in milliseconds. */
-const SAMPLE_INTERVAL_MS = 1000;
-
-interface TaskProbe {
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly operatorLabels: readonly Readonly<Record<string, string | number>>[];
-  readonly reader: TaskCountersReader;
-  readonly meter: RateMeter;
-}
-
-type TaskMetric = readonly [
-  name: string,
-  type: 'counter' | 'gauge',
-  help: string,
-  read: (probe: TaskProbe, now: TaskSnapshot) => number,
-];
+type TaskMetric = readonly [name: string, type: 'counter' | 'gauge', help: string, read: (task: TaskReading) => number];
 
 /** Per subtask. Names are Flink's, in Prometheus form. */
 const taskMetrics: readonly TaskMetric[] = [
@@ -30,20 +10,25 @@ const taskMetrics: readonly TaskMetric[] = [
     'millrace_task_records_in_total',
     'counter',
     'Records a subtask has taken in (numRecordsIn).',
-    (_, now) => now.numRecordsIn,
+    ({ counters }) => counters.numRecordsIn,
   ],
   [
     'millrace_task_records_out_total',
     'counter',
     'Records a subtask has emitted (numRecordsOut).',
-    (_, now) => now.numRecordsOut,
+    ({ counters }) => counters.numRecordsOut,
   ],
-  ['millrace_task_bytes_in_total', 'counter', 'Bytes a subtask has taken in (numBytesIn).', (_, now) => now.numBytesIn],
+  [
+    'millrace_task_bytes_in_total',
+    'counter',
+    'Bytes a subtask has taken in (numBytesIn).',
+    ({ counters }) => counters.numBytesIn,
+  ],
   [
     'millrace_task_bytes_out_total',
     'counter',
     'Bytes a subtask has emitted (numBytesOut).',
-    (_, now) => now.numBytesOut,
+    ({ counters }) => counters.numBytesOut,
   ],
   [
     'millrace_task_busy_time_ms_per_second',
@@ -67,9 +52,14 @@ const taskMetrics: readonly TaskMetric[] = [
     'millrace_task_late_records_dropped_total',
     'counter',
     'Records dropped because their window had passed (numLateRecordsDropped).',
-    (_, now) => now.numLateRecordsDropped,
+    ({ counters }) => counters.numLateRecordsDropped,
   ],
-  ['millrace_task_timers_fired_total', 'counter', 'Timers fired (numFiredTimers).', (_, now) => now.numFiredTimers],
+  [
+    'millrace_task_timers_fired_total',
+    'counter',
+    'Timers fired (numFiredTimers).',
+    ({ counters }) => counters.numFiredTimers,
+  ],
 ];
 
 /**
@@ -79,79 +69,34 @@ const taskMetrics: readonly TaskMetric[] = [
  * Thread: main.
  */
 export class JobMetrics {
-  readonly #plan: ExecutionPlan;
-  readonly #shared: SharedMemoryMap;
-  readonly #checkpoints: CheckpointScheduler;
-  readonly #clock: MonotonicClock;
-  readonly #probes: readonly TaskProbe[];
-  #timer: NodeJS.Timeout | null = null;
+  readonly #observer: JobObserver;
+  readonly #checkpoints: () => CheckpointScheduler;
 
-  constructor(options: {
-    plan: ExecutionPlan;
-    shared: SharedMemoryMap;
-    checkpoints: CheckpointScheduler;
-    clock: MonotonicClock;
-  }) {
-    this.#plan = options.plan;
-    this.#shared = options.shared;
+  constructor(options: { observer: JobObserver; checkpoints: () => CheckpointScheduler }) {
+    this.#observer = options.observer;
     this.#checkpoints = options.checkpoints;
-    this.#clock = options.clock;
-    this.#probes = options.plan.vertices.flatMap((vertex) =>
-      (options.shared.taskCounters[vertex.index] ?? []).map((descriptor, subtask): TaskProbe => {
-        const labels = { vertex: vertex.id, subtask };
-        return {
-          labels,
-          operatorLabels: vertex.operators.map(({ id }) => ({ ...labels, operator: id })),
-          reader: new TaskCountersReader(descriptor),
-          meter: new RateMeter(),
-        };
-      }),
-    );
-  }
-
-  /** Begins to sample rates. The timer does not keep the process alive. */
-  start(): void {
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS).unref();
-    this.#sample();
-  }
-
-  stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
   }
 
   families(): MetricFamily[] {
-    const nowMs = this.#clock.nowMs();
-    const readings = this.#probes.map((probe) => ({ probe, now: probe.reader.read(nowMs) }));
+    const readings = this.#observer.tasks();
     const tasks = taskMetrics.map(([name, type, help, read]): MetricFamily => {
-      return {
-        name,
-        type,
-        help,
-        samples: readings.map(({ probe, now }) => ({ labels: probe.labels, value: read(probe, now) })),
-      };
+      const samples = readings.map((task) => ({ labels: labelsOf(task), value: read(task) }));
+      return { name, type, help, samples };
     });
     return [...tasks, ...operatorFamilies(readings), this.#ringFill(), ...this.#checkpointFamilies()];
   }
 
-  #sample(): void {
-    const nowMs = this.#clock.nowMs();
-    for (const { reader, meter } of this.#probes) meter.update(reader.read(nowMs));
-  }
-
   #ringFill(): MetricFamily {
-    const samples = this.#plan.channels.map((channel, index): MetricSample => {
-      const end = channel.kind === 'egress' ? channel.producer : channel.consumer;
-      const vertex = this.#plan.vertices[end.vertex]?.id ?? '';
-      const descriptor = this.#shared.rings[index];
-      const value = descriptor === undefined || descriptor === null ? 0 : new RingObserver(descriptor).fillRatio();
-      return { labels: { channel: index, kind: channel.kind, vertex, subtask: end.subtask }, value };
+    const samples = this.#observer.channels().map(({ index, kind, producer, consumer, usedBytes, capacityBytes }) => {
+      const end = consumer ?? producer;
+      const labels = { channel: index, kind, vertex: end?.vertex ?? '', subtask: end?.subtask ?? 0 };
+      return { labels, value: usedBytes / capacityBytes };
     });
     return { name: 'millrace_ring_fill_ratio', type: 'gauge', help: 'How full a ring is, 0 to 1.', samples };
   }
 
   #checkpointFamilies(): MetricFamily[] {
-    const { statistics, lastCompletedAgeMs } = this.#checkpoints;
+    const { statistics, lastCompletedAgeMs } = this.#checkpoints();
     const one = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => {
       return { name, type, help, samples: [{ labels: {}, value }] };
     };
@@ -196,11 +141,15 @@ export class JobMetrics {
   }
 }
 
-function operatorFamilies(readings: readonly { probe: TaskProbe; now: TaskSnapshot }[]): MetricFamily[] {
+function labelsOf({ vertex, subtask }: TaskReading): Record<string, string | number> {
+  return { vertex: vertex.id, subtask };
+}
+
+function operatorFamilies(readings: readonly TaskReading[]): MetricFamily[] {
   const samplesOf = (read: (operator: { numRecordsIn: number; numRecordsOut: number }) => number): MetricSample[] =>
-    readings.flatMap(({ probe, now }) =>
-      now.operators.map((operator, index) => ({
-        labels: probe.operatorLabels[index] ?? probe.labels,
+    readings.flatMap((task) =>
+      task.counters.operators.map((operator, index) => ({
+        labels: { ...labelsOf(task), operator: task.vertex.operators[index]?.id ?? '' },
         value: read(operator),
       })),
     );

@@ -1,5 +1,10 @@
 import { type ExecutionPlan, isWithinThread } from '../graph/execution-plan.js';
-import { allocateTaskCounters, taskCountersFootprintBytes } from '../metrics/counter-layout.js';
+import {
+  allocateTaskCounters,
+  allocateThreadCounters,
+  taskCountersFootprintBytes,
+  THREAD_COUNTERS_FOOTPRINT_BYTES,
+} from '../metrics/counter-layout.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import {
   allocateControlBlock,
@@ -20,14 +25,16 @@ export function allocateSharedMemory(plan: ExecutionPlan, ringBytes: number): Sh
   const taskCounters = plan.vertices.map(({ parallelism, operators }) =>
     Array.from({ length: parallelism }, () => allocateTaskCounters(region, operators.length)),
   );
+  const threadCounters = Array.from({ length: plan.workerCount }, () => allocateThreadCounters(region));
   const rings = plan.channels.map((channel) =>
     isWithinThread(channel) ? null : allocateRing(region, ringBytes, channel.index),
   );
-  return { controlBlocks, rings, taskCounters };
+  return { controlBlocks, rings, taskCounters, threadCounters };
 }
 
 function neededBytes(plan: ExecutionPlan, ringBytes: number): number {
   let bytes = (plan.workerCount + 1) * CONTROL_BLOCK_FOOTPRINT_BYTES;
+  bytes += plan.workerCount * THREAD_COUNTERS_FOOTPRINT_BYTES;
   for (const { parallelism, operators } of plan.vertices) {
     bytes += parallelism * taskCountersFootprintBytes(operators.length);
   }

@@ -61,8 +61,21 @@ export const FIRST_OPERATOR_FIELD = 8;
 export const FIELDS_PER_OPERATOR = 2;
 
 /** f64 index of each field of a thread, behind its time sheet. */
-export const threadFields = { loopTurns: 0, parkCount: 1 } as const;
-const THREAD_FIELD_COUNT = 2;
+export const threadFields = {
+  loopTurns: 0,
+  parkCount: 1,
+  /** The operating system's number of the thread; 0 where it has none to give. */
+  osThreadId: 2,
+  heapUsedBytes: 3,
+  heapTotalBytes: 4,
+  heapLimitBytes: 5,
+  externalBytes: 6,
+  gcCount: 7,
+  gcMs: 8,
+  /** Longest turn of the loop within the last interval: what everything else on this thread had to wait. */
+  longestTurnMs: 9,
+} as const;
+const THREAD_FIELD_COUNT = 10;
 
 export const TASK_FIELDS_BYTE_OFFSET = timeSheetBytes(taskActivities.length);
 export const THREAD_FIELDS_BYTE_OFFSET = timeSheetBytes(threadActivities.length);

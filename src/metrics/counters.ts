@@ -216,18 +216,50 @@ export class ThreadCountersWriter {
     this.#add(threadFields.loopTurns, count);
   }
 
+  /** Says which thread of the operating system this is. */
+  setOsThreadId(id: number): void {
+    this.#fields[threadFields.osThreadId] = id;
+  }
+
+  /** Sets the levels that a thread looks at now and then. */
+  setVitals(vitals: ThreadVitals): void {
+    const fields = this.#fields;
+    fields[threadFields.heapUsedBytes] = vitals.heapUsedBytes;
+    fields[threadFields.heapTotalBytes] = vitals.heapTotalBytes;
+    fields[threadFields.heapLimitBytes] = vitals.heapLimitBytes;
+    fields[threadFields.externalBytes] = vitals.externalBytes;
+    fields[threadFields.gcCount] = vitals.gcCount;
+    fields[threadFields.gcMs] = vitals.gcMs;
+    fields[threadFields.longestTurnMs] = vitals.longestTurnMs;
+  }
+
   #add(field: number, count: number): void {
     this.#fields[field] = (this.#fields[field] as number) + count;
   }
 }
 
+/** How a thread is: its heap, its garbage collector, its loop. */
+export interface ThreadVitals {
+  readonly heapUsedBytes: number;
+  readonly heapTotalBytes: number;
+  readonly heapLimitBytes: number;
+  readonly externalBytes: number;
+  /** Collections, and the time they took, since the thread began. */
+  readonly gcCount: number;
+  readonly gcMs: number;
+  /** Longest turn of the loop within the last interval. */
+  readonly longestTurnMs: number;
+}
+
 /** A thread's counters at one moment: totals since it began. */
-export interface ThreadSnapshot {
+export interface ThreadSnapshot extends ThreadVitals {
   readonly activity: ThreadActivity;
   readonly runningMs: number;
   readonly parkedMs: number;
   readonly loopTurns: number;
   readonly parkCount: number;
+  /** 0 where the operating system gives none. */
+  readonly osThreadId: number;
 }
 
 /** The reading side of a thread's counters. Thread: any. */
@@ -247,8 +279,20 @@ export class ThreadCountersReader {
       activity: threadActivities[times.state] ?? 'notRunning',
       runningMs: times.spentMs(RUNNING, nowMs),
       parkedMs: times.spentMs(PARKED, nowMs),
-      loopTurns: this.#fields[threadFields.loopTurns] as number,
-      parkCount: this.#fields[threadFields.parkCount] as number,
+      loopTurns: this.#field(threadFields.loopTurns),
+      parkCount: this.#field(threadFields.parkCount),
+      osThreadId: this.#field(threadFields.osThreadId),
+      heapUsedBytes: this.#field(threadFields.heapUsedBytes),
+      heapTotalBytes: this.#field(threadFields.heapTotalBytes),
+      heapLimitBytes: this.#field(threadFields.heapLimitBytes),
+      externalBytes: this.#field(threadFields.externalBytes),
+      gcCount: this.#field(threadFields.gcCount),
+      gcMs: this.#field(threadFields.gcMs),
+      longestTurnMs: this.#field(threadFields.longestTurnMs),
     };
+  }
+
+  #field(index: number): number {
+    return this.#fields[index] as number;
   }
 }

@@ -15,6 +15,8 @@ export interface SharedMemoryMap {
   readonly rings: readonly (RingDescriptor | null)[];
   /** By the plan's vertex index and subtask. */
   readonly taskCounters: readonly (readonly CountersDescriptor[])[];
+  /** By worker. */
+  readonly threadCounters: readonly DoorbellDescriptor[];
 }
 
 /** Where the counters of one task lie. */

@@ -19,7 +19,7 @@ import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { type ExecutionPlan, isWithinThread } from '../graph/execution-plan.js';
 import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
-import { TaskCountersWriter } from '../metrics/counters.js';
+import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { WorkerDeployment } from '../protocol/deployment.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
@@ -30,6 +30,7 @@ import type { RingDescriptor } from '../shared-memory/shared-region.js';
 import { CheckpointParticipant } from './checkpoint-participant.js';
 import { LocalChannel } from './local-channel.js';
 import { SkipReport } from './skip-report.js';
+import { ThreadReport } from './thread-report.js';
 import { WorkerState } from './worker-state.js';
 import type { Task } from './task.js';
 import { buildTask, type TaskHost } from './task-builder.js';
@@ -47,6 +48,7 @@ export class WorkerRuntime {
   readonly #state: WorkerState;
   readonly #checkpoints: CheckpointParticipant;
   readonly #skips: SkipReport;
+  readonly #report: ThreadReport;
   readonly #graphs = new Map<number, StreamGraph>();
   /** By the plan's channel index. */
   readonly #localChannels = new Map<number, LocalChannel>();
@@ -63,6 +65,9 @@ export class WorkerRuntime {
     this.#deployment = deployment;
     this.#controlBlock = new ControlBlock(this.#descriptorOf(deployment.worker));
     this.#state = new WorkerState(deployment, systemClock, () => this.#controlBlock.doorbell.ring());
+    const counters = deployment.shared.threadCounters[deployment.worker];
+    invariant(counters !== undefined, 'each worker has counters');
+    this.#report = new ThreadReport(new ThreadCountersWriter(counters));
     this.#skips = new SkipReport(deployment.worker, (event) => this.#post(event));
     this.#checkpoints = new CheckpointParticipant({
       worker: deployment.worker,
@@ -96,13 +101,17 @@ export class WorkerRuntime {
   /** Runs until {@link stop}. Rejects when the worker cannot go on. */
   async run(): Promise<void> {
     this.#controlBlock.setState('running');
+    this.#report.start(systemMonotonicClock.nowMs());
     while (!this.#isStopping) {
+      const startedAtMs = systemMonotonicClock.nowMs();
       const hasWorked = this.#turn();
+      this.#report.turned(startedAtMs, systemMonotonicClock.nowMs());
       this.#controlBlock.beat();
       if (this.#controlBlock.takeMail()) await mailDelivered();
       else if (hasWorked && this.#hasPromises()) await nextTurnOfEventLoop();
       else if (!hasWorked) await this.#park();
     }
+    this.#report.stop(systemMonotonicClock.nowMs());
     this.#controlBlock.setState('stopping');
   }
 
@@ -172,9 +181,11 @@ export class WorkerRuntime {
       return;
     }
     this.#controlBlock.setState('parked');
+    this.#report.parking(systemMonotonicClock.nowMs());
     const timeoutMs = Math.min(dueInMs, PARK_MS_MAX);
     if (this.#hasPromises()) await doorbell.sleepAsync(seen, timeoutMs);
     else doorbell.sleepSync(seen, timeoutMs);
+    this.#report.woke(systemMonotonicClock.nowMs());
     this.#controlBlock.setState('running');
   }
 

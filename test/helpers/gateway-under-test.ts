@@ -34,6 +34,7 @@ export class GatewayUnderTest {
     const registry = new PrometheusRegistry();
     const gateway = await Gateway.build({
       control: job,
+      admin: null,
       config: { ...defaultGatewayConfig, port: 0, ...config },
       logger: recordingLogger(log),
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => registry.render() },

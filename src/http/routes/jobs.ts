@@ -57,7 +57,8 @@ function findJob(control: JobControl, jobId: string, reply: FastifyReply): JobDe
 function overviewOf(job: JobDescription): object {
   const isOver = isTerminal(job.state);
   return {
-    taskmanagers: 1,
+    // Flink's task managers are processes; here each worker thread is one.
+    taskmanagers: job.parallelism,
     'slots-total': job.parallelism,
     'slots-available': isOver ? job.parallelism : 0,
     'jobs-running': isOver ? 0 : 1,

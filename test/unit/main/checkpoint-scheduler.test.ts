@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckpointId } from '../../../src/base/ids.js';
 import { silentLogger } from '../../../src/base/log.js';
-import { systemMonotonicClock } from '../../../src/base/clock.js';
+import { systemClock, systemMonotonicClock } from '../../../src/base/clock.js';
+import { CheckpointHistory } from '../../../src/main/checkpoint-history.js';
 import { CheckpointScheduler, type AcknowledgedCheckpoint } from '../../../src/main/checkpoint-scheduler.js';
 
 const EGRESS_CHANNEL = 7;
@@ -11,6 +12,7 @@ const HOUR_MS = 3_600_000;
 function setUp(commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = () => Promise.resolve()) {
   const triggered: number[] = [];
   const told: string[] = [];
+  const history = new CheckpointHistory(systemClock, 2);
   const scheduler = new CheckpointScheduler({
     intervalMs: HOUR_MS,
     timeoutMs: HOUR_MS,
@@ -30,6 +32,7 @@ function setUp(commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = (
     },
     commit,
     onFailure: (error) => void told.push(`failed ${error.message}`),
+    history,
     clock: systemMonotonicClock,
     logger: silentLogger,
   });
@@ -44,7 +47,7 @@ function setUp(commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = (
     });
     scheduler.onEgressDurable(EGRESS_CHANNEL, id as CheckpointId);
   };
-  return { scheduler, triggered, told, acknowledge };
+  return { scheduler, history, triggered, told, acknowledge };
 }
 
 describe('the checkpoint scheduler', () => {

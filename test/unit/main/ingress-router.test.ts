@@ -82,11 +82,14 @@ describe('a source that main feeds', () => {
       expect(router.resume()).toBe(false);
       expect(channel.numRecordsIn).toBe(beforeRoom);
       await expect
-        .poll(() => {
-          take();
-          router.resume();
-          return taken.length;
-        })
+        .poll(
+          () => {
+            take();
+            router.resume();
+            return taken.length;
+          },
+          { timeout: 20_000, interval: 5 },
+        )
         .toBe(400);
       expect(taken).toEqual(offsets(400));
       expect(failures).toEqual([]);

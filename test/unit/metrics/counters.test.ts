@@ -119,12 +119,25 @@ test('the counters of a thread tell its running time from its parked time, and c
   writer.enterRunning(180);
   writer.addLoopTurns(1);
   writer.enterParked(200);
+  const vitals = {
+    heapUsedBytes: 10,
+    heapTotalBytes: 20,
+    heapLimitBytes: 30,
+    externalBytes: 40,
+    gcCount: 2,
+    gcMs: 1.5,
+    longestTurnMs: 2.5,
+  };
+  writer.setVitals(vitals);
+  writer.setOsThreadId(4711);
   expect(reader.read(1_000)).toEqual({
     activity: 'parked',
     runningMs: 50,
     parkedMs: 850,
     loopTurns: 8,
     parkCount: 2,
+    osThreadId: 4711,
+    ...vitals,
   });
   writer.stop(1_000);
   expect(reader.read(5_000)).toMatchObject({ activity: 'notRunning', parkedMs: 850 });

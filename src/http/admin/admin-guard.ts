@@ -1,0 +1,74 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import type { FastifyRequest } from 'fastify';
+
+import { ProblemError } from '../problem.js';
+
+/**
+ * Who may use the admin API: a program on this machine, or whoever has the token.
+ *
+ * A browser on this machine acts for any page that is open in it, so two more things are asked of a request without the token:
+ * that it names this server by a loopback name, or a page could reach it by a name of its own that leads here (DNS rebinding);
+ * and that it does not come from a page of another origin.
+ */
+export class AdminGuard {
+  readonly #tokenHash: Buffer | null;
+
+  /** @param token `null`: loopback only */
+  constructor(token: string | null) {
+    this.#tokenHash = token === null ? null : hashOf(token);
+  }
+
+  /** @throws ProblemError `MILLRACE_UNAUTHORIZED`, `MILLRACE_FORBIDDEN` */
+  check(request: FastifyRequest): void {
+    const { authorization, host, origin } = request.headers;
+    if (authorization !== undefined) {
+      if (this.#isToken(authorization)) return;
+      throw unauthorized('The token is not the one of this process.');
+    }
+    if (!isLoopbackAddress(request.socket.remoteAddress)) {
+      throw unauthorized('From another machine the admin API needs a token: authorization: Bearer …');
+    }
+    if (!isLoopbackHost(host)) {
+      throw forbidden('Without a token the admin API is reached by a loopback name: localhost, 127.0.0.1 or [::1].');
+    }
+    if (origin !== undefined && hostOf(origin) !== host)
+      throw forbidden('The request comes from a page of another origin.');
+  }
+
+  #isToken(authorization: string): boolean {
+    const [scheme = '', token = ''] = authorization.split(' ', 2);
+    if (this.#tokenHash === null || scheme.toLowerCase() !== 'bearer') return false;
+    // Hashes have one length, so that the comparison tells nothing about the token's.
+    return timingSafeEqual(hashOf(token), this.#tokenHash);
+  }
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+function isLoopbackAddress(address: string | undefined): boolean {
+  if (address === undefined) return false;
+  return /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address) || address === '::1';
+}
+
+function isLoopbackHost(host: string | undefined): boolean {
+  return host !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i.test(host);
+}
+
+function hostOf(origin: string): string | null {
+  try {
+    return new URL(origin).host;
+  } catch {
+    return null;
+  }
+}
+
+function unauthorized(detail: string): ProblemError {
+  return new ProblemError({ code: 'MILLRACE_UNAUTHORIZED', detail });
+}
+
+function forbidden(detail: string): ProblemError {
+  return new ProblemError({ code: 'MILLRACE_FORBIDDEN', detail });
+}

@@ -1,0 +1,86 @@
+import type { SubtaskStatus, VertexStatus, WorkerStatus } from '../../main/job-admin.js';
+import { list, object, text } from './json-schemas.js';
+import { namesParameter } from './query-parameters.js';
+import type { Query } from './query-parameters.js';
+
+/** Metrics under Flink's names, and in the form of Flink's metrics routes. */
+
+export type Metrics = Readonly<Record<string, number>>;
+
+/** Flink writes "no watermark yet" as the least long. */
+const NO_WATERMARK = '-9223372036854775808';
+
+export const metricsSchema = list({ type: 'object', properties: { id: text, value: text }, required: ['id'] });
+export const metricsQuery = {
+  type: 'object',
+  properties: { get: { type: 'string', description: 'Names of metrics, with commas. Without it: which there are.' } },
+};
+export const watermarksSchema = list(object({ id: text, value: text }));
+
+/** The names of all metrics; or, with `get`, the values of those asked for, as text. Unknown names are left out. */
+export function metricsAnswer(metrics: Metrics, query: Query): readonly object[] {
+  const wanted = namesParameter(query, 'get');
+  if (wanted === null) return Object.keys(metrics).map((id) => ({ id }));
+  return wanted.filter((id) => Object.hasOwn(metrics, id)).map((id) => ({ id, value: metricText(metrics[id] ?? 0) }));
+}
+
+export function metricText(value: number): string {
+  return Number.isFinite(value) ? String(value) : NO_WATERMARK;
+}
+
+/** A vertex's metrics: those of each subtask, behind its index. */
+export function vertexMetrics(vertex: VertexStatus): Metrics {
+  const metrics: Record<string, number> = {};
+  for (const subtask of vertex.subtasks) {
+    for (const [name, value] of Object.entries(subtaskMetrics(vertex, subtask))) {
+      metrics[`${subtask.subtask}.${name}`] = value;
+    }
+  }
+  return metrics;
+}
+
+export function subtaskMetrics(vertex: VertexStatus, { counters, rates }: SubtaskStatus): Metrics {
+  const metrics: Record<string, number> = {
+    numRecordsIn: counters.numRecordsIn,
+    numRecordsOut: counters.numRecordsOut,
+    numBytesIn: counters.numBytesIn,
+    numBytesOut: counters.numBytesOut,
+    numRecordsInPerSecond: rates.numRecordsInPerSecond,
+    numRecordsOutPerSecond: rates.numRecordsOutPerSecond,
+    numBytesInPerSecond: rates.numBytesInPerSecond,
+    numBytesOutPerSecond: rates.numBytesOutPerSecond,
+    idleTimeMsPerSecond: rates.idleTimeMsPerSecond,
+    busyTimeMsPerSecond: rates.busyTimeMsPerSecond,
+    backPressuredTimeMsPerSecond: rates.backPressuredTimeMsPerSecond,
+    isBackPressured: counters.activity === 'backPressured' ? 1 : 0,
+    accumulateIdleTimeMs: counters.idleMs,
+    accumulateBusyTimeMs: counters.busyMs,
+    accumulateBackPressuredTimeMs: counters.backPressuredMs,
+    currentInputWatermark: counters.currentInputWatermark,
+    currentOutputWatermark: counters.currentOutputWatermark,
+    numLateRecordsDropped: counters.numLateRecordsDropped,
+    numFiredTimers: counters.numFiredTimers,
+  };
+  for (const [index, operator] of counters.operators.entries()) {
+    const name = vertex.operators[index]?.name ?? String(index);
+    metrics[`${name}.numRecordsIn`] = operator.numRecordsIn;
+    metrics[`${name}.numRecordsOut`] = operator.numRecordsOut;
+  }
+  return metrics;
+}
+
+export function workerMetrics({ counters, cpuRatio, runningRatio }: WorkerStatus): Metrics {
+  return {
+    ...(cpuRatio === null ? {} : { 'Status.Thread.CPU.Load': cpuRatio }),
+    'Status.Thread.RunningRatio': runningRatio,
+    'Status.Thread.LoopTurns': counters.loopTurns,
+    'Status.Thread.ParkCount': counters.parkCount,
+    'Status.Thread.LongestTurnMs': counters.longestTurnMs,
+    'Status.Memory.Heap.Used': counters.heapUsedBytes,
+    'Status.Memory.Heap.Committed': counters.heapTotalBytes,
+    'Status.Memory.Heap.Max': counters.heapLimitBytes,
+    'Status.Memory.NonHeap.Used': counters.externalBytes,
+    'Status.GarbageCollector.Count': counters.gcCount,
+    'Status.GarbageCollector.Time': counters.gcMs,
+  };
+}

@@ -1,0 +1,81 @@
+import type { FastifyInstance } from 'fastify';
+
+import type { RequestsView } from '../requests-view.js';
+import type { AdminContext } from './admin-context.js';
+import { adminSchema } from './admin-schema.js';
+import { dictionary, integer, list, number, object, oneOf, text } from './json-schemas.js';
+import { integerParameter } from './query-parameters.js';
+import type { Query } from './query-parameters.js';
+
+/** Requests that wait for their answers, and how long answers take. */
+
+const LISTED_MAX = 1000;
+const LISTED_DEFAULT = 100;
+
+const requestsSchema = object({
+  pendingCount: integer,
+  pendingBytes: integer,
+  waitingCount: integer,
+  resultCount: integer,
+  connectionCount: integer,
+  routes: list(
+    object({
+      method: text,
+      route: text,
+      count: integer,
+      byStatus: dictionary(integer),
+      latencyMs: object({ p50: number, p90: number, p99: number, p999: number, mean: number }),
+    }),
+  ),
+  pending: list(
+    object({
+      id: text,
+      route: text,
+      stage: oneOf('waiting', 'pending'),
+      ageMs: number,
+      remainingMs: number,
+      bytes: integer,
+    }),
+  ),
+});
+
+export function addPendingRoutes(app: FastifyInstance, { requests }: AdminContext): void {
+  app.get<{ Querystring: Query }>(
+    '/requests',
+    {
+      schema: adminSchema({
+        tag: 'requests',
+        summary: 'Requests that wait for their answers, the oldest first, and latencies by route',
+        answer: requestsSchema,
+        query: {
+          type: 'object',
+          properties: { limit: { type: 'integer', minimum: 0, maximum: LISTED_MAX, default: LISTED_DEFAULT } },
+        },
+      }),
+    },
+    (request) => {
+      const limit = integerParameter(request.query, 'limit', { least: 0, most: LISTED_MAX, byDefault: LISTED_DEFAULT });
+      return { ...requestStatistics(requests), pending: requests.pending(limit) };
+    },
+  );
+}
+
+function requestStatistics(requests: RequestsView): object {
+  const { routes, ...levels } = requests.statistics();
+  return {
+    ...levels,
+    routes: routes.map(({ method, route, byStatus, durations }) => ({
+      method,
+      route,
+      count: durations.count,
+      byStatus: Object.fromEntries(byStatus),
+      latencyMs: {
+        p50: durations.quantileMs(0.5),
+        p90: durations.quantileMs(0.9),
+        p99: durations.quantileMs(0.99),
+        p999: durations.quantileMs(0.999),
+        mean: durations.meanMs,
+      },
+    })),
+  };
+}

@@ -1,0 +1,193 @@
+import type { TaskSnapshot, ThreadSnapshot } from '../metrics/counters.js';
+import type { TaskRates } from '../metrics/rate-meter.js';
+
+/**
+ * The door through which `http/` looks into a running job and acts on it: what an operator sees and does. Beside
+ * `job-control.ts`, which is what a request needs. Plain data; nothing here is asked on a request's way.
+ *
+ * Every list is bounded where it is kept.
+ */
+
+/** One subtask now, and what it did per second since the sample before. */
+export interface SubtaskStatus {
+  readonly subtask: number;
+  readonly worker: number;
+  readonly counters: TaskSnapshot;
+  readonly rates: TaskRates;
+}
+
+export interface VertexStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly operators: readonly { readonly uid: string; readonly name: string; readonly kind: string }[];
+  readonly subtasks: readonly SubtaskStatus[];
+}
+
+/** A stream between two vertices. */
+export interface EdgeStatus {
+  readonly source: string;
+  readonly target: string;
+  readonly exchange: string;
+  /** Which input of the target. */
+  readonly input: 1 | 2;
+  readonly sideTag: string | null;
+  /** Records that arrive over it. Of several edges into one vertex: what the operator behind each emits. */
+  readonly numRecordsPerSecond: number;
+  /** Of its fullest ring, 0 to 1. */
+  readonly fillRatioMax: number;
+}
+
+/** One ring. `null` stands for the main thread. */
+export interface ChannelStatus {
+  readonly index: number;
+  readonly kind: 'ingress' | 'exchange' | 'egress';
+  readonly producer: SubtaskAddress | null;
+  readonly consumer: SubtaskAddress | null;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly isProducerBlocked: boolean;
+}
+
+export interface SubtaskAddress {
+  /** The vertex's id. */
+  readonly vertex: string;
+  readonly subtask: number;
+}
+
+export interface WorkerStatus {
+  readonly worker: number;
+  readonly state: string;
+  readonly counters: ThreadSnapshot;
+  /** Share of one processor since the sample before, 0 to 1; `null` where the system does not say. */
+  readonly cpuRatio: number | null;
+  /** Share of time that the loop ran since the sample before, 0 to 1. */
+  readonly runningRatio: number;
+  readonly subtasks: readonly SubtaskAddress[];
+}
+
+export type CheckpointState = 'IN_PROGRESS' | 'COMPLETED' | 'FAILED';
+
+export interface CheckpointEntry {
+  readonly id: number;
+  readonly state: CheckpointState;
+  /** Why it was taken: its time had come, state outgrew its budget, or somebody asked. */
+  readonly reason: 'interval' | 'early' | 'forced';
+  readonly triggeredAt: number;
+  /** When the last participant acknowledged; `null` before the first. */
+  readonly latestAckAt: number | null;
+  /** When it was complete, or failed; `null` while in progress. */
+  readonly endedAt: number | null;
+  /** Bytes that were written for it. */
+  readonly sizeBytes: number;
+  /** Bytes of the segment files that a restore reads; what has gone into the bases is not counted. */
+  readonly fullSizeBytes: number;
+  readonly acknowledgedCount: number;
+  readonly participantCount: number;
+  readonly failure: string | null;
+  readonly workers: readonly WorkerCheckpoint[];
+}
+
+/** A worker's part of a checkpoint. */
+export interface WorkerCheckpoint {
+  readonly worker: number;
+  readonly acknowledgedAt: number;
+  readonly sizeBytes: number;
+  /** Longest time that one of its tasks stood still. */
+  readonly pauseMs: number;
+}
+
+export interface CheckpointsStatus {
+  readonly restoredId: number | null;
+  readonly totalCount: number;
+  readonly completedCount: number;
+  readonly failedCount: number;
+  /** Milliseconds since the newest complete one: what a crash now would replay. `null` before the first. */
+  readonly recoveryPointAgeMs: number | null;
+  /** Newest first. */
+  readonly history: readonly CheckpointEntry[];
+}
+
+export interface ExceptionEntry {
+  readonly timestamp: number;
+  /** `failure` ended the job or restarted it; `skipped` cost a record and nothing else. */
+  readonly kind: 'failure' | 'skipped';
+  readonly name: string;
+  readonly code: string | null;
+  readonly message: string;
+  readonly stack: string;
+  /** Where it happened: operator, subtask, key, topic, partition, offset, as far as they are known. */
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly hint: string | null;
+  readonly worker: number | null;
+  /** Records that were skipped for the like of it within one report. */
+  readonly count: number;
+}
+
+export interface ExceptionsStatus {
+  /** Newest first. */
+  readonly entries: readonly ExceptionEntry[];
+  /** Whether older ones were dropped. */
+  readonly isTruncated: boolean;
+}
+
+export interface TopicStatus {
+  readonly name: string;
+  readonly role: 'requests' | 'responses' | 'source' | 'sink' | 'other';
+  readonly sizeBytes: number;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly partitions: readonly TopicPartitionStatus[];
+}
+
+export interface TopicPartitionStatus {
+  readonly partition: number;
+  readonly beginOffset: number;
+  readonly endOffset: number;
+  /** The next record that the job will read; `null` for a topic that it does not read. */
+  readonly position: number | null;
+  /** Records behind that position; `null` likewise. */
+  readonly lag: number | null;
+}
+
+/** Bytes of a record, in a form that people can read. */
+export type DecodedBytes =
+  | { readonly encoding: 'none' }
+  | { readonly encoding: 'json'; readonly json: unknown }
+  | { readonly encoding: 'text'; readonly text: string }
+  | { readonly encoding: 'base64'; readonly base64: string };
+
+export interface TopicRecordView {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: DecodedBytes;
+  readonly value: DecodedBytes;
+  readonly valueBytes: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface BrowseRequest {
+  readonly topic: string;
+  readonly partition: number;
+  /** First offset; one that is no longer stored gives the first that is. */
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export interface JobAdmin {
+  vertices(): readonly VertexStatus[];
+  edges(): readonly EdgeStatus[];
+  channels(): readonly ChannelStatus[];
+  workers(): readonly WorkerStatus[];
+  checkpoints(): CheckpointsStatus;
+  exceptions(): ExceptionsStatus;
+  /** Every setting under its key; secrets are masked. */
+  settings(): Readonly<Record<string, unknown>>;
+  topics(): Promise<readonly TopicStatus[]>;
+  /** @throws MillraceError `MILLRACE_TOPIC_NOT_FOUND` */
+  browse(request: BrowseRequest): Promise<readonly TopicRecordView[]>;
+  /** Takes a checkpoint now. @returns its id, once it is complete */
+  takeCheckpoint(): Promise<number>;
+  /** Ends the job with a last checkpoint, and the process with it. Returns at once. */
+  cancel(): void;
+}

@@ -1,0 +1,133 @@
+import type { TopicDescription, TopicPort } from '../connectors/topic.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import type {
+  BrowseRequest,
+  ChannelStatus,
+  CheckpointsStatus,
+  EdgeStatus,
+  ExceptionsStatus,
+  JobAdmin,
+  TopicRecordView,
+  TopicStatus,
+  VertexStatus,
+  WorkerStatus,
+} from './job-admin.js';
+import type { JobManager } from './job-manager.js';
+import type { JobObserver } from './job-observer.js';
+import { browseRecords } from './topic-browser.js';
+
+/** What an operator sees of a running job and does to it. Thread: main. The only implementation of {@link JobAdmin}. */
+export class JobAdministration implements JobAdmin {
+  readonly #manager: JobManager;
+  readonly #observer: JobObserver;
+  readonly #port: TopicPort;
+  readonly #settings: Readonly<Record<string, unknown>>;
+  readonly #cancel: () => void;
+
+  constructor(options: {
+    manager: JobManager;
+    observer: JobObserver;
+    port: TopicPort;
+    /** With secrets masked. */
+    settings: Readonly<Record<string, unknown>>;
+    /** Ends the process in order. */
+    cancel: () => void;
+  }) {
+    this.#manager = options.manager;
+    this.#observer = options.observer;
+    this.#port = options.port;
+    this.#settings = options.settings;
+    this.#cancel = options.cancel;
+  }
+
+  vertices(): readonly VertexStatus[] {
+    return this.#observer.vertices();
+  }
+
+  edges(): readonly EdgeStatus[] {
+    return this.#observer.edges();
+  }
+
+  channels(): readonly ChannelStatus[] {
+    return this.#observer.channels();
+  }
+
+  workers(): readonly WorkerStatus[] {
+    return this.#observer.workers();
+  }
+
+  checkpoints(): CheckpointsStatus {
+    const { checkpoints, checkpointHistory, restoredCheckpointId } = this.#manager;
+    const { numberOfCompletedCheckpoints, numberOfFailedCheckpoints } = checkpoints.statistics;
+    return {
+      restoredId: restoredCheckpointId,
+      totalCount: checkpointHistory.totalCount,
+      completedCount: numberOfCompletedCheckpoints,
+      failedCount: numberOfFailedCheckpoints,
+      recoveryPointAgeMs: checkpoints.lastCompletedAgeMs,
+      history: checkpointHistory.entries(),
+    };
+  }
+
+  exceptions(): ExceptionsStatus {
+    return this.#manager.exceptions.status();
+  }
+
+  settings(): Readonly<Record<string, unknown>> {
+    return this.#settings;
+  }
+
+  async topics(): Promise<readonly TopicStatus[]> {
+    const descriptions = await Promise.all(this.#port.topics().map((name) => this.#port.describe(name)));
+    return descriptions
+      .map((description) => this.#topicStatus(description))
+      .toSorted((a, b) => a.name.localeCompare(b.name));
+  }
+
+  async browse(request: BrowseRequest): Promise<readonly TopicRecordView[]> {
+    const { beginOffsets, endOffsets } = await this.#port.describe(request.topic);
+    const begin = beginOffsets[request.partition];
+    if (begin === undefined) return [];
+    const offset = Math.max(begin, request.offset);
+    return browseRecords(this.#port, { ...request, offset }, endOffsets[request.partition] ?? 0);
+  }
+
+  async takeCheckpoint(): Promise<number> {
+    await this.#manager.checkpoints.takeNow();
+    return this.#manager.checkpoints.statistics.lastCompletedCheckpointId;
+  }
+
+  cancel(): void {
+    this.#cancel();
+  }
+
+  #topicStatus(topic: TopicDescription): TopicStatus {
+    const { plan } = this.#manager;
+    const source = plan.topicSources.find((candidate) => candidate.topic === topic.name);
+    const positions = source === undefined ? undefined : this.#manager.attempt.positions().get(source.operatorId);
+    return {
+      name: topic.name,
+      role: roleOf(plan, topic.name),
+      sizeBytes: topic.sizeBytes,
+      retentionMs: topic.retentionMs,
+      retentionBytes: topic.retentionBytes,
+      partitions: topic.endOffsets.map((endOffset, partition) => {
+        const position = positions?.get(partition) ?? null;
+        return {
+          partition,
+          beginOffset: topic.beginOffsets[partition] ?? 0,
+          endOffset,
+          position,
+          lag: position === null ? null : Math.max(0, endOffset - position),
+        };
+      }),
+    };
+  }
+}
+
+function roleOf(plan: ExecutionPlan, topic: string): TopicStatus['role'] {
+  const source = plan.topicSources.find((candidate) => candidate.topic === topic);
+  if (source !== undefined) return source.kind === 'requests' ? 'requests' : 'source';
+  if (plan.responseTopic === topic) return 'responses';
+  return plan.topicSinks.some((sink) => sink.topic === topic) ? 'sink' : 'other';
+}
