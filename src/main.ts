@@ -217,7 +217,7 @@ class Service {
       plan,
       jobModule,
       port: log,
-      checkpoints: new JobCheckpoints({ store, plan, stateBackend: config.stateBackend, clock: systemClock }),
+      checkpoints: new JobCheckpoints({ store, stateBackend: config.stateBackend, clock: systemClock }),
       state: {
         backend: config.stateBackend,
         stateDir: join(dataDir, 'state'),

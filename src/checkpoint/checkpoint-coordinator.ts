@@ -9,8 +9,8 @@
  *      ▲                            │                                  │
  *      └──── declined, timed out ───┘     the store failed             │
  *      └───────────────────────────────────────────────────────────────┘
- *   any ──▶ SUSPENDED  a participant was lost: nothing begins until resume()
- *   any ──▶ STOPPED    the job ends, or has failed too often
+ *   any ──▶ SUSPENDED  a participant was lost, or too many checkpoints have failed: nothing begins until the job resumes
+ *   any ──▶ STOPPED    the job ends
  *
  * - One checkpoint is in flight at a time, and ids are never used twice: an aborted checkpoint's id is gone.
  * - The commit is the point of no return. While the store writes, its outcome is unknown, so neither the time-out nor a
@@ -253,7 +253,7 @@ export class CheckpointCoordinator<Ack> {
     const actions = this.#abort(nowMs, cause);
     this.#failuresInRow++;
     if (this.#isStopped || this.#failuresInRow <= this.#options.failuresMax) return actions;
-    this.#isStopped = true;
+    this.#isSuspended = true;
     const details: ErrorDetails = { failuresInRow: this.#failuresInRow, failuresMax: this.#options.failuresMax };
     const text = `${this.#failuresInRow} checkpoints in a row have failed`;
     return [...actions, { kind: 'fail-job', cause: new MillraceError(cause.code, text, { details, cause }) }];
@@ -281,6 +281,7 @@ export class CheckpointCoordinator<Ack> {
     invariant(this.#inFlight === null, 'the job resumes after its last checkpoint has ended');
     invariant(event.participantCount > 0, 'a checkpoint needs someone who acknowledges it');
     this.#isSuspended = false;
+    this.#failuresInRow = 0;
     this.#participantCount = event.participantCount;
     this.#lastStartMs = event.nowMs;
     return [];

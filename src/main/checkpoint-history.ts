@@ -11,12 +11,10 @@ type Draft = { -readonly [Key in keyof CheckpointEntry]: CheckpointEntry[Key] };
 export class CheckpointHistory {
   readonly #clock: Clock;
   readonly #entries: Draft[] = [];
-  readonly #participantCount: number;
   #totalCount = 0;
 
-  constructor(clock: Clock, participantCount: number) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#participantCount = participantCount;
   }
 
   /** Newest first. */
@@ -29,7 +27,7 @@ export class CheckpointHistory {
     return this.#totalCount;
   }
 
-  triggered(id: number, reason: CheckpointEntry['reason']): void {
+  triggered(id: number, reason: CheckpointEntry['reason'], participantCount: number): void {
     this.#totalCount++;
     this.#entries.push({
       id,
@@ -41,7 +39,7 @@ export class CheckpointHistory {
       sizeBytes: 0,
       fullSizeBytes: 0,
       acknowledgedCount: 0,
-      participantCount: this.#participantCount,
+      participantCount,
       failure: null,
       workers: [],
     });

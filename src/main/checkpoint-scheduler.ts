@@ -8,6 +8,7 @@ import {
   type CoordinatorAction,
   type CoordinatorEvent,
 } from '../checkpoint/checkpoint-coordinator.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { CheckpointHistory } from './checkpoint-history.js';
 import type { SourceOffsets } from './job-attempt.js';
@@ -24,6 +25,7 @@ export interface AcknowledgedCheckpoint {
 
 /** The running attempt, as far as checkpoints are concerned. */
 export interface CheckpointTarget {
+  readonly plan: Pick<ExecutionPlan, 'workerCount' | 'channels'>;
   readonly isSettled: boolean;
   triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets;
   notifyCheckpointComplete(checkpointId: CheckpointId): void;
@@ -36,9 +38,6 @@ export interface CheckpointSchedulerOptions {
   readonly minPauseMs: number;
   readonly failuresMax: number;
   readonly firstCheckpointId: CheckpointId;
-  readonly workerCount: number;
-  /** Indices of the plan's egress channels. */
-  readonly egressChannels: readonly number[];
   readonly target: CheckpointTarget;
   /** Makes a checkpoint durable: the point of no return. */
   readonly commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void>;
@@ -79,27 +78,31 @@ export class CheckpointScheduler {
   };
   readonly #options: CheckpointSchedulerOptions;
   readonly #coordinator: CheckpointCoordinator<WorkerAck | null>;
-  readonly #participantOfChannel: ReadonlyMap<number, number>;
+  #target: CheckpointTarget;
+  /** Workers come first, then the channels to main. */
+  #participantOfChannel: ReadonlyMap<number, number>;
   readonly #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   /** Requests that came while a checkpoint was in flight, which is not the one they mean. */
   readonly #afterInFlight: (() => void)[] = [];
   #offsets: SourceOffsets = new Map();
   #timer: NodeJS.Timeout | null = null;
+  #isSuspended = false;
   #isStopped = false;
   #commitUnderWay: Promise<void> = Promise.resolve();
 
   constructor(options: CheckpointSchedulerOptions) {
-    const { intervalMs, timeoutMs, minPauseMs, failuresMax, firstCheckpointId, workerCount, egressChannels } = options;
+    const { intervalMs, timeoutMs, minPauseMs, failuresMax, firstCheckpointId, target } = options;
     this.#options = options;
+    this.#target = target;
     this.statistics.lastCompletedCheckpointId = firstCheckpointId - 1;
-    this.#participantOfChannel = new Map(egressChannels.map((channel, index) => [channel, workerCount + index]));
+    this.#participantOfChannel = participantsOf(target);
     this.#coordinator = new CheckpointCoordinator({
       intervalMs,
       timeoutMs,
       minPauseMs,
       failuresMax,
       firstCheckpointId,
-      participantCount: workerCount + egressChannels.length,
+      participantCount: this.#participantCount,
       nowMs: options.clock.nowMs(),
     });
   }
@@ -142,10 +145,11 @@ export class CheckpointScheduler {
 
   /**
    * Takes a checkpoint now. Resolves when one that began after this call is complete; rejects when it failed, or when the
-   * scheduler stops first.
+   * scheduler stops or is suspended first.
    */
   takeNow(): Promise<void> {
     if (this.#isStopped) return Promise.reject(stopped());
+    if (this.#isSuspended) return Promise.reject(suspended());
     const { inFlight } = this.#coordinator.status;
     const taken = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     const begin = (): void => this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'forced' });
@@ -154,15 +158,36 @@ export class CheckpointScheduler {
     return taken;
   }
 
+  /**
+   * The attempt is over. What is in flight is given up, unless it is being committed: resolves when that has ended, and the
+   * newest completed checkpoint is known. Requests wait for {@link resume}.
+   */
+  async suspend(): Promise<void> {
+    this.#isSuspended = true;
+    this.#step({ kind: 'participant-lost', nowMs: this.#options.clock.nowMs(), participant: 0 });
+    await this.#commitUnderWay;
+    if (this.#isSuspended) this.#refuseWaiters(suspended());
+  }
+
+  /** Another attempt runs. {@link suspend} must have resolved. */
+  resume(target: CheckpointTarget): void {
+    this.#isSuspended = false;
+    this.#target = target;
+    this.#participantOfChannel = participantsOf(target);
+    this.#step({ kind: 'resumed', nowMs: this.#options.clock.nowMs(), participantCount: this.#participantCount });
+  }
+
   /** Begins no further checkpoint, and waits for a commit that is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#step({ kind: 'stopped', nowMs: this.#options.clock.nowMs() });
     await this.#commitUnderWay;
-    // Whoever asked behind the last checkpoint: none follows it.
-    this.#afterInFlight.length = 0;
-    this.#settleWaiters(stopped());
+    this.#refuseWaiters(stopped());
+  }
+
+  get #participantCount(): number {
+    return this.#target.plan.workerCount + this.#participantOfChannel.size;
   }
 
   #step(event: CoordinatorEvent<WorkerAck | null>): void {
@@ -173,7 +198,7 @@ export class CheckpointScheduler {
   #carryOut(action: CoordinatorAction<WorkerAck | null>): void {
     switch (action.kind) {
       case 'trigger':
-        this.#options.history.triggered(action.checkpointId, action.reason);
+        this.#options.history.triggered(action.checkpointId, action.reason, this.#participantCount);
         return this.#trigger(action.checkpointId);
       case 'commit':
         return this.#commit(action.checkpointId, action.acks);
@@ -191,7 +216,7 @@ export class CheckpointScheduler {
   /** A source that is deciding about an expired request takes its barrier a moment later. */
   #trigger(checkpointId: CheckpointId): void {
     if (this.#isStopped || this.#coordinator.status.inFlight !== checkpointId) return;
-    const { target } = this.#options;
+    const target = this.#target;
     if (target.isSettled) this.#offsets = target.triggerCheckpoint(checkpointId);
     else setTimeout(() => this.#trigger(checkpointId), UNSETTLED_DELAY_MS);
   }
@@ -221,7 +246,7 @@ export class CheckpointScheduler {
     this.#options.history.completed(checkpointId);
     this.statistics.lastCheckpointDurationMs = durationMs;
     this.statistics.lastCompletedCheckpointId = checkpointId;
-    this.#options.target.notifyCheckpointComplete(checkpointId);
+    this.#target.notifyCheckpointComplete(checkpointId);
     this.#settleWaiters(null);
   }
 
@@ -230,9 +255,15 @@ export class CheckpointScheduler {
     if (!this.#isStopped) {
       this.statistics.numberOfFailedCheckpoints++;
       this.#options.logger.warn({ checkpointId, err: cause }, 'checkpoint failed');
-      this.#options.target.notifyCheckpointAborted(checkpointId);
+      this.#target.notifyCheckpointAborted(checkpointId);
     }
     this.#settleWaiters(cause);
+  }
+
+  /** Whoever asked behind the last checkpoint as well: none follows it. */
+  #refuseWaiters(error: Error): void {
+    this.#afterInFlight.length = 0;
+    this.#settleWaiters(error);
   }
 
   /** Those who asked while an older checkpoint was in flight ask again now; the others have their answer. */
@@ -258,6 +289,15 @@ export class CheckpointScheduler {
       this.#step({ kind: 'tick', nowMs: this.#options.clock.nowMs() });
     }, delayMs);
   }
+}
+
+function participantsOf({ plan }: CheckpointTarget): Map<number, number> {
+  const egress = plan.channels.filter(({ kind }) => kind === 'egress');
+  return new Map(egress.map(({ index }, place) => [index, plan.workerCount + place]));
+}
+
+function suspended(): MillraceError {
+  return new MillraceError('MILLRACE_CHECKPOINT_DECLINED', 'no checkpoint is taken while the job does not run');
 }
 
 function stopped(): MillraceError {

@@ -36,6 +36,7 @@ export class IngressChannel {
   readonly #onFailure: (error: Error) => void;
   #unsettledDrops = 0;
   #isStopped = false;
+  #isPaused = false;
   #isPumping = false;
   /** Records dropped because their deadline had passed. */
   numRecordsExpired = 0;
@@ -57,7 +58,7 @@ export class IngressChannel {
   /** Moves what is ready, and fits, from the topic to the ring. */
   pump(): void {
     // A drop that is refused at once settles within a poll, and a poll must not be entered twice.
-    if (this.#isStopped || this.#isPumping) return;
+    if (this.#isStopped || this.#isPaused || this.#isPumping) return;
     this.#isPumping = true;
     try {
       while (!this.isBlocked() && this.#reader.poll(POLL_RECORDS_MAX, this.#forward) > 0) this.#output.flush();
@@ -94,6 +95,16 @@ export class IngressChannel {
   /** The next offset to be read, per topic partition. */
   positions(): Map<number, number> {
     return new Map(this.#partitions.map((partition) => [partition, this.#reader.position(partition)]));
+  }
+
+  /** Reads no more until {@link resume}. What is in the ring goes on. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.pump();
   }
 
   /** Reads no more. What is in the ring stays there. */
@@ -182,6 +193,15 @@ export class IngressRouter {
       offsets.set(uid, merged);
     }
     return offsets;
+  }
+
+  /** Reads no more until {@link unpause}: a barrier that follows is the last of what the workers get. */
+  pause(): void {
+    for (const channel of this.channels) channel.pause();
+  }
+
+  unpause(): void {
+    for (const channel of this.channels) channel.resume();
   }
 
   stop(): void {

@@ -1,151 +1,123 @@
 /**
  * One run of a job, from one restored point to its end: the workers, the rings, and main's ends of them.
  *
+ * ```text
+ *   prepare: threads, job module ──▶ deploy: state, tasks, topics ──▶ start ──▶ stop
+ * ```
+ *
  * A restart is a new attempt over the same topics. Thread: main. Nothing here waits for a worker but the control plane.
  */
-import type { Clock } from '../base/clock.js';
 import type { CheckpointId } from '../base/ids.js';
-import { invariant } from '../base/invariant.js';
-import type { OutputEnds, TopicPort, TransactionalProducer } from '../connectors/topic.js';
-import type { EgressChannel, ExecutionPlan, IngressChannel as IngressPlan } from '../graph/execution-plan.js';
-import { ChannelOutput } from '../protocol/channel-output.js';
+import type { OutputEnds } from '../connectors/topic.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/deployment.js';
-import { TOPIC_BATCH } from '../protocol/stream-element.js';
-import { ChannelReader } from '../shared-memory/channel-reader.js';
-import { ChannelWriter } from '../shared-memory/channel-writer.js';
-import { ControlBlock } from '../shared-memory/control-block.js';
-import type { RingDescriptor } from '../shared-memory/shared-region.js';
-import { Doorbell } from '../shared-memory/doorbell.js';
-import { EgressCollector } from './egress-collector.js';
-import type { ExpiredRequests } from './expired-requests.js';
-import { IngressChannel, IngressRouter } from './ingress-router.js';
+import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
-import { TransactionalOutput } from './transactional-output.js';
 import { WorkerPool } from './worker-pool.js';
+import type { WorkerThreads } from './worker-thread.js';
 
-/** Offsets by the source's operator uid, then by topic partition. */
-export type SourceOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
+export type { SourceOffsets } from './attempt-channels.js';
 
-export interface JobAttemptOptions {
-  readonly plan: ExecutionPlan;
-  /** URL of the job module. */
-  readonly jobModule: string;
-  readonly port: TopicPort;
-  readonly clock: Clock;
-  /** Opened for this attempt, which closes it: what the attempt before left uncommitted is aborted by then. */
-  readonly producer: TransactionalProducer;
-  /** By topic sink of the plan: the topic's number of partitions. */
-  readonly sinkPartitionCounts: readonly number[];
-  /** Where each source begins. */
-  readonly positions: SourceOffsets;
-  /** By the uid of a request source. */
-  readonly expired: ReadonlyMap<string, ExpiredRequests>;
-  readonly state: StateSettings;
+/** What only the moment before the start can tell: where the attempt begins, and what it writes to. */
+export interface AttemptStart extends Pick<AttemptChannelsOptions, 'producer' | 'positions' | 'expired'> {
   /** By worker; `null` for a start from nothing. */
   readonly restored: readonly RestoredJob[] | null;
+}
+
+export interface JobAttemptOptions extends Omit<AttemptChannelsOptions, 'shared' | keyof AttemptStart> {
+  /** URL of the job module. */
+  readonly jobModule: string;
+  readonly state: StateSettings;
+  /** 0 for the first of the process. */
   readonly attempt: number;
   readonly ringBytes: number;
   readonly controlTimeoutMs: number;
+  readonly threads: WorkerThreads;
   readonly onEvent: (event: WorkerEvent) => void;
-  /** Everything that a subtask wrote before the barrier is durable in its topics. */
-  readonly onEgressDurable: (channelIndex: number, checkpointId: CheckpointId) => void;
-  /** Some of it was refused. */
-  readonly onEgressFailed: (channelIndex: number, checkpointId: CheckpointId, cause: Error) => void;
-  /** The attempt cannot go on. May be called several times. */
-  readonly onFailure: (error: Error) => void;
+  /** Every source has ended, and every task behind it. */
+  readonly onFinished: () => void;
 }
 
 export class JobAttempt {
+  readonly plan: ExecutionPlan;
   readonly shared: SharedMemoryMap;
   readonly #options: JobAttemptOptions;
-  readonly #doorbell: Doorbell;
   readonly #pool: WorkerPool;
-  readonly #ingress: IngressRouter;
-  readonly #egress: EgressCollector;
-  readonly #output: TransactionalOutput | null;
+  readonly #subtasksLeft: Set<string>;
+  #channels: AttemptChannels | null = null;
   #isStopped = false;
   #stopping: Promise<void> | null = null;
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(options: JobAttemptOptions) {
     const { plan } = options;
     this.#options = options;
+    this.plan = plan;
     this.shared = allocateSharedMemory(plan, options.ringBytes);
-    this.#doorbell = new ControlBlock(this.#controlBlock(plan.workerCount)).doorbell;
     this.#pool = new WorkerPool({
-      workerCount: plan.workerCount,
+      threads: options.threads,
       controlTimeoutMs: options.controlTimeoutMs,
-      onEvent: options.onEvent,
+      onEvent: (event) => this.#onEvent(event),
       onDeath: (_worker, cause) => options.onFailure(cause),
     });
-    this.#ingress = this.#buildIngress();
-    this.#output = this.#buildOutput();
-    this.#egress = this.#buildEgress();
+    this.#subtasksLeft = new Set(
+      plan.vertices.flatMap(({ index, parallelism }) =>
+        Array.from({ length: parallelism }, (_, subtask) => subtaskName(index, subtask)),
+      ),
+    );
   }
 
-  /** Starts the workers and has them build and restore their parts. Nothing runs yet. */
-  async deploy(): Promise<void> {
-    const { plan, jobModule, state, restored, attempt } = this.#options;
+  /** Starts the workers and has them load the job. Nothing else is touched: the attempt before may still run. */
+  async prepare(): Promise<void> {
+    const { plan, jobModule, state, attempt } = this.#options;
     const workers = Array.from({ length: plan.workerCount }, (_, worker) => worker);
-    await this.#pool.deploy(
-      workers.map((worker) => ({
-        worker,
-        plan,
-        jobModule,
-        shared: this.shared,
-        state,
-        restored: restored?.[worker] ?? null,
-        attempt,
-      })),
+    await this.#pool.launch(
+      workers.map((worker) => ({ worker, plan, jobModule, shared: this.shared, state, attempt })),
     );
+  }
+
+  /** Has the workers restore and build their parts. The attempt before has ended. Nothing runs yet. */
+  async deploy({ restored, ...start }: AttemptStart): Promise<void> {
+    this.#channels = new AttemptChannels({ ...this.#options, ...start, shared: this.shared });
+    await this.#pool.all((commands, worker) => commands.deploy(restored?.[worker] ?? null));
   }
 
   /** Lets the records flow. */
   async start(): Promise<void> {
     await this.#pool.all((commands) => commands.start());
-    this.#loop = this.#serveDoorbell().catch((error: unknown) => this.#options.onFailure(error as Error));
-    this.#ingress.start();
+    this.#channels?.start();
   }
 
   /** Whether a checkpoint may be started now. */
   get isSettled(): boolean {
-    return this.#ingress.isSettled;
+    return this.#channels?.ingress.isSettled ?? false;
+  }
+
+  /** Whether every subtask has ended by itself. */
+  get isFinished(): boolean {
+    return this.#subtasksLeft.size === 0;
   }
 
   /** Starts a checkpoint at all sources. @returns the offsets that it covers */
   triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets {
-    const offsets = this.#ingress.emitBarriers(checkpointId);
+    const offsets = this.#channels?.ingress.emitBarriers(checkpointId) ?? new Map();
     this.#tellWorkers((commands) => commands.triggerCheckpoint(checkpointId));
     return offsets;
   }
 
   /** Where the output of exactly-once sinks ends that belongs to a checkpoint which everybody has acknowledged. */
   outputsOf(checkpointId: CheckpointId): OutputEnds {
-    return this.#output?.outputsOf(checkpointId) ?? {};
+    return this.#channels?.outputsOf(checkpointId) ?? {};
   }
 
   /** The checkpoint's manifest is durable: its output becomes visible. */
   async commitOutputs(checkpointId: CheckpointId, offsets: SourceOffsets): Promise<void> {
-    const { plan } = this.#options;
-    const committed = plan.topicSources.map(({ operatorId, topic }) => {
-      const metadata = String(checkpointId);
-      const ofSource = [...(offsets.get(operatorId) ?? [])].map(
-        ([partition, offset]) => [partition, { offset, metadata }] as const,
-      );
-      return [topic, new Map(ofSource)] as const;
-    });
-    await this.#output?.commit({
-      checkpointId,
-      outputs: this.outputsOf(checkpointId),
-      group: plan.jobName,
-      offsets: new Map(committed),
-    });
+    await this.#channels?.commitOutputs(checkpointId, offsets);
   }
 
   /** How far the sources that main feeds have been read. */
   positions(): SourceOffsets {
-    return this.#ingress.positions();
+    return this.#channels?.ingress.positions() ?? new Map();
   }
 
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
@@ -153,17 +125,20 @@ export class JobAttempt {
   }
 
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
-    this.#output?.abort(checkpointId);
-    this.#doorbell.ring();
+    this.#channels?.abortOutputs(checkpointId);
     this.#tellWorkers((commands) => commands.notifyCheckpointAborted(checkpointId));
   }
 
-  /** Reads no more from the topics; what is in the rings goes on. */
-  stopIngress(): void {
-    this.#ingress.stop();
+  /** Reads no more from the topics; what is in the rings goes on, and so do barriers. */
+  pauseIngress(): void {
+    this.#channels?.ingress.pause();
   }
 
-  /** Ends the attempt: workers close their state, threads end. May be called twice, and after a failure. */
+  resumeIngress(): void {
+    this.#channels?.ingress.unpause();
+  }
+
+  /** Ends the attempt: workers close their state, their threads are free. May be called twice, and after a failure. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -171,116 +146,27 @@ export class JobAttempt {
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
-    this.#ingress.stop();
     try {
-      // A worker that failed has sent the answer to the request that made it fail.
-      this.#egress.drain();
+      await this.#channels?.stop();
     } finally {
-      this.#egress.stop();
-      await this.#options.producer.close();
-      this.#doorbell.ring();
-      await this.#loop;
-      await this.#stopWorkers();
+      await this.#pool.stop();
     }
   }
 
-  async #stopWorkers(): Promise<void> {
-    // Every worker that still lives closes its state before any thread is ended: an environment must not be torn down.
-    await this.#pool.settle((commands) => commands.cancel());
-    await this.#pool.close();
-  }
-
-  /** The one loop of main's data plane: woken by a ring, takes what came and goes on where it waited for room. */
-  async #serveDoorbell(): Promise<void> {
-    while (!this.#isStopped) {
-      const hasWorked = [this.#egress.drain(), this.#ingress.resume()].includes(true);
-      const seen = this.#doorbell.prepareToSleep();
-      if (hasWorked || this.#isStopped || this.#egress.hasWork() || this.#ingress.resume()) {
-        this.#doorbell.cancelSleep();
-        // HTTP and disk get their turn however much the workers send.
-        await new Promise((resolve) => setImmediate(resolve));
-      } else await this.#doorbell.sleepAsync(seen);
-    }
+  #onEvent(event: WorkerEvent): void {
+    if (event.kind !== 'subtask-finished') return this.#options.onEvent(event);
+    this.#subtasksLeft.delete(subtaskName(event.subtask.vertex, event.subtask.subtask));
+    if (this.isFinished) this.#options.onFinished();
   }
 
   #tellWorkers(give: Parameters<WorkerPool['all']>[0]): void {
+    if (this.#isStopped) return;
     this.#pool.all(give).catch((error: unknown) => {
       if (!this.#isStopped) this.#options.onFailure(error as Error);
     });
   }
+}
 
-  #buildOutput(): TransactionalOutput | null {
-    const { plan, producer } = this.#options;
-    const channels = plan.channels.filter(
-      (channel) =>
-        channel.kind === 'egress' &&
-        channel.topicSinks.some((sink) => plan.topicSinks[sink]?.guarantee === 'exactly-once'),
-    );
-    return channels.length === 0 ? null : new TransactionalOutput(producer, channels.length);
-  }
-
-  #buildEgress(): EgressCollector {
-    const { plan, port, sinkPartitionCounts, onEgressDurable, onEgressFailed, onFailure } = this.#options;
-    const channels = plan.channels.filter((channel): channel is EgressChannel => channel.kind === 'egress');
-    return new EgressCollector(
-      channels.map((channel) => ({
-        plan: channel,
-        reader: new ChannelReader(this.#ring(channel.index), {
-          producer: new Doorbell(this.#controlBlock(channel.producer.worker)),
-        }),
-      })),
-      {
-        port,
-        output: this.#output,
-        sinkTopics: plan.topicSinks.map(({ topic, index, guarantee }) => ({
-          topic,
-          partitionCount: sinkPartitionCounts[index] ?? 1,
-          isTransactional: guarantee === 'exactly-once',
-        })),
-        responseTopic: plan.responseTopic,
-        onBarrierDurable: (channelIndex, checkpointId) => onEgressDurable(channelIndex, checkpointId as CheckpointId),
-        onBarrierFailed: (channelIndex, checkpointId, cause) =>
-          onEgressFailed(channelIndex, checkpointId as CheckpointId, cause),
-        onFailure,
-      },
-    );
-  }
-
-  #buildIngress(): IngressRouter {
-    const { plan, port, positions, expired, onFailure } = this.#options;
-    const channels = plan.channels.filter((channel): channel is IngressPlan => channel.kind === 'ingress');
-    return new IngressRouter(
-      channels.map((channel) => {
-        const source = plan.topicSources[channel.topicSource];
-        invariant(source !== undefined, 'an ingress channel belongs to a source of the plan');
-        const starts = positions.get(source.operatorId);
-        return new IngressChannel({
-          plan: channel,
-          source,
-          output: new ChannelOutput(
-            new ChannelWriter(this.#ring(channel.index), {
-              consumer: new Doorbell(this.#controlBlock(channel.consumer.worker)),
-            }),
-            TOPIC_BATCH,
-          ),
-          port,
-          positions: new Map(channel.partitions.map((partition) => [partition, starts?.get(partition) ?? 0])),
-          expired: expired.get(source.operatorId) ?? null,
-          onFailure,
-        });
-      }),
-    );
-  }
-
-  #ring(channelIndex: number): RingDescriptor {
-    const ring = this.shared.rings[channelIndex];
-    invariant(ring !== undefined && ring !== null, 'each channel has a ring');
-    return ring;
-  }
-
-  #controlBlock(thread: number): SharedMemoryMap['controlBlocks'][number] {
-    const block = this.shared.controlBlocks[thread];
-    invariant(block !== undefined, 'each thread has a control block');
-    return block;
-  }
+function subtaskName(vertex: number, subtask: number): string {
+  return `${String(vertex)}:${String(subtask)}`;
 }

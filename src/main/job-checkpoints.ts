@@ -18,16 +18,14 @@ export interface RestorePoint {
   readonly workers: readonly RestoredJob[];
 }
 
-/** A job's checkpoints: what the newest holds for its plan, and how the next becomes durable. Thread: main. */
+/** A job's checkpoints: what the newest holds for a plan, and how the next becomes durable. Thread: main. */
 export class JobCheckpoints {
   readonly #store: CheckpointStore;
-  readonly #plan: ExecutionPlan;
   readonly #stateBackend: 'heap' | 'lmdb';
   readonly #clock: Clock;
 
-  constructor(options: { store: CheckpointStore; plan: ExecutionPlan; stateBackend: 'heap' | 'lmdb'; clock: Clock }) {
+  constructor(options: { store: CheckpointStore; stateBackend: 'heap' | 'lmdb'; clock: Clock }) {
     this.#store = options.store;
-    this.#plan = options.plan;
     this.#stateBackend = options.stateBackend;
     this.#clock = options.clock;
   }
@@ -41,10 +39,10 @@ export class JobCheckpoints {
    *
    * @throws MillraceError `MILLRACE_STATE_INCOMPATIBLE` when the job cannot go on from its newest checkpoint.
    */
-  restorePoint(): RestorePoint | null {
+  restorePoint(plan: ExecutionPlan): RestorePoint | null {
     const manifest = this.#store.latest;
     if (manifest === null) return null;
-    const { jobName, workerCount, shardCount, topicSources } = this.#plan;
+    const { jobName, workerCount, shardCount, topicSources } = plan;
     const { workers, sources } = planRecovery(
       manifest,
       {
@@ -53,7 +51,7 @@ export class JobCheckpoints {
         shardCount,
         keyGroupCount: KEY_GROUP_COUNT,
         stateBackend: this.#stateBackend,
-        operators: this.#operators(),
+        operators: operatorsOf(plan),
         sources: topicSources.map(({ operatorId, topic }) => ({ id: operatorId, topic })),
       },
       { allowNonRestoredState: false },
@@ -76,12 +74,16 @@ export class JobCheckpoints {
   }
 
   /**
-   * Makes a checkpoint durable, and drops the oldest beyond those retained.
+   * Makes a checkpoint of an attempt with this plan durable, and drops the oldest beyond those retained.
    *
    * @param outputs where the output of exactly-once sinks ends that belongs to it
    */
-  async commit({ checkpointId, offsets, acks }: AcknowledgedCheckpoint, outputs: OutputEnds): Promise<void> {
-    const { jobName, shardCount, topicSources } = this.#plan;
+  async commit(
+    { checkpointId, offsets, acks }: AcknowledgedCheckpoint,
+    plan: ExecutionPlan,
+    outputs: OutputEnds,
+  ): Promise<void> {
+    const { jobName, shardCount, topicSources } = plan;
     const sources: Record<string, { topic: string; offsets: Record<number, number> }> = {};
     for (const { operatorId, topic } of topicSources) {
       sources[operatorId] = { topic, offsets: Object.fromEntries(offsets.get(operatorId) ?? []) };
@@ -94,16 +96,16 @@ export class JobCheckpoints {
       shardCount,
       sources,
       outputs,
-      operators: this.#operators(),
+      operators: operatorsOf(plan),
       snapshots: acks.flatMap(({ segments }) => segments),
       operatorStates: acks.flatMap(({ operatorStates }) => operatorStates),
     };
     await this.#store.commit(manifest);
   }
+}
 
-  #operators(): ManifestOperator[] {
-    return this.#plan.vertices.flatMap(({ operators, parallelism }) =>
-      operators.map(({ id, stateNamespace }) => ({ id, parallelism, stateNamespace })),
-    );
-  }
+function operatorsOf({ vertices }: ExecutionPlan): ManifestOperator[] {
+  return vertices.flatMap(({ operators, parallelism }) =>
+    operators.map(({ id, stateNamespace }) => ({ id, parallelism, stateNamespace })),
+  );
 }

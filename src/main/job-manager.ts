@@ -14,16 +14,17 @@ import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
-import type { TopicPort, TransactionalProducer } from '../connectors/topic.js';
+import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
+import { type AttemptReplacement, type AttemptSettings, AttemptSupervisor } from './attempt-supervisor.js';
 import { CheckpointHistory } from './checkpoint-history.js';
-import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
+import type { CheckpointScheduler } from './checkpoint-scheduler.js';
 import { ExceptionHistory } from './exception-history.js';
-import { JobAttempt, type SourceOffsets } from './job-attempt.js';
+import type { JobAttempt } from './job-attempt.js';
 import type {
   JobControl,
   JobDescription,
@@ -34,21 +35,15 @@ import type {
   RequestListener,
   RequestRoute,
 } from './job-control.js';
-import type { JobCheckpoints, RestorePoint } from './job-checkpoints.js';
-import { type JobTopics, openJobTopics, openProducer } from './job-topics.js';
+import type { JobCheckpoints } from './job-checkpoints.js';
+import { type JobTopics, openJobTopics } from './job-topics.js';
 import { ReplyReceiver } from './reply-receiver.js';
 import { RequestIngress } from './request-ingress.js';
 
 /** The one partition of the response topic that this instance's replies go to. */
 const REPLY_PARTITION = 0;
 
-export interface JobSettings {
-  readonly checkpointIntervalMs: number;
-  readonly checkpointTimeoutMs: number;
-  readonly checkpointMinPauseMs: number;
-  readonly checkpointFailuresMax: number;
-  readonly controlTimeoutMs: number;
-  readonly ringBytes: number;
+export interface JobSettings extends AttemptSettings {
   readonly retentionMs: number;
   readonly retentionBytes: number;
 }
@@ -87,34 +82,24 @@ const jobTransitions: TransitionTable<JobStatus> = {
   FAILED: [],
 };
 
-/** What one attempt reads and writes. */
-interface OpenTopics {
-  readonly topics: JobTopics;
-  readonly producer: TransactionalProducer;
-}
-
 export class JobManager implements JobControl {
   readonly #options: JobManagerOptions;
-  /** The checkpoint that this process began with; `null` when it began with nothing. */
-  readonly restoredCheckpointId: number | null;
   readonly exceptions: ExceptionHistory;
   readonly checkpointHistory: CheckpointHistory;
-  readonly #attempt: JobAttempt;
-  readonly #scheduler: CheckpointScheduler;
   readonly #routes: readonly RequestRoute[];
   readonly #ingress: RequestIngress;
   readonly #replies: ReplyReceiver | null;
   readonly #jobId: string;
   readonly #startTime: number;
-  readonly #subtasksLeft: Set<string>;
   readonly #life = new Lifecycle('job', jobTransitions, 'INITIALIZING');
+  readonly #supervisor: AttemptSupervisor;
   #failure: Error | null = null;
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
   static async create(options: JobManagerOptions): Promise<JobManager> {
-    const { port, plan, clock, settings, checkpoints } = options;
+    const { port, plan, settings } = options;
     const { retentionMs, retentionBytes } = settings;
-    const topics = await openJobTopics({ port, plan, clock, retentionMs, retentionBytes });
+    const topics = await openJobTopics({ port, plan, retentionMs, retentionBytes });
     let onReplyFailure: (error: Error) => void = () => undefined;
     const replies =
       plan.responseTopic === null
@@ -122,58 +107,49 @@ export class JobManager implements JobControl {
         : await ReplyReceiver.create(port, { topic: plan.responseTopic, partition: REPLY_PARTITION }, (error) =>
             onReplyFailure(error),
           );
-    const restorePoint = checkpoints.restorePoint();
-    const producer = await openProducer(port, plan, checkpoints.committedOutput());
-    const manager = new JobManager(options, { topics, producer }, replies, restorePoint);
+    const manager = new JobManager(options, topics, replies);
     onReplyFailure = (error) => manager.#fail(error);
-    try {
-      await manager.#attempt.deploy();
-    } catch (error) {
-      await manager.#attempt.stop();
-      throw error;
-    }
+    await manager.#supervisor.deploy();
     return manager;
   }
 
-  private constructor(
-    options: JobManagerOptions,
-    topics: OpenTopics,
-    replies: ReplyReceiver | null,
-    restorePoint: RestorePoint | null,
-  ) {
+  private constructor(options: JobManagerOptions, topics: JobTopics, replies: ReplyReceiver | null) {
     const { plan, graph, port, clock } = options;
     this.#options = options;
-    this.restoredCheckpointId = restorePoint?.checkpointId ?? null;
     this.exceptions = new ExceptionHistory(clock);
-    const egressCount = plan.channels.filter(({ kind }) => kind === 'egress').length;
-    this.checkpointHistory = new CheckpointHistory(clock, plan.workerCount + egressCount);
+    this.checkpointHistory = new CheckpointHistory(clock);
     this.#replies = replies;
     this.#jobId = randomUUID().replaceAll('-', '');
     this.#startTime = clock.now();
     this.#routes = declaredRoutes(graph);
-    this.#subtasksLeft = new Set(
-      plan.vertices.flatMap(({ index, parallelism }) =>
-        Array.from({ length: parallelism }, (_, subtask) => `${String(index)}:${String(subtask)}`),
-      ),
-    );
     this.#ingress = new RequestIngress({
       port,
       clock,
       replyTo: `${plan.responseTopic ?? ''}:${String(REPLY_PARTITION)}`,
       sources: plan.topicSources,
     });
-    this.#attempt = this.#createAttempt(topics, restorePoint);
-    this.#scheduler = this.#createScheduler();
+    this.#supervisor = new AttemptSupervisor({
+      ...options,
+      topics,
+      history: this.checkpointHistory,
+      onEvent: (event) => this.#onWorkerEvent(event),
+      onFailure: (error) => this.#fail(error),
+      onFinished: () => this.#endIfFinished(),
+    });
   }
 
   /** Lets records flow, and begins to take checkpoints. */
   async run(): Promise<void> {
-    await this.#attempt.start();
+    await this.#supervisor.run();
     // A job may fail, or end, before the last of its workers has said that it runs.
     if (this.#failure !== null) throw this.#failure;
     this.#life.moveTo('RUNNING');
-    this.#scheduler.start();
     this.#endIfFinished();
+  }
+
+  /** Puts another attempt in the place of the present one; see {@link AttemptSupervisor.replaceAttempt}. */
+  replaceAttempt(replacement: AttemptReplacement): Promise<void> {
+    return this.#supervisor.replaceAttempt(replacement);
   }
 
   /**
@@ -183,7 +159,7 @@ export class JobManager implements JobControl {
   async stop(): Promise<void> {
     if (this.#life.tryMoveTo('CANCELLING')) {
       try {
-        await this.#scheduler.takeNow();
+        await this.#supervisor.scheduler.takeNow();
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'last checkpoint failed; the next start replays from an older one');
       }
@@ -193,7 +169,7 @@ export class JobManager implements JobControl {
   }
 
   describe(): JobDescription {
-    const { plan } = this.#options;
+    const { plan } = this.#supervisor.attempt;
     return {
       jid: this.#jobId,
       name: plan.jobName,
@@ -237,72 +213,26 @@ export class JobManager implements JobControl {
 
   /** What is running. */
   get plan(): ExecutionPlan {
-    return this.#options.plan;
+    return this.#supervisor.attempt.plan;
+  }
+
+  /** The checkpoint that what runs began with; `null` when it began with nothing. */
+  get restoredCheckpointId(): number | null {
+    return this.#supervisor.restoredCheckpointId;
   }
 
   /** For metrics. */
   get attempt(): JobAttempt {
-    return this.#attempt;
+    return this.#supervisor.attempt;
   }
 
   /** For metrics. */
   get checkpoints(): CheckpointScheduler {
-    return this.#scheduler;
-  }
-
-  #createAttempt({ topics, producer }: OpenTopics, restorePoint: RestorePoint | null): JobAttempt {
-    const { plan, jobModule, port, clock, state, settings } = this.#options;
-    return new JobAttempt({
-      plan,
-      jobModule,
-      port,
-      clock,
-      producer,
-      sinkPartitionCounts: topics.sinkPartitionCounts,
-      positions: withDefaults(restorePoint?.offsets ?? new Map(), topics.defaultPositions),
-      expired: topics.expired,
-      state,
-      restored: restorePoint?.workers ?? null,
-      attempt: 0,
-      ringBytes: settings.ringBytes,
-      controlTimeoutMs: settings.controlTimeoutMs,
-      onEvent: (event) => this.#onWorkerEvent(event),
-      onEgressDurable: (channel, checkpointId) => this.#scheduler.onEgressDurable(channel, checkpointId),
-      onEgressFailed: (channel, checkpointId, cause) => this.#scheduler.onEgressFailed(channel, checkpointId, cause),
-      onFailure: (error) => this.#fail(error),
-    });
-  }
-
-  #createScheduler(): CheckpointScheduler {
-    const { plan, settings, checkpoints, monotonic, logger } = this.#options;
-    return new CheckpointScheduler({
-      intervalMs: settings.checkpointIntervalMs,
-      timeoutMs: settings.checkpointTimeoutMs,
-      minPauseMs: settings.checkpointMinPauseMs,
-      failuresMax: settings.checkpointFailuresMax,
-      firstCheckpointId: checkpoints.nextCheckpointId,
-      workerCount: plan.workerCount,
-      egressChannels: plan.channels.filter(({ kind }) => kind === 'egress').map(({ index }) => index),
-      target: this.#attempt,
-      commit: (checkpoint) => this.#commit(checkpoint),
-      onFailure: (error) => this.#fail(error),
-      history: this.checkpointHistory,
-      clock: monotonic,
-      logger,
-    });
-  }
-
-  /** The manifest is the point of no return; exactly-once output is visible behind it. */
-  async #commit(checkpoint: AcknowledgedCheckpoint): Promise<void> {
-    const { checkpointId, offsets } = checkpoint;
-    await this.#options.checkpoints.commit(checkpoint, this.#attempt.outputsOf(checkpointId));
-    await this.#attempt.commitOutputs(checkpointId, offsets);
+    return this.#supervisor.scheduler;
   }
 
   #onWorkerEvent(event: WorkerEvent): void {
     switch (event.kind) {
-      case 'worker-failed':
-        return this.#fail(fromWire(event.cause));
       case 'record-skipped':
         this.exceptions.skipped(fromWire(event.cause), event);
         return this.#options.logger.warn(
@@ -311,22 +241,14 @@ export class JobManager implements JobControl {
         );
       case 'printed':
         return void process.stdout.write(event.text);
-      case 'subtask-finished':
-        return this.#subtaskFinished(event.subtask.vertex, event.subtask.subtask);
       default:
-        this.#scheduler.onWorkerEvent(event);
     }
   }
 
-  #subtaskFinished(vertex: number, subtask: number): void {
-    this.#subtasksLeft.delete(`${String(vertex)}:${String(subtask)}`);
-    this.#endIfFinished();
-  }
-
   #endIfFinished(): void {
-    if (this.#subtasksLeft.size > 0 || this.#life.state !== 'RUNNING') return;
+    if (!this.#supervisor.attempt.isFinished || this.#life.state !== 'RUNNING') return;
     // The end is part of the state: a restart finds nothing left to do.
-    this.#scheduler.takeNow().then(
+    this.#supervisor.scheduler.takeNow().then(
       () => this.#finish(),
       (error: unknown) => this.#fail(error as Error),
     );
@@ -356,14 +278,9 @@ export class JobManager implements JobControl {
   }
 
   async #end(): Promise<void> {
-    await this.#scheduler.stop();
-    await this.#attempt.stop();
+    await this.#supervisor.stop();
     this.#replies?.stop();
   }
-}
-
-function withDefaults(restored: SourceOffsets, defaults: SourceOffsets): SourceOffsets {
-  return new Map([...defaults].map(([uid, offsets]) => [uid, new Map([...offsets, ...(restored.get(uid) ?? [])])]));
 }
 
 function describeError(error: Error): object {

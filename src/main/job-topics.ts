@@ -12,7 +12,6 @@ import type { SourceOffsets } from './job-attempt.js';
 export interface JobTopicsOptions {
   readonly port: TopicPort;
   readonly plan: ExecutionPlan;
-  readonly clock: Clock;
   /** For every topic that the job creates. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
@@ -22,8 +21,6 @@ const RESPONSE_COMMIT_DELAY_MS = 10;
 
 /** What a job needs to know of its topics before it starts. */
 export interface JobTopics {
-  /** By the uid of a request source. */
-  readonly expired: ReadonlyMap<string, ExpiredRequests>;
   /** Where sources begin that no checkpoint knows. */
   readonly defaultPositions: SourceOffsets;
   /** By topic sink of the plan. */
@@ -32,7 +29,7 @@ export interface JobTopics {
 
 /** Creates the topics of a job, or opens those that exist, and finds out where they begin and end. */
 export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopics> {
-  const { port, plan, clock, retentionMs, retentionBytes } = options;
+  const { port, plan, retentionMs, retentionBytes } = options;
   // The port refuses a topic that exists with other partitions than its shards need.
   const create = (topic: string, partitions: number): Promise<void> =>
     port.createTopic(topic, { partitions, retentionMs, retentionBytes });
@@ -44,12 +41,6 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
   ]);
   await Promise.all(plan.topicSinks.map(({ topic }) => createUnlessThere(port, topic, sinkConfig)));
 
-  const requestSources = plan.topicSources.filter(({ kind }) => kind === 'requests');
-  const expired = await Promise.all(
-    requestSources.map(async ({ operatorId, topic }): Promise<[string, ExpiredRequests]> => {
-      return [operatorId, await ExpiredRequests.open(port, topic, clock)];
-    }),
-  );
   const positions = await Promise.all(
     plan.topicSources.map(async ({ operatorId, topic, startFrom }): Promise<[string, Map<number, number>]> => {
       const { beginOffsets, endOffsets } = await port.describe(topic);
@@ -58,7 +49,6 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
   );
   const sinks = await Promise.all(plan.topicSinks.map(({ topic }) => port.describe(topic)));
   return {
-    expired: new Map(expired),
     defaultPositions: new Map(positions),
     sinkPartitionCounts: sinks.map(({ partitions }) => partitions),
   };
@@ -72,6 +62,25 @@ export function openProducer(
 ): Promise<TransactionalProducer> {
   const topics = plan.topicSinks.flatMap(({ topic, guarantee }) => (guarantee === 'exactly-once' ? [topic] : []));
   return port.openTransactionalProducer({ transactionalId: plan.jobName, topics: [...new Set(topics)], ...state });
+}
+
+/**
+ * What earlier runs have decided about expired requests, by the uid of the request source. Each attempt opens it anew: what
+ * was in the topic before it may have run, so only the journal decides about that.
+ */
+export async function openExpiredRequests(
+  port: TopicPort,
+  plan: ExecutionPlan,
+  clock: Clock,
+): Promise<ReadonlyMap<string, ExpiredRequests>> {
+  const requestSources = plan.topicSources.filter(({ kind }) => kind === 'requests');
+  return new Map(
+    await Promise.all(
+      requestSources.map(
+        async ({ operatorId, topic }) => [operatorId, await ExpiredRequests.open(port, topic, clock)] as const,
+      ),
+    ),
+  );
 }
 
 /** Replies reach their callers from memory, and a replay gives them again: their disk writes leave way to the requests'. */

@@ -1,21 +1,21 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
-import { Piscina } from 'piscina';
 import { fromWire, MillraceError } from '../base/errors.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { CommandOutcome, WorkerCommands, WorkerEvent } from '../protocol/control-message.js';
 import type { WorkerDeployment } from '../protocol/deployment.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
+import type { ThreadTask, WorkerThread, WorkerThreads } from './worker-thread.js';
 
 /** Calls one command of a worker. */
-export type GiveCommand<T> = (commands: Comlink.Remote<WorkerCommands>) => Promise<CommandOutcome<T>>;
+export type GiveCommand<T> = (commands: Comlink.Remote<WorkerCommands>, worker: number) => Promise<CommandOutcome<T>>;
 
 /** A deployment without the ports, which the pool makes. */
 export type DeploymentPlan = Omit<WorkerDeployment<ExecutionPlan>, 'commandPort' | 'eventPort'>;
 
 export interface WorkerPoolOptions {
-  readonly workerCount: number;
+  readonly threads: WorkerThreads;
   /** How long a command may take before the worker counts as lost, in milliseconds. */
   readonly controlTimeoutMs: number;
   readonly onEvent: (event: WorkerEvent) => void;
@@ -24,75 +24,69 @@ export interface WorkerPoolOptions {
 }
 
 /**
- * The worker threads: long-running piscina tasks, one per CPU slot, and the control plane to each.
+ * The workers of one attempt, each on a thread of its own, and the control plane to each.
  *
  * Thread: main. Commands go through comlink with a deadline each; the proxies live as long as the workers, since a proxy
  * that is collected while a call is pending leaves the call hanging.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #piscina: Piscina;
   readonly #workers: WorkerLink[] = [];
-  #isClosing = false;
+  #stopping: Promise<void> | null = null;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#piscina = new Piscina({
-      filename: new URL('../workers/entry.js', import.meta.url).href,
-      minThreads: options.workerCount,
-      maxThreads: options.workerCount,
-      concurrentTasksPerWorker: 1,
-      // A worker parks on its own doorbell; piscina's own wait would be a second one.
-      atomics: 'disabled',
-      idleTimeout: Infinity,
-    });
-    this.#piscina.on('error', () => undefined);
   }
 
-  /** Hands each thread its deployment. Resolves when all have built and restored their part; nothing runs yet. */
-  async deploy(deployments: readonly DeploymentPlan[]): Promise<void> {
+  /** Starts a worker for each deployment. Resolves when all have loaded the job; no state is touched yet. */
+  async launch(deployments: readonly DeploymentPlan[]): Promise<void> {
     for (const deployment of deployments) this.#workers.push(this.#launch(deployment));
-    await this.all((commands) => commands.deploy());
+    await this.all((commands) => commands.prepare());
   }
 
   /** Gives a command to every worker, at the same time. Rejects with the first failure. */
   async all<T>(give: GiveCommand<T>): Promise<T[]> {
-    return Promise.all(this.#workers.map((link) => this.#within(link, give)));
+    return Promise.all(
+      this.#workers.map(async (link) => {
+        const outcome = await this.#ask(link, give);
+        if (!outcome.ok) throw fromWire(outcome.error);
+        return outcome.value;
+      }),
+    );
   }
 
-  /** The same, but waits for every worker, also when one has failed. @returns the failures */
-  async settle(give: GiveCommand<unknown>): Promise<unknown[]> {
-    const outcomes = await Promise.allSettled(this.#workers.map((link) => this.#within(link, give)));
-    return outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
+  /**
+   * Cancels every worker and gives the threads back. A worker that does not answer is ended together with its thread, after
+   * all others have closed their state. Does not reject; may be called twice.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
   }
 
-  /** Ends the threads. The workers must have been cancelled, or be dead. May be called twice. */
-  async close(): Promise<void> {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    for (const link of this.#workers) link.close();
-    await this.#piscina.destroy();
+  async #stop(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#workers.map((link) => this.#ask(link, (c) => c.cancel())));
+    await Promise.all(
+      this.#workers.map(async (link, worker) => {
+        await link.end(outcomes[worker]?.status === 'fulfilled');
+        this.#options.threads.giveBack(link.thread);
+      }),
+    );
   }
 
   #launch(deployment: DeploymentPlan): WorkerLink {
+    const { threads, onEvent } = this.#options;
     const block = deployment.shared.controlBlocks[deployment.worker];
     if (block === undefined) throw workerLost(deployment.worker, new Error('no control block'));
-    const link = new WorkerLink(deployment.worker, new ControlBlock(block), this.#options.onEvent);
-    const { commandPort, eventPort } = link.workerPorts;
-    const task: WorkerDeployment<ExecutionPlan> = { ...deployment, commandPort, eventPort };
-    this.#piscina.run(task, { transferList: [commandPort, eventPort] }).then(
-      // Its answer to the last command may still be on its way: the ports are closed with the pool.
-      () => undefined,
-      (cause: unknown) => {
-        const error = cause instanceof Error ? cause : new Error(String(cause));
-        link.hasDied(error);
-        if (!this.#isClosing) this.#options.onDeath(deployment.worker, workerLost(deployment.worker, error));
-      },
-    );
+    const link = new WorkerLink(deployment, threads.take(), new ControlBlock(block), onEvent);
+    link.death.catch((cause: unknown) => {
+      if (this.#stopping === null) this.#options.onDeath(deployment.worker, cause as Error);
+    });
     return link;
   }
 
-  async #within<T>(link: WorkerLink, give: GiveCommand<T>): Promise<T> {
+  /** Rejects when the worker does not answer in time, or has died. */
+  async #ask<T>(link: WorkerLink, give: GiveCommand<T>): Promise<CommandOutcome<T>> {
     const timeoutMs = this.#options.controlTimeoutMs;
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<never>((_resolve, reject) => {
@@ -107,41 +101,44 @@ export class WorkerPool {
       }, timeoutMs);
     });
     try {
-      const answer = give(link.commands);
+      const answer = give(link.commands, link.worker);
       link.ringForMail();
-      const outcome = await Promise.race([answer, expired, link.death]);
-      if (!outcome.ok) throw fromWire(outcome.error);
-      return outcome.value;
+      return await Promise.race([answer, expired, link.death]);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-/** Main's end of one worker's control plane. */
+/** Main's end of one worker: its thread, and its control plane. */
 class WorkerLink {
   readonly worker: number;
+  readonly thread: WorkerThread;
   readonly commands: Comlink.Remote<WorkerCommands>;
   /** Never resolves; rejects when the thread has died, so that a pending command does not wait for its deadline. */
   readonly death: Promise<never>;
-  readonly workerPorts: { readonly commandPort: MessagePort; readonly eventPort: MessagePort };
+  readonly #task: ThreadTask;
   readonly #controlBlock: ControlBlock;
-  readonly #commandPort: MessagePort;
-  readonly #eventPort: MessagePort;
-  #rejectDeath: (error: Error) => void = () => undefined;
+  readonly #ports: readonly MessagePort[];
 
-  constructor(worker: number, controlBlock: ControlBlock, onEvent: (event: WorkerEvent) => void) {
-    this.worker = worker;
+  constructor(
+    deployment: DeploymentPlan,
+    thread: WorkerThread,
+    controlBlock: ControlBlock,
+    onEvent: (event: WorkerEvent) => void,
+  ) {
+    this.worker = deployment.worker;
+    this.thread = thread;
     this.#controlBlock = controlBlock;
-    const commands = new MessageChannel();
-    const events = new MessageChannel();
-    this.#commandPort = commands.port1;
-    this.#eventPort = events.port1;
-    this.workerPorts = { commandPort: commands.port2, eventPort: events.port2 };
-    this.commands = Comlink.wrap<WorkerCommands>(portEndpoint(commands.port1));
-    this.#eventPort.on('message', onEvent);
+    const { port1: commandEnd, port2: commandPort } = new MessageChannel();
+    const { port1: eventEnd, port2: eventPort } = new MessageChannel();
+    this.#ports = [commandEnd, eventEnd];
+    this.commands = Comlink.wrap<WorkerCommands>(portEndpoint(commandEnd));
+    eventEnd.on('message', onEvent);
+    const task: WorkerDeployment<ExecutionPlan> = { ...deployment, commandPort, eventPort };
+    this.#task = thread.run(task, [commandPort, eventPort]);
     this.death = new Promise((_resolve, reject) => {
-      this.#rejectDeath = reject;
+      this.#task.ended.catch((cause: unknown) => reject(workerLost(this.worker, cause)));
     });
     this.death.catch(() => undefined);
   }
@@ -151,20 +148,24 @@ class WorkerLink {
     this.#controlBlock.postMail();
   }
 
-  hasDied(cause: Error): void {
-    this.#rejectDeath(workerLost(this.worker, cause));
-  }
-
-  close(): void {
-    this.#commandPort.close();
-    this.#eventPort.close();
+  /** Resolves when the thread is free again: the worker has ended, or its thread is gone and another in its place. */
+  async end(wasCancelled: boolean): Promise<void> {
+    if (!wasCancelled) this.#task.terminate();
+    try {
+      await this.#task.ended;
+    } catch {
+      // Native handles of a dead thread are closed by then: another thread may open the same state.
+      await this.#task.exited;
+    }
+    for (const port of this.#ports) port.close();
   }
 }
 
-function workerLost(worker: number, cause: Error): MillraceError {
+function workerLost(worker: number, cause: unknown): MillraceError {
   if (MillraceError.is(cause)) return cause;
-  return new MillraceError('MILLRACE_WORKER_DIED', `worker thread ${String(worker)} died: ${cause.message}`, {
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  return new MillraceError('MILLRACE_WORKER_DIED', `worker thread ${String(worker)} died: ${error.message}`, {
     details: { worker },
-    cause,
+    cause: error,
   });
 }

@@ -1,5 +1,6 @@
 import type { WireError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
+import type { RestoredJob } from './deployment.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 
 /**
@@ -16,8 +17,10 @@ export type CommandOutcome<T> =
 
 /** Commands that main gives. Every one resolves when it has been carried out. */
 export interface WorkerCommands {
-  /** Loads the job, checks its graph, restores state, opens operators. Nothing runs yet. */
-  deploy(): Promise<CommandOutcome<DeployReport>>;
+  /** Loads the job and checks its graph. No state is touched: another worker may still hold it. */
+  prepare(): Promise<CommandOutcome<null>>;
+  /** Restores state, `null` for a start from nothing, and opens operators. Nothing runs yet. */
+  deploy(restored: RestoredJob | null): Promise<CommandOutcome<null>>;
   /** Starts the loop. */
   start(): CommandOutcome<null>;
   /** Asks the sources that run in this worker to emit the barrier. Sources fed by main get theirs through the ring. */
@@ -26,13 +29,6 @@ export interface WorkerCommands {
   notifyCheckpointAborted(checkpointId: CheckpointId): CommandOutcome<null>;
   /** Stops polling inputs, closes operators and state. Nothing is flushed downstream. */
   cancel(): Promise<CommandOutcome<null>>;
-}
-
-/** What a worker says once it is deployed. */
-export interface DeployReport {
-  /** Milliseconds spent on loading the job module and on restoring state. */
-  readonly loadMs: number;
-  readonly restoreMs: number;
 }
 
 /** Names one subtask in events and in checkpoints. */

@@ -59,8 +59,6 @@ export interface WorkerDeployment<Plan> {
   readonly jobModule: string;
   readonly shared: SharedMemoryMap;
   readonly state: StateSettings;
-  /** `null` for a start from nothing. */
-  readonly restored: RestoredJob | null;
   /** 0 at the first start, one more at each restart. */
   readonly attempt: number;
   /** Commands come in here. */

@@ -5,18 +5,17 @@
  * error would lose its code on the way, so failures are posted as events.
  */
 import * as Comlink from 'comlink';
-import type { JobDefinition } from '../api/job.js';
 import { toWire } from '../base/errors.js';
-import { systemMonotonicClock } from '../base/clock.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { loadJobModule } from '../graph/job-module.js';
-import type { CommandOutcome, DeployReport, WorkerCommands } from '../protocol/control-message.js';
-import type { WorkerDeployment } from '../protocol/deployment.js';
+import type { CommandOutcome, WorkerCommands } from '../protocol/control-message.js';
+import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
-/** Runs one worker to its end. piscina calls it. */
-export async function runWorker(deployment: WorkerDeployment<ExecutionPlan>): Promise<void> {
+/** Runs one worker to its end; `null` only asks whether the thread is there. piscina calls it. */
+export async function runWorker(deployment: WorkerDeployment<ExecutionPlan> | null): Promise<void> {
+  if (deployment === null) return;
   const host = new WorkerHost(deployment);
   Comlink.expose(host.commands(), portEndpoint(deployment.commandPort));
   await host.ended;
@@ -46,11 +45,8 @@ class WorkerHost {
   commands(): WorkerCommands {
     const runtime = this.#runtime;
     return {
-      deploy: () => {
-        const deployed = outcomeOf(() => this.#deploy());
-        this.#deployed = deployed;
-        return deployed;
-      },
+      prepare: () => this.#untilCancelled(outcomeOf(() => this.#prepare())),
+      deploy: (restored) => this.#untilCancelled(outcomeOf(() => this.#deploy(restored))),
       start: () => outcomeNow(() => this.#start()),
       triggerCheckpoint: (id) => outcomeNow(() => runtime.triggerCheckpoint(id)),
       notifyCheckpointComplete: (id) => outcomeNow(() => runtime.notifyCheckpointComplete(id)),
@@ -59,11 +55,19 @@ class WorkerHost {
     };
   }
 
-  async #deploy(): Promise<DeployReport> {
-    const startedAt = systemMonotonicClock.nowMs();
-    const job: JobDefinition = await loadJobModule(this.#deployment.jobModule);
-    const loadMs = systemMonotonicClock.nowMs() - startedAt;
-    return { loadMs, restoreMs: await this.#runtime.deploy(job) };
+  async #prepare(): Promise<null> {
+    this.#runtime.prepare(await loadJobModule(this.#deployment.jobModule));
+    return null;
+  }
+
+  async #deploy(restored: RestoredJob | null): Promise<null> {
+    await this.#runtime.deploy(restored);
+    return null;
+  }
+
+  #untilCancelled<T>(outcome: Promise<T>): Promise<T> {
+    this.#deployed = outcome;
+    return outcome;
   }
 
   #start(): void {

@@ -21,7 +21,7 @@ import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
-import type { WorkerDeployment } from '../protocol/deployment.js';
+import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
@@ -54,6 +54,7 @@ export class WorkerRuntime {
   readonly #localChannels = new Map<number, LocalChannel>();
   #tasks: Task[] = [];
   #job: JobDefinition | null = null;
+  #restored: RestoredJob | null = null;
   #isStopping = false;
   #hasWantedCheckpoint = false;
   /** Promises of operators that are under way: while there are any, the event loop has to turn. */
@@ -80,13 +81,17 @@ export class WorkerRuntime {
     });
   }
 
-  /** Builds tasks and restores state. Resolves with the milliseconds that restoring took. */
-  async deploy(job: JobDefinition): Promise<number> {
-    const { plan } = this.#deployment;
+  /** Takes the job, which must be the one that main has planned. */
+  prepare(job: JobDefinition): void {
     this.#job = job;
-    requireSameGraph(plan.fingerprint, fingerprintOf(this.#graphOf(0)));
-    const startedAt = systemMonotonicClock.nowMs();
-    await this.#state.open();
+    requireSameGraph(this.#deployment.plan.fingerprint, fingerprintOf(this.#graphOf(0)));
+  }
+
+  /** Restores state and builds tasks. */
+  async deploy(restored: RestoredJob | null): Promise<void> {
+    const { plan } = this.#deployment;
+    this.#restored = restored;
+    await this.#state.open(restored);
     const host = this.#taskHost();
     for (const { vertex, subtask } of this.#subtasks()) {
       const planVertex = plan.vertices[vertex];
@@ -95,7 +100,6 @@ export class WorkerRuntime {
     }
     // The last vertex first: records of a restored operator find the next one open.
     for (const task of this.#tasks.toReversed()) task.chain.open();
-    return systemMonotonicClock.nowMs() - startedAt;
   }
 
   /** Runs until {@link stop}. Rejects when the worker cannot go on. */
@@ -218,10 +222,10 @@ export class WorkerRuntime {
   }
 
   #taskHost(): TaskHost {
-    const { plan, shared, restored, attempt } = this.#deployment;
+    const { plan, shared, attempt } = this.#deployment;
     return {
       plan,
-      restored,
+      restored: this.#restored,
       attempt,
       clock: systemClock,
       graphOf: (subtask) => this.#graphOf(subtask),

@@ -5,7 +5,7 @@ import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
 import type { SubtaskName } from '../protocol/control-message.js';
-import type { WorkerDeployment } from '../protocol/deployment.js';
+import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { StateStore } from '../state/state-store.js';
 
 /** Checkpoints whose segments are written to the bases together: at one a second, what a restore reads again at most. */
@@ -31,9 +31,9 @@ export class WorkerState {
   }
 
   /** Opens and restores every store that this worker's subtasks need. */
-  async open(): Promise<void> {
+  async open(restored: RestoredJob | null): Promise<void> {
     const needed = this.#neededStores();
-    const { state, plan, restored } = this.#deployment;
+    const { state, plan } = this.#deployment;
     for (const [name, { namespace, subtask, parallelism }] of needed) {
       const store = await StateStore.open({
         backend: state.backend,

@@ -215,7 +215,7 @@ describe('a checkpoint that fails', () => {
       { kind: 'notify-aborted' },
       { kind: 'fail-job', cause: { details: { failuresInRow: 3, failuresMax: 2 } } },
     ]);
-    expect(rig.coordinator.status.state).toBe('STOPPED');
+    expect(rig.coordinator.status.state).toBe('SUSPENDED');
     expect(rig.tick(9000)).toEqual([]);
   });
 

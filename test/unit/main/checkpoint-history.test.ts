@@ -6,8 +6,8 @@ import { ExceptionHistory } from '../../../src/main/exception-history.js';
 describe('the history of checkpoints', () => {
   it('follows each from its trigger to its end', () => {
     let now = 1_000;
-    const history = new CheckpointHistory({ now: () => now }, 2);
-    history.triggered(7, 'interval');
+    const history = new CheckpointHistory({ now: () => now });
+    history.triggered(7, 'interval', 2);
     now = 1_010;
     history.acknowledged(7, {
       kind: 'checkpoint-acknowledged',
@@ -26,7 +26,7 @@ describe('the history of checkpoints', () => {
     history.acknowledged(7, null);
     now = 1_020;
     history.completed(7);
-    history.triggered(8, 'forced');
+    history.triggered(8, 'forced', 2);
     history.failed(8, new Error('disk full'));
     expect(history.entries()).toMatchObject([
       { id: 8, state: 'FAILED', failure: 'disk full' },
@@ -35,8 +35,8 @@ describe('the history of checkpoints', () => {
   });
 
   it('is bounded, and still counts what it has forgotten', () => {
-    const history = new CheckpointHistory({ now: () => 0 }, 1);
-    for (let id = 1; id <= 250; id++) history.triggered(id, 'interval');
+    const history = new CheckpointHistory({ now: () => 0 });
+    for (let id = 1; id <= 250; id++) history.triggered(id, 'interval', 1);
     expect(history.entries()).toHaveLength(100);
     expect(history.entries()[0]?.id).toBe(250);
     expect(history.totalCount).toBe(250);

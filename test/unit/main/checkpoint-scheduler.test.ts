@@ -3,25 +3,41 @@ import type { CheckpointId } from '../../../src/base/ids.js';
 import { silentLogger } from '../../../src/base/log.js';
 import { systemClock, systemMonotonicClock } from '../../../src/base/clock.js';
 import { CheckpointHistory } from '../../../src/main/checkpoint-history.js';
-import { CheckpointScheduler, type AcknowledgedCheckpoint } from '../../../src/main/checkpoint-scheduler.js';
+import {
+  CheckpointScheduler,
+  type AcknowledgedCheckpoint,
+  type CheckpointTarget,
+} from '../../../src/main/checkpoint-scheduler.js';
 
 const EGRESS_CHANNEL = 7;
 const HOUR_MS = 3_600_000;
+
+const planOf = (workerCount: number): CheckpointTarget['plan'] => ({
+  workerCount,
+  channels: [
+    {
+      kind: 'egress',
+      index: EGRESS_CHANNEL,
+      producer: { vertex: 0, subtask: 0, worker: 0 },
+      topicSinks: [],
+      responds: true,
+    },
+  ],
+});
 
 /** One worker and one channel to main; nothing happens by time. */
 function setUp(commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = () => Promise.resolve()) {
   const triggered: number[] = [];
   const told: string[] = [];
-  const history = new CheckpointHistory(systemClock, 2);
+  const history = new CheckpointHistory(systemClock);
   const scheduler = new CheckpointScheduler({
     intervalMs: HOUR_MS,
     timeoutMs: HOUR_MS,
     minPauseMs: 0,
     failuresMax: 5,
     firstCheckpointId: 1 as CheckpointId,
-    workerCount: 1,
-    egressChannels: [EGRESS_CHANNEL],
     target: {
+      plan: planOf(1),
       isSettled: true,
       triggerCheckpoint: (id) => {
         triggered.push(id);

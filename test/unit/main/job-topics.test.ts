@@ -5,7 +5,7 @@ import { buildStreamGraph } from '../../../src/graph/stream-graph.js';
 import { defineJob } from '../../../src/api/job.js';
 import { topicSink } from '../../../src/api/sink.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
-import { openJobTopics } from '../../../src/main/job-topics.js';
+import { openExpiredRequests, openJobTopics } from '../../../src/main/job-topics.js';
 import { keepAll, withTemporaryLog } from '../../helpers/temporary-log.js';
 
 const clock = { now: () => 0 };
@@ -23,7 +23,8 @@ describe("a job's topics", () => {
   it('are created with a partition for each shard, and requests begin at the beginning', async () => {
     await withTemporaryLog(async (log) => {
       const { topicSources, responseTopic } = plan();
-      const topics = await openJobTopics({ port: log, plan: plan(), clock, ...keepAll });
+      const topics = await openJobTopics({ port: log, plan: plan(), ...keepAll });
+      const expired = await openExpiredRequests(log, plan(), clock);
       const requests = topicSources[0]?.topic ?? '';
       expect(new Set(log.topics())).toEqual(new Set([requests, `${requests}.expired`, responseTopic, 'paths']));
       expect((await log.describe(requests)).partitions).toBe(8);
@@ -31,19 +32,19 @@ describe("a job's topics", () => {
       expect([...(topics.defaultPositions.get('orders') ?? [])]).toEqual(
         Array.from({ length: 8 }, (_, partition) => [partition, 0]),
       );
-      expect([...topics.expired.keys()]).toEqual(['orders']);
+      expect([...expired.keys()]).toEqual(['orders']);
     });
   });
 
   it("refuse a source's topic with other partitions than its shards, and take a sink's as it is", async () => {
     await withTemporaryLog(async (log) => {
       await log.createTopic('paths', { partitions: 3, ...keepAll });
-      const topics = await openJobTopics({ port: log, plan: plan(), clock, ...keepAll });
+      const topics = await openJobTopics({ port: log, plan: plan(), ...keepAll });
       expect(topics.sinkPartitionCounts).toEqual([3]);
     });
     await withTemporaryLog(async (log) => {
       await log.createTopic(plan().topicSources[0]?.topic ?? '', { partitions: 3, ...keepAll });
-      await expect(openJobTopics({ port: log, plan: plan(), clock, ...keepAll })).rejects.toMatchObject({
+      await expect(openJobTopics({ port: log, plan: plan(), ...keepAll })).rejects.toMatchObject({
         code: 'MILLRACE_TOPIC_PARTITIONS_MISMATCH',
       });
     });

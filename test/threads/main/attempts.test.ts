@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { JobUnderTest } from '../../helpers/job-under-test.js';
+
+const NAMES = Array.from({ length: 40 }, (_, index) => `counter-${String(index)}`);
+
+/** Adds 1 to every counter from a client of its own until told to stop; each waits for its answer before it sends again. */
+function addAlways(job: JobUnderTest): { stop: () => Promise<Map<string, number>> } {
+  const end = new AbortController();
+  const sent = new Map<string, number>();
+  const clients = NAMES.map(async (name) => {
+    let count = 0;
+    while (!end.signal.aborted) {
+      count++;
+      sent.set(name, count);
+      expect(await job.request({ amount: 1 }, { name })).toEqual({ status: 200, body: { name, value: count } });
+    }
+  });
+  return {
+    stop: async () => {
+      end.abort();
+      await Promise.all(clients);
+      return sent;
+    },
+  };
+}
+
+describe.each(['heap', 'lmdb'] as const)('an attempt of a job with state on %s', (stateBackend) => {
+  it('hands over to others with more and with fewer workers, under requests that are all answered, each once', async () => {
+    await JobUnderTest.with({ job: 'counters', parallelism: 1, stateBackend }, async (job) => {
+      const adding = addAlways(job);
+      for (const parallelism of [2, 3, 1]) {
+        await job.manager.replaceAttempt({ plan: job.planOf(parallelism), reason: 'test', mode: 'handover' });
+        expect(job.manager.describe()).toMatchObject({ state: 'RUNNING', parallelism });
+        // The new one answers.
+        await job.request({ amount: 1 }, { name: `other-${String(parallelism)}` });
+      }
+      await adding.stop();
+      expect(job.ends).toEqual([]);
+    });
+  });
+
+  it('rolls back to its newest checkpoint, and what came after it is done again', async () => {
+    await JobUnderTest.with({ job: 'counters', parallelism: 2, stateBackend }, async (job) => {
+      const adding = addAlways(job);
+      await job.request({ amount: 1 }, { name: 'first' });
+      await job.manager.checkpoints.takeNow();
+      for (let round = 0; round < 3; round++) {
+        await job.request({ amount: 1 }, { name: 'first' });
+        await job.manager.replaceAttempt({ reason: 'test', mode: 'rollback' });
+      }
+      const sent = await adding.stop();
+      // Their answers came before: only the state shows that the replay has happened once.
+      for (const [name, count] of sent) {
+        expect((await job.request({ amount: 0 }, { name })).body).toEqual({ name, value: count });
+      }
+      expect((await job.request({ amount: 0 }, { name: 'first' })).body).toEqual({ name: 'first', value: 4 });
+    });
+  });
+
+  it('replaces one after the other when asked for several at a time', async () => {
+    await JobUnderTest.with({ job: 'counters', parallelism: 1, stateBackend }, async (job) => {
+      const adding = addAlways(job);
+      await Promise.all(
+        [2, 1, 2].map((parallelism) =>
+          job.manager.replaceAttempt({ plan: job.planOf(parallelism), reason: 'test', mode: 'handover' }),
+        ),
+      );
+      expect(job.manager.describe().parallelism).toBe(2);
+      await adding.stop();
+    });
+  });
+});
