@@ -26,6 +26,8 @@ import { JobCheckpoints } from './main/job-checkpoints.js';
 import { JobManager } from './main/job-manager.js';
 import { JobMetrics } from './main/job-metrics.js';
 import { JobObserver, type RunningJob } from './main/job-observer.js';
+import type { GatewayPlugin } from './http/gateway.js';
+import { loadHttpPlugin, readTlsFiles } from './main/http-files.js';
 import { createLogger } from './main/logger.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
 import { DirectoryLock } from './storage/directory-lock.js';
@@ -142,6 +144,8 @@ class Service {
         cancel: () => this.shutDown('cancelled over HTTP'),
       }),
       config: { ...config, port: this.#port },
+      plugin: await loadHttpPlugin<GatewayPlugin>(config.httpPlugin),
+      tls: await readTlsFiles(config),
       logger: this.#logger,
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => this.#registry.render() },
       clock: systemClock,

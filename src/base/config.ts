@@ -105,6 +105,9 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   atMost('requestTimeoutMs', 'requestTimeoutMaxMs', 'ms');
   atMost('bodyLimitBytes', 'pendingMaxBytes', 'bytes');
   atMost('bodyLimitBytes', 'receivingMaxBytes', 'bytes');
+  if ((config.tlsCert === null) !== (config.tlsKey === null)) {
+    refuse(config.tlsCert === null ? 'tlsCert' : 'tlsKey', 'tlsCert and tlsKey are needed together');
+  }
   if (config.transport === 'kafka' && config.brokers.length === 0) {
     refuse('brokers', 'needed with transport kafka: a list of host:port');
   }

@@ -30,6 +30,7 @@ export const errorCodes = {
   MILLRACE_REQUEST_TIMEOUT: { recovery: 'reject', http: 408 },
   MILLRACE_REQUEST_TOO_LARGE: { recovery: 'reject', http: 413 },
   MILLRACE_MEDIA_TYPE_UNSUPPORTED: { recovery: 'reject', http: 415 },
+  MILLRACE_RATE_LIMITED: { recovery: 'retry', http: 429 },
   MILLRACE_HEADERS_TOO_LARGE: { recovery: 'reject', http: 431 },
   MILLRACE_REQUEST_ABORTED: { recovery: 'reject', http: 499 },
   MILLRACE_BACKPRESSURE: { recovery: 'retry', http: 503 },

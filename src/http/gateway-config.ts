@@ -56,6 +56,15 @@ export interface GatewayConfig {
   /** What callers of the admin API from other machines must show; `null` keeps it to this machine. @defaultValue null */
   readonly adminToken: string | null;
 
+  /** See {@link FrontDoorConfig}. @defaultValue null: everybody */
+  readonly dataToken: string | null;
+  /** @defaultValue none */
+  readonly corsOrigins: readonly string[];
+  /** @defaultValue Infinity */
+  readonly rateLimitMax: number;
+  /** @defaultValue 1 s */
+  readonly rateLimitWindowMs: number;
+
   /** Serve `/docs`, the page that renders the OpenAPI document. @defaultValue true */
   readonly docsPage: boolean;
   /** Log each request at level debug. @defaultValue false */
@@ -91,6 +100,10 @@ export const defaultGatewayConfig: GatewayConfig = {
   resultsMax: 10_000,
   resultsMaxBytes: 64 * MIB,
   adminToken: null,
+  dataToken: null,
+  corsOrigins: [],
+  rateLimitMax: Infinity,
+  rateLimitWindowMs: 1_000,
   docsPage: true,
   logRequests: false,
 };

@@ -16,6 +16,7 @@ import { AllowedMethods } from './allowed-methods.js';
 import { AsyncResults } from './async-results.js';
 import { ReceiveBudget } from './body-reader.js';
 import { Connection } from './connection-tracker.js';
+import { addFrontDoor } from './front-door.js';
 import { CorrelationIds } from './correlation-ids.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
 import type { GatewayConfig } from './gateway-config.js';
@@ -55,11 +56,18 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly logger: Logger;
   readonly metrics: MetricsText;
+  /** The author's own fastify plugin: its hooks see every request first. `null`: none. */
+  readonly plugin: GatewayPlugin | null;
+  /** Certificate and key in PEM form; `null`: plain HTTP. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
   readonly clock: Clock;
   readonly monotonic: MonotonicClock;
   /** For the OpenAPI document: the product's version. */
   readonly version: string;
 }
+
+/** A fastify plugin: `(app) => { app.addHook('onRequest', …) }`. */
+export type GatewayPlugin = (app: FastifyInstance) => void | Promise<void>;
 
 /** How often the runtime looks for connections that are too slow. */
 const SLOW_CHECK_MS_MAX = 5_000;
@@ -154,7 +162,8 @@ export class Gateway {
     };
     this.#slowReaderSweep = setInterval(sweep, this.#options.config.sendTimeoutMs).unref();
     const { address, port: boundPort, family } = this.#app.server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${boundPort}`;
+    const scheme = this.#options.tls === null ? 'http' : 'https';
+    return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${boundPort}`;
   }
 
   /** What the gateway counts; register it with the metrics of the process. */
@@ -233,7 +242,9 @@ export class Gateway {
 
   #buildServer(config: GatewayConfig): FastifyInstance {
     const slowCheckMs = Math.min(config.headersTimeoutMs, config.receiveTimeoutMs, SLOW_CHECK_MS_MAX);
+    const { tls } = this.#options;
     const app = fastify({
+      ...(tls === null ? {} : { https: tls }),
       // fastify's own per-request logging and its child loggers cost more than the rest of the gateway together.
       logger: false,
       genReqId: () => this.#ids.next(),
@@ -259,7 +270,8 @@ export class Gateway {
     app.server.maxConnections = config.connectionsMax;
     // Counted by the gateway itself: the runtime would drop what is over its limit without a word.
     app.server.maxHeadersCount = 0;
-    app.server.on('connection', (socket) => {
+    // With TLS the connection that carries requests is the one inside.
+    app.server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
@@ -283,19 +295,28 @@ export class Gateway {
   }
 
   async #addRoutes(): Promise<void> {
-    await this.#app.register(async (scope) => this.#addOwnRoutes(scope));
     const compiler = new SchemaCompiler();
-    for (const route of this.#options.control.routes()) await this.#addJobRoute(route, compiler);
+    const { plugin, config } = this.#options;
+    if (plugin !== null) await this.#app.register(throughout(plugin));
+    await this.#app.register(async (scope) => this.#addOwnRoutes(scope));
+    await this.#app.register(async (scope) => {
+      await addFrontDoor(scope, config);
+      await scope.register(async (own) => {
+        this.#treatAsOwn(own);
+        addRequestsRoute(own, this.#context.results, config.retryAfterSeconds);
+      });
+      for (const route of this.#options.control.routes()) await this.#addJobRoute(scope, route, compiler);
+    });
   }
 
-  async #addJobRoute(route: RequestRoute, compiler: SchemaCompiler): Promise<void> {
+  async #addJobRoute(scope: FastifyInstance, route: RequestRoute, compiler: SchemaCompiler): Promise<void> {
     const { bodySchema, querySchema } = route;
     this.#checkBodyLimit(route);
     const checkBody = bodySchema && (await compiler.compileBody(bodySchema, `the body of route '${route.route}'`));
     const checkQuery = querySchema && (await compiler.compileQuery(querySchema, `the query of route '${route.route}'`));
     const metrics = this.#context.metrics.route(route.method, route.path);
     try {
-      await addIngestRoute(this.#app, this.#context, {
+      await addIngestRoute(scope, this.#context, {
         route,
         metrics,
         checkBody,
@@ -327,14 +348,9 @@ export class Gateway {
 
   #addOwnRoutes(scope: FastifyInstance): void {
     const { config, metrics } = this.#options;
-    scope.setValidatorCompiler(() => () => true);
-    // Answers are typed where they are made; their schemas are for the document.
-    scope.setSerializerCompiler(() => (data) => JSON.stringify(data));
-    scope.addHook('onRoute', (route) => this.#noteOwnRoute(route));
-    this.#countOwnRequests(scope);
+    this.#treatAsOwn(scope);
     addHealthRoutes(scope, () => this.#readiness());
     addMetricsRoute(scope, metrics);
-    addRequestsRoute(scope, this.#context.results, config.retryAfterSeconds);
     scope.register((admin, _options, done) => {
       this.#addAdminRoutes(admin);
       done();
@@ -359,6 +375,15 @@ export class Gateway {
     });
     addJobRoutes(scope, control, clock);
     if (admin !== null) addAdminRoutes(scope, { control, admin, clock, version, requests });
+  }
+
+  /** Every route that is added to `scope` after this is documented and counted as one of the gateway's own. */
+  #treatAsOwn(scope: FastifyInstance): void {
+    scope.setValidatorCompiler(() => () => true);
+    // Answers are typed where they are made; their schemas are for the document.
+    scope.setSerializerCompiler(() => (data) => JSON.stringify(data));
+    scope.addHook('onRoute', (route) => this.#noteOwnRoute(route));
+    this.#countOwnRequests(scope);
   }
 
   #noteOwnRoute(route: { method: string | string[]; url: string; schema?: { hide?: boolean } }): void {
@@ -449,6 +474,12 @@ export class Gateway {
     this.#context.metrics.unparsed.count(problemStatus(problem));
     socket.end(problemResponse(problem));
   }
+}
+
+/** fastify gives a plugin a scope of its own unless it says otherwise; this one is meant for everything. */
+function throughout(plugin: GatewayPlugin): (app: FastifyInstance) => Promise<void> {
+  const register = async (app: FastifyInstance): Promise<void> => plugin(app);
+  return Object.assign(register, { [Symbol.for('skip-override')]: true });
 }
 
 /** The answer that the runtime is writing, or waits for, on this socket. */

@@ -6,6 +6,7 @@ import type { Logger } from '../../src/base/log.js';
 import { defaultGatewayConfig } from '../../src/http/gateway-config.js';
 import type { GatewayConfig } from '../../src/http/gateway-config.js';
 import { Gateway } from '../../src/http/gateway.js';
+import type { GatewayOptions } from '../../src/http/gateway.js';
 import type { RequestRoute } from '../../src/main/job-control.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from '../../src/metrics/prometheus.js';
 import { LoopbackJob, requestRoute } from './loopback-job.js';
@@ -28,6 +29,7 @@ export class GatewayUnderTest {
   static async build(
     config: Partial<GatewayConfig> = {},
     routes: readonly RequestRoute[] = [requestRoute('POST /echo')],
+    door: Partial<Pick<GatewayOptions, 'plugin' | 'tls'>> = {},
   ): Promise<{ job: LoopbackJob; gateway: Gateway; log: LogLine[] }> {
     const job = new LoopbackJob(routes);
     const log: LogLine[] = [];
@@ -38,6 +40,8 @@ export class GatewayUnderTest {
       config: { ...defaultGatewayConfig, port: 0, ...config },
       logger: recordingLogger(log),
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => registry.render() },
+      plugin: door.plugin ?? null,
+      tls: door.tls ?? null,
       clock: systemClock,
       monotonic: systemMonotonicClock,
       version: '1.2.3',
@@ -46,8 +50,12 @@ export class GatewayUnderTest {
     return { job, gateway, log };
   }
 
-  static async start(config: Partial<GatewayConfig> = {}, routes?: readonly RequestRoute[]): Promise<GatewayUnderTest> {
-    const { job, gateway, log } = await GatewayUnderTest.build(config, routes);
+  static async start(
+    config: Partial<GatewayConfig> = {},
+    routes?: readonly RequestRoute[],
+    door?: Partial<Pick<GatewayOptions, 'plugin' | 'tls'>>,
+  ): Promise<GatewayUnderTest> {
+    const { job, gateway, log } = await GatewayUnderTest.build(config, routes, door);
     return new GatewayUnderTest(job, gateway, await gateway.listen(), log);
   }
 

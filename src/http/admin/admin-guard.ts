@@ -1,7 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-
 import type { FastifyRequest } from 'fastify';
 
+import { BearerToken } from '../bearer-token.js';
 import { ProblemError } from '../problem.js';
 
 /**
@@ -12,18 +11,18 @@ import { ProblemError } from '../problem.js';
  * and that it does not come from a page of another origin.
  */
 export class AdminGuard {
-  readonly #tokenHash: Buffer | null;
+  readonly #token: BearerToken | null;
 
   /** @param token `null`: loopback only */
   constructor(token: string | null) {
-    this.#tokenHash = token === null ? null : hashOf(token);
+    this.#token = token === null ? null : new BearerToken(token);
   }
 
   /** @throws ProblemError `MILLRACE_UNAUTHORIZED`, `MILLRACE_FORBIDDEN` */
   check(request: FastifyRequest): void {
     const { authorization, host, origin } = request.headers;
     if (authorization !== undefined) {
-      if (this.#isToken(authorization)) return;
+      if (this.#token?.isIn(authorization) === true) return;
       throw unauthorized('The token is not the one of this process.');
     }
     if (!isLoopbackAddress(request.socket.remoteAddress)) {
@@ -35,17 +34,6 @@ export class AdminGuard {
     if (origin !== undefined && hostOf(origin) !== host)
       throw forbidden('The request comes from a page of another origin.');
   }
-
-  #isToken(authorization: string): boolean {
-    const [scheme = '', token = ''] = authorization.split(' ', 2);
-    if (this.#tokenHash === null || scheme.toLowerCase() !== 'bearer') return false;
-    // Hashes have one length, so that the comparison tells nothing about the token's.
-    return timingSafeEqual(hashOf(token), this.#tokenHash);
-  }
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }
 
 function isLoopbackAddress(address: string | undefined): boolean {
