@@ -50,7 +50,10 @@ export const layers = {
   },
   // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
   cli: { mayImport: ['base', 'api', 'graph'], thread: 'main' },
-  http: { mayImport: ['base', 'api', 'metrics', 'main/job-control.ts', 'main/job-admin.ts'], thread: 'main' },
+  http: {
+    mayImport: ['base', 'api', 'metrics', 'main/job-control.ts', 'main/job-admin.ts', 'main/savepoint-control.ts'],
+    thread: 'main',
+  },
   testing: {
     mayImport: [
       'base',
@@ -94,6 +97,7 @@ export const packageHomes = {
   msgpackr: ['protocol'],
   piscina: ['main', 'workers'],
   comlink: ['main', 'workers'],
+  aws4fetch: ['checkpoint'],
   'prom-client': ['metrics'],
   pino: ['main', 'main.ts'],
   // api: types alone, which say what a route's schema describes (docs/decisions/0070).

@@ -13,7 +13,6 @@ import { type Config, describeConfig, parseConfig, readCommandLine } from './bas
 import { configErrorText, helpText } from './base/config-help.js';
 import { ConfigError, MillraceError } from './base/errors.js';
 import type { Logger } from './base/log.js';
-import { CheckpointStore } from './checkpoint/checkpoint-store.js';
 import type { TopicPort } from './connectors/topic.js';
 import { EmbeddedLog } from './connectors/log/embedded-log.js';
 import type { WaitingRoom } from './http/waiting-room.js';
@@ -22,13 +21,18 @@ import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph } from './graph/stream-graph.js';
 import { JobAdministration } from './main/job-administration.js';
+import { CheckpointMirror } from './checkpoint/checkpoint-mirror.js';
 import { JobCheckpoints } from './main/job-checkpoints.js';
+import { type JobFolders, openJobFolders } from './main/job-folders.js';
 import { JobManager } from './main/job-manager.js';
 import { JobMetrics } from './main/job-metrics.js';
 import { JobObserver, type RunningJob } from './main/job-observer.js';
 import type { GatewayPlugin } from './http/gateway.js';
 import { loadHttpPlugin, readTlsFiles } from './main/http-files.js';
 import { createLogger } from './main/logger.js';
+import { mirrorFamilies } from './main/mirror-metrics.js';
+import type { SavepointControl } from './main/savepoint-control.js';
+import { Savepoints } from './main/savepoints.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
 import { DirectoryLock } from './storage/directory-lock.js';
 
@@ -81,6 +85,7 @@ class Service {
   /** To listen on: the configured one, or the free one that was found while Kafka was waited for. */
   #port: number;
   #waitingRoom: WaitingRoom | null = null;
+  #savepoints: SavepointControl | null = null;
   #hasJobEnded = false;
   #isShuttingDown = false;
 
@@ -143,6 +148,7 @@ class Service {
         settings: describeConfig(config),
         cancel: () => this.shutDown('cancelled over HTTP'),
       }),
+      savepoints: this.#savepoints,
       config: { ...config, port: this.#port },
       plugin: await loadHttpPlugin<GatewayPlugin>(config.httpPlugin),
       tls: await readTlsFiles(config),
@@ -208,23 +214,24 @@ class Service {
   }): Promise<JobManager> {
     const { dataDir, log, jobModule, graph, plan } = parts;
     const config = this.#config;
-    const segmentDir = join(dataDir, 'checkpoints', 'segments');
-    const store = await CheckpointStore.open({
-      checkpointDir: join(dataDir, 'checkpoints'),
-      segmentDir,
-      retainedCount: config.checkpointsRetained,
+    const folders = await openJobFolders({
+      ...config,
+      dataDir,
+      jobName: plan.jobName,
+      environment: process.env,
       logger: this.#logger,
     });
-    await store.sweepSegments();
+    const { store, segmentDir, stateDir } = folders;
+    const checkpoints = new JobCheckpoints({ ...config, store, clock: systemClock });
     const manager = await JobManager.create({
       graph,
       plan,
       jobModule,
       port: log,
-      checkpoints: new JobCheckpoints({ store, stateBackend: config.stateBackend, clock: systemClock }),
+      checkpoints,
       state: {
         backend: config.stateBackend,
-        stateDir: join(dataDir, 'state'),
+        stateDir,
         segmentDir,
         memtableBudgetBytes: config.memtableBudgetBytes,
       },
@@ -234,7 +241,9 @@ class Service {
       logger: this.#logger,
       onEnd: (cause) => this.#onJobEnd(cause),
     });
+    await this.#mirrorCheckpoints(folders, checkpoints, manager);
     this.#closers.push(() => manager.stop());
+    this.#savepoints = this.#openSavepoints(dataDir, segmentDir, checkpoints, manager);
     return manager;
   }
 
@@ -246,6 +255,54 @@ class Service {
     const metrics = new JobMetrics({ observer, checkpoints: () => manager.checkpoints });
     this.#registry.register(() => metrics.families());
     return observer;
+  }
+
+  /** Closed after the job has: its last checkpoint is sent as well. */
+  async #mirrorCheckpoints(folders: JobFolders, checkpoints: JobCheckpoints, manager: JobManager): Promise<void> {
+    const { archive, store } = folders;
+    if (archive === null) return;
+    const mirror = await CheckpointMirror.open({
+      ...folders,
+      archive,
+      latest: store.latest,
+      copyBase: (request) => manager.copyBase(request),
+      intervalMs: this.#config.checkpointStoreIntervalMs,
+      callLater: (act, delayMs) => {
+        const timer = setTimeout(act, delayMs).unref();
+        return () => clearTimeout(timer);
+      },
+      clock: systemClock,
+      logger: this.#logger,
+    });
+    checkpoints.onCommitted((manifest) => mirror.onCommitted(manifest));
+    this.#closers.push(() => mirror.close());
+    this.#registry.register(() => mirrorFamilies(mirror.stats()));
+  }
+
+  #openSavepoints(
+    dataDir: string,
+    segmentDir: string,
+    checkpoints: JobCheckpoints,
+    manager: JobManager,
+  ): SavepointControl {
+    const savepoints = new Savepoints({
+      job: {
+        isRunning: () => manager.isRunning,
+        copyBase: (request) => manager.copyBase(request),
+        takeCheckpoint: () => manager.takeCheckpoint(),
+        stopReading: () => manager.pauseReading(),
+        resumeReading: () => manager.resumeReading(),
+        stop: () => this.shutDown('stopped with a savepoint'),
+      },
+      jobId: manager.describe().jid,
+      segmentDir,
+      workDir: join(dataDir, 'checkpoints', 'savepoint'),
+      defaultTarget: this.#config.savepointDir ?? join(dataDir, 'savepoints'),
+      environment: process.env,
+      logger: this.#logger,
+    });
+    checkpoints.onCommitted((manifest) => savepoints.onCommitted(manifest));
+    return savepoints;
   }
 
   #onJobEnd(cause: Error | null): void {

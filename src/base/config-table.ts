@@ -128,6 +128,47 @@ export const settings = {
     most: 1000,
     description: 'Completed checkpoints that are kept. A second one is what is left when the newest is damaged.',
   },
+  fromSavepoint: {
+    section: 'Checkpoints',
+    kind: 'optional-text',
+    placeholder: 'path',
+    default: null,
+    defaultText: 'none',
+    description:
+      'Folder, or s3:// address, of a savepoint to start from. A data folder that was restored from it before goes on from its newest checkpoint.',
+  },
+  allowNonRestoredState: {
+    section: 'Checkpoints',
+    kind: 'switch',
+    default: false,
+    description: 'Start although the checkpoint or savepoint holds state of operators that the job no longer has.',
+  },
+  savepointDir: {
+    section: 'Checkpoints',
+    kind: 'optional-text',
+    placeholder: 'path',
+    default: null,
+    defaultText: 'the folder savepoints in the data folder',
+    description: 'Where savepoints go that name no other place: a folder, or s3://bucket/prefix.',
+  },
+  checkpointStore: {
+    section: 'Checkpoints',
+    kind: 'optional-text',
+    placeholder: 'place',
+    default: null,
+    defaultText: 'none',
+    description:
+      'Where completed checkpoints are copied to, in the background: a folder that outlives this machine, or s3://bucket/prefix with credentials in the environment. A data folder without checkpoints is restored from there.',
+  },
+  checkpointStoreIntervalMs: {
+    section: 'Checkpoints',
+    kind: 'integer',
+    unit: 'ms',
+    default: 10 * SECOND,
+    least: 100,
+    most: DAY,
+    description: 'Least time between two checkpoints in the checkpoint store: what the loss of this machine costs.',
+  },
 
   transport: {
     section: 'Topics',

@@ -56,6 +56,7 @@ export const errorCodes = {
   // state and checkpoints
   MILLRACE_CHECKPOINT_DECLINED: { recovery: 'retry', http: 500 },
   MILLRACE_CHECKPOINT_EXPIRED: { recovery: 'retry', http: 500 },
+  MILLRACE_CHECKPOINT_STORE_FAILED: { recovery: 'retry', http: 503 },
   MILLRACE_STATE_CORRUPT: { recovery: 'fail', http: 500 },
   MILLRACE_STATE_INCOMPATIBLE: { recovery: 'fail', http: 500 },
   // topics and disk

@@ -11,7 +11,7 @@ import type { SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.
 import { type JsonReader, jsonReader } from './json-reader.js';
 
 /** Raised with every change that a reader of the version before would misread. */
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = 2;
 
 const FORMAT = 'millrace-checkpoint';
 
@@ -32,6 +32,16 @@ export interface ManifestOperator {
   readonly stateNamespace: string | null;
 }
 
+/** The checkpoint from elsewhere that a job was restored from, last. */
+export interface ManifestOrigin {
+  /** Of the savepoint, or of the archived checkpoint. */
+  readonly id: string;
+  /** The folder, within that of state, in which bases lie since. */
+  readonly stateFolder: string;
+  /** Whether this is the restored checkpoint itself, and none has been taken since. */
+  readonly isFresh: boolean;
+}
+
 /** A completed checkpoint. */
 export interface CheckpointManifest {
   readonly checkpointId: CheckpointId;
@@ -47,6 +57,10 @@ export interface CheckpointManifest {
   readonly operators: readonly ManifestOperator[];
   readonly snapshots: readonly SnapshotHandle[];
   readonly operatorStates: readonly OperatorStateSnapshot[];
+  /** `null` for a job that has only ever gone on from its own checkpoints. */
+  readonly origin: ManifestOrigin | null;
+  /** Names the savepoint; `null` for any other checkpoint. */
+  readonly savepointId: string | null;
 }
 
 export function encodeManifest(manifest: CheckpointManifest): Uint8Array {
@@ -99,7 +113,14 @@ export function decodeManifest(bytes: Uint8Array, path: string): CheckpointManif
     operators: document.list('operators', readOperator),
     snapshots: document.list('snapshots', readSnapshot),
     operatorStates: document.list('operatorStates', readOperatorState),
+    // Since version 2.
+    origin: version < 2 ? null : document.objectOrNull('origin', readOrigin),
+    savepointId: version < 2 ? null : document.textOrNull('savepointId'),
   };
+}
+
+function readOrigin(reader: JsonReader): ManifestOrigin {
+  return { id: reader.text('id'), stateFolder: reader.text('stateFolder'), isFresh: reader.boolean('isFresh') };
 }
 
 function readOffsets(reader: JsonReader, name: string): PartitionOffsets {

@@ -111,6 +111,17 @@ export class CheckpointStore {
     }
   }
 
+  /** Forgets every checkpoint but the newest: they are of a job that has been restored to another point. */
+  async dropOlder(): Promise<void> {
+    const { checkpointDir } = this.#options;
+    this.#retained = this.#retained.slice(-1);
+    const newest = this.#retained[0]?.checkpointId ?? 0;
+    for (const id of await manifestIds(checkpointDir)) {
+      if (id < newest) await rm(manifestPath(checkpointDir, id), { force: true });
+    }
+    await syncDirectory(checkpointDir);
+  }
+
   /**
    * Deletes segment files that no retained checkpoint needs: what a crash left behind. Only before workers run, since a file
    * that is being written is in no manifest yet. Deletes nothing while a damaged manifest may name some of them.

@@ -52,6 +52,16 @@ export class JsonReader {
     });
   }
 
+  boolean(name: string): boolean {
+    const value = this.#field(name);
+    if (typeof value !== 'boolean') throw this.wrong(name);
+    return value;
+  }
+
+  objectOrNull<T>(name: string, read: (item: JsonReader) => T): T | null {
+    return this.#field(name) === null ? null : read(this.object(name));
+  }
+
   object(name: string): JsonReader {
     return new JsonReader(this.#field(name), this.#placeOf(name), this.#error);
   }

@@ -90,8 +90,10 @@ function requireSameJob(manifest: CheckpointManifest, target: RecoveryTarget): v
     target.shardCount,
     `Set shardCount to ${manifest.shardCount}: it is fixed when the data folder is created.`,
   );
+  // What was brought here from elsewhere lies in a state folder of its own, which either backend can read.
+  if (manifest.origin?.isFresh === true) return;
   for (const { backend } of manifest.snapshots) {
-    const hint = `Set stateBackend to ${backend}, or start with another data folder.`;
+    const hint = `Set stateBackend to ${backend}, or change it through a savepoint.`;
     requireSame(manifest, 'state backend', backend, target.stateBackend, hint);
   }
 }

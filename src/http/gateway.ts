@@ -9,6 +9,7 @@ import { MillraceError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { JobAdmin } from '../main/job-admin.js';
 import type { JobControl, Readiness, Reply, RequestRoute } from '../main/job-control.js';
+import type { SavepointControl } from '../main/savepoint-control.js';
 import type { MetricFamily } from '../metrics/prometheus.js';
 import { AdminGuard } from './admin/admin-guard.js';
 import { addAdminRoutes } from './admin/admin-routes.js';
@@ -32,6 +33,7 @@ import { addHealthRoutes } from './routes/health.js';
 import { addIngestRoute } from './routes/ingest.js';
 import type { IngestContext } from './routes/ingest.js';
 import { addJobRoutes } from './routes/jobs.js';
+import { addSavepointRoutes } from './routes/savepoints.js';
 import { addMetricsRoute } from './routes/metrics.js';
 import type { MetricsText } from './routes/metrics.js';
 import { addOpenApiRoutes } from './routes/openapi.js';
@@ -53,6 +55,8 @@ export interface GatewayOptions {
   readonly control: JobControl;
   /** What the admin API shows and does; `null` leaves it out but for the job and its graph. */
   readonly admin: JobAdmin | null;
+  /** `null` leaves their routes out. */
+  readonly savepoints: SavepointControl | null;
   readonly config: GatewayConfig;
   readonly logger: Logger;
   readonly metrics: MetricsText;
@@ -359,7 +363,7 @@ export class Gateway {
   }
 
   #addAdminRoutes(scope: FastifyInstance): void {
-    const { control, admin, clock, version, config } = this.#options;
+    const { control, admin, savepoints, clock, version, config } = this.#options;
     const { metrics, pending, results, monotonic } = this.#context;
     const requests = new RequestsView({
       metrics,
@@ -374,6 +378,7 @@ export class Gateway {
       done();
     });
     addJobRoutes(scope, control, clock);
+    if (savepoints !== null) addSavepointRoutes(scope, control, savepoints);
     if (admin !== null) addAdminRoutes(scope, { control, admin, clock, version, requests });
   }
 

@@ -27,9 +27,10 @@ import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
 import type { CheckpointHistory } from './checkpoint-history.js';
 import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
-import { JobAttempt, type SourceOffsets } from './job-attempt.js';
+import { JobAttempt } from './job-attempt.js';
 import type { JobCheckpoints } from './job-checkpoints.js';
 import { type JobTopics, openExpiredRequests, openProducer } from './job-topics.js';
+import { startPositions } from './start-positions.js';
 import { WorkerThreads } from './worker-thread.js';
 
 export interface AttemptSettings {
@@ -231,7 +232,7 @@ export class AttemptSupervisor {
     const restorePoint = checkpoints.restorePoint(attempt.plan);
     this.#restoredCheckpointId = restorePoint?.checkpointId ?? null;
     await attempt.deploy({
-      positions: withDefaults(restorePoint?.offsets ?? new Map(), topics.defaultPositions),
+      positions: startPositions(restorePoint, topics),
       expired,
       producer: await openProducer(port, attempt.plan, checkpoints.committedOutput()),
       restored: restorePoint?.workers ?? null,
@@ -304,10 +305,6 @@ export class AttemptSupervisor {
   #refuseWhenStopped(): void {
     if (this.#isStopped) throw new MillraceError('MILLRACE_SHUTTING_DOWN', 'the job is being stopped');
   }
-}
-
-function withDefaults(restored: SourceOffsets, defaults: SourceOffsets): SourceOffsets {
-  return new Map([...defaults].map(([uid, offsets]) => [uid, new Map([...offsets, ...(restored.get(uid) ?? [])])]));
 }
 
 function notRunning(): MillraceError {

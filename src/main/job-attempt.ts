@@ -10,7 +10,7 @@
 import type { CheckpointId } from '../base/ids.js';
 import type { OutputEnds } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
-import type { WorkerEvent } from '../protocol/control-message.js';
+import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/deployment.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
@@ -127,6 +127,11 @@ export class JobAttempt {
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
     this.#channels?.abortOutputs(checkpointId);
     this.#tellWorkers((commands) => commands.notifyCheckpointAborted(checkpointId));
+  }
+
+  /** Asks every worker. @returns whether each owns the shard */
+  copyBase(request: BaseCopyRequest): Promise<boolean[]> {
+    return this.#pool.all((commands) => commands.copyBase(request));
   }
 
   /** Reads no more from the topics; what is in the rings goes on, and so do barriers. */

@@ -16,18 +16,36 @@ export interface RestorePoint {
   readonly offsets: SourceOffsets;
   /** By worker. */
   readonly workers: readonly RestoredJob[];
+  /** Whether it was brought here from elsewhere, and its offsets may be those of topics that are not here. */
+  readonly isFromElsewhere: boolean;
 }
+
+/** Told of each completed checkpoint, and awaited before the next one completes. Must not reject. */
+export type CommitListener = (manifest: CheckpointManifest) => Promise<void>;
 
 /** A job's checkpoints: what the newest holds for a plan, and how the next becomes durable. Thread: main. */
 export class JobCheckpoints {
   readonly #store: CheckpointStore;
   readonly #stateBackend: 'heap' | 'lmdb';
   readonly #clock: Clock;
+  readonly #allowNonRestoredState: boolean;
+  readonly #listeners: CommitListener[] = [];
 
-  constructor(options: { store: CheckpointStore; stateBackend: 'heap' | 'lmdb'; clock: Clock }) {
+  constructor(options: {
+    store: CheckpointStore;
+    stateBackend: 'heap' | 'lmdb';
+    /** Go on although a checkpoint holds state of operators that the job no longer has. @defaultValue false */
+    allowNonRestoredState?: boolean;
+    clock: Clock;
+  }) {
     this.#store = options.store;
     this.#stateBackend = options.stateBackend;
     this.#clock = options.clock;
+    this.#allowNonRestoredState = options.allowNonRestoredState ?? false;
+  }
+
+  onCommitted(listener: CommitListener): void {
+    this.#listeners.push(listener);
   }
 
   get nextCheckpointId(): CheckpointId {
@@ -54,7 +72,7 @@ export class JobCheckpoints {
         operators: operatorsOf(plan),
         sources: topicSources.map(({ operatorId, topic }) => ({ id: operatorId, topic })),
       },
-      { allowNonRestoredState: false },
+      { allowNonRestoredState: this.#allowNonRestoredState },
     );
     const offsets = Object.entries(sources).map(
       ([id, source]) =>
@@ -63,7 +81,12 @@ export class JobCheckpoints {
           new Map(Object.entries(source.offsets).map(([partition, offset]) => [Number(partition), offset])),
         ] as const,
     );
-    return { checkpointId: manifest.checkpointId, offsets: new Map(offsets), workers };
+    return {
+      checkpointId: manifest.checkpointId,
+      offsets: new Map(offsets),
+      workers,
+      isFromElsewhere: manifest.origin?.isFresh ?? false,
+    };
   }
 
   /** How far the output of exactly-once sinks is committed: what the newest checkpoint says, wherever the job goes on from. */
@@ -88,6 +111,7 @@ export class JobCheckpoints {
     for (const { operatorId, topic } of topicSources) {
       sources[operatorId] = { topic, offsets: Object.fromEntries(offsets.get(operatorId) ?? []) };
     }
+    const origin = this.#store.latest?.origin ?? null;
     const manifest: CheckpointManifest = {
       checkpointId,
       jobName,
@@ -99,8 +123,11 @@ export class JobCheckpoints {
       operators: operatorsOf(plan),
       snapshots: acks.flatMap(({ segments }) => segments),
       operatorStates: acks.flatMap(({ operatorStates }) => operatorStates),
+      origin: origin === null ? null : { ...origin, isFresh: false },
+      savepointId: null,
     };
     await this.#store.commit(manifest);
+    for (const listener of this.#listeners) await listener(manifest);
   }
 }
 

@@ -18,8 +18,9 @@ import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
-import type { WorkerEvent } from '../protocol/control-message.js';
+import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
+import { BaseCopies } from './base-copies.js';
 import { type AttemptReplacement, type AttemptSettings, AttemptSupervisor } from './attempt-supervisor.js';
 import { CheckpointHistory } from './checkpoint-history.js';
 import type { CheckpointScheduler } from './checkpoint-scheduler.js';
@@ -93,6 +94,7 @@ export class JobManager implements JobControl {
   readonly #startTime: number;
   readonly #life = new Lifecycle('job', jobTransitions, 'INITIALIZING');
   readonly #supervisor: AttemptSupervisor;
+  readonly #baseCopies = new BaseCopies((request) => this.#supervisor.attempt.copyBase(request));
   #failure: Error | null = null;
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
@@ -149,6 +151,7 @@ export class JobManager implements JobControl {
 
   /** Puts another attempt in the place of the present one; see {@link AttemptSupervisor.replaceAttempt}. */
   replaceAttempt(replacement: AttemptReplacement): Promise<void> {
+    this.#baseCopies.abort();
     return this.#supervisor.replaceAttempt(replacement);
   }
 
@@ -221,6 +224,29 @@ export class JobManager implements JobControl {
     return this.#supervisor.restoredCheckpointId;
   }
 
+  /** Has a worker copy the base of a shard. */
+  copyBase(request: BaseCopyRequest): Promise<number> {
+    return this.#baseCopies.copy(request);
+  }
+
+  /** Takes a checkpoint that begins after the call. */
+  takeCheckpoint(): Promise<void> {
+    return this.#supervisor.scheduler.takeNow();
+  }
+
+  get isRunning(): boolean {
+    return this.#life.state === 'RUNNING';
+  }
+
+  /** Reads no more from the topics: the next checkpoint covers everything that was read. */
+  pauseReading(): void {
+    this.#supervisor.attempt.pauseIngress();
+  }
+
+  resumeReading(): void {
+    this.#supervisor.attempt.resumeIngress();
+  }
+
   /** For metrics. */
   get attempt(): JobAttempt {
     return this.#supervisor.attempt;
@@ -233,6 +259,8 @@ export class JobManager implements JobControl {
 
   #onWorkerEvent(event: WorkerEvent): void {
     switch (event.kind) {
+      case 'base-copied':
+        return this.#baseCopies.onCopied(event);
       case 'record-skipped':
         this.exceptions.skipped(fromWire(event.cause), event);
         return this.#options.logger.warn(
@@ -278,6 +306,7 @@ export class JobManager implements JobControl {
   }
 
   async #end(): Promise<void> {
+    this.#baseCopies.close();
     await this.#supervisor.stop();
     this.#replies?.stop();
   }

@@ -23,6 +23,8 @@ const RESPONSE_COMMIT_DELAY_MS = 10;
 export interface JobTopics {
   /** Where sources begin that no checkpoint knows. */
   readonly defaultPositions: SourceOffsets;
+  /** Where the topics of sources end now. */
+  readonly endPositions: SourceOffsets;
   /** By topic sink of the plan. */
   readonly sinkPartitionCounts: readonly number[];
 }
@@ -41,15 +43,18 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
   ]);
   await Promise.all(plan.topicSinks.map(({ topic }) => createUnlessThere(port, topic, sinkConfig)));
 
-  const positions = await Promise.all(
-    plan.topicSources.map(async ({ operatorId, topic, startFrom }): Promise<[string, Map<number, number>]> => {
-      const { beginOffsets, endOffsets } = await port.describe(topic);
-      return [operatorId, new Map((startFrom === 'earliest' ? beginOffsets : endOffsets).entries())];
-    }),
+  const sources = await Promise.all(
+    plan.topicSources.map(async (source) => ({ ...source, ...(await port.describe(source.topic)) })),
   );
   const sinks = await Promise.all(plan.topicSinks.map(({ topic }) => port.describe(topic)));
   return {
-    defaultPositions: new Map(positions),
+    defaultPositions: new Map(
+      sources.map(({ operatorId, startFrom, beginOffsets, endOffsets }) => [
+        operatorId,
+        new Map((startFrom === 'earliest' ? beginOffsets : endOffsets).entries()),
+      ]),
+    ),
+    endPositions: new Map(sources.map(({ operatorId, endOffsets }) => [operatorId, new Map(endOffsets.entries())])),
     sinkPartitionCounts: sinks.map(({ partitions }) => partitions),
   };
 }

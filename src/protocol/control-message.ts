@@ -1,5 +1,5 @@
 import type { WireError } from '../base/errors.js';
-import type { CheckpointId } from '../base/ids.js';
+import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { RestoredJob } from './deployment.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 
@@ -27,8 +27,21 @@ export interface WorkerCommands {
   triggerCheckpoint(checkpointId: CheckpointId): CommandOutcome<null>;
   notifyCheckpointComplete(checkpointId: CheckpointId): CommandOutcome<null>;
   notifyCheckpointAborted(checkpointId: CheckpointId): CommandOutcome<null>;
+  /**
+   * Has the worker that owns the shard copy its base into a folder. Resolves at once, with whether it is this worker's; the
+   * end comes as the event `base-copied`.
+   */
+  copyBase(request: BaseCopyRequest): CommandOutcome<boolean>;
   /** Stops polling inputs, closes operators and state. Nothing is flushed downstream. */
   cancel(): Promise<CommandOutcome<null>>;
+}
+
+/** The base of one shard, to be copied. */
+export interface BaseCopyRequest {
+  readonly namespace: string;
+  readonly shard: ShardId;
+  /** The copy goes into this folder, which is made when it is not there. */
+  readonly folder: string;
 }
 
 /** Names one subtask in events and in checkpoints. */
@@ -61,6 +74,16 @@ export type WorkerEvent =
       readonly worker: number;
       readonly checkpointId: CheckpointId;
       readonly cause: WireError;
+    }
+  | {
+      /** A copy of a shard's base has ended. */
+      readonly kind: 'base-copied';
+      readonly worker: number;
+      readonly request: BaseCopyRequest;
+      /** What the base held durably before the copy began; 0 when there is none, and then there is no copy either. */
+      readonly checkpointId: number;
+      /** Why there is no copy; `null` when there is one. */
+      readonly cause: WireError | null;
     }
   /** Dirty state outgrew its budget: a checkpoint should come before its time. */
   | { readonly kind: 'checkpoint-wanted'; readonly worker: number }

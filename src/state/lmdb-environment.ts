@@ -4,6 +4,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
+import { createDirectory } from '../storage/disk.js';
 import { probeFile } from '../storage/file-probe.js';
 import { checksumOf } from './checksum.js';
 import { settledWithin } from './event-loop.js';
@@ -165,6 +166,21 @@ export class LmdbEnvironment {
   /** Resolves when everything that was committed is on disk. */
   async flushed(): Promise<void> {
     await this.#db.flushed;
+  }
+
+  /**
+   * Writes a compacted copy into a folder, as its `data.mdb`, on a native thread while reading and writing go on here.
+   *
+   * The copy is of one moment between now and the end: it holds what is durable here now, and it may hold rows of any
+   * checkpoint that completes before this resolves.
+   */
+  async copyTo(folder: string): Promise<void> {
+    await createDirectory(folder);
+    try {
+      await this.#db.backup(folder, true);
+    } catch (error) {
+      throw lmdbError(error, this.path);
+    }
   }
 
   resetReader(): void {

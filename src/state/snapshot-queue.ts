@@ -1,7 +1,7 @@
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { SegmentHandle } from '../protocol/snapshot-handle.js';
-import { fileNameOf } from './file-names.js';
+import { fileNameOf } from '../storage/file-names.js';
 import type { OperatorStateBackend } from './keyed-state-backend.js';
 import type { SegmentChain } from './segment-chain.js';
 import { writeSegment, type SegmentContent } from './segment-file.js';

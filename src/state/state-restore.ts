@@ -1,3 +1,4 @@
+import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
 import type { RestoredState, SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
@@ -7,6 +8,7 @@ import { MergeCursor, type Section } from './section.js';
 import { readSegment } from './segment-file.js';
 import type { Shard } from './shard.js';
 import { shardCountChanged } from './memory-state-store.js';
+import { WriteBuffer } from './write-buffer.js';
 
 /**
  * Bringing a store's shards to the state of a checkpoint. Each shard was part of exactly one store's snapshot; which one does not
@@ -21,7 +23,12 @@ export interface RestoreOptions {
 
 type Shards = readonly (Shard | undefined)[];
 
-/** Reads the rows of a heap store. @returns the segments that the store goes on from, and whether they are all its own */
+/**
+ * Reads the rows of a heap store: the segments of a heap store, or the bases and segments of an lmdb store.
+ *
+ * @returns the segments that the store goes on from, and whether they are all its own: if not, they are to be replaced by a
+ *   full segment at once
+ */
 export async function restoreHeap(
   options: RestoreOptions,
   shards: Shards,
@@ -31,6 +38,9 @@ export async function restoreHeap(
   const sections = new Map<ShardId, Section[]>();
   const handles = new Map<string, SegmentHandle>();
   for (const [source, owned] of sources) {
+    for (const { shard, checkpointId } of source.bases) {
+      if (checkpointId > 0 && owned.has(shard)) sections.set(shard, [await readBase(options, shard, checkpointId)]);
+    }
     for (const segment of source.segments) {
       const read = await readSegment(options.segmentDir, segment, owned);
       handles.set(segment.file, segment);
@@ -39,8 +49,32 @@ export async function restoreHeap(
   }
   for (const shard of shards) shard?.restore(sections.get(shard.id) ?? []);
   const ownedCount = shards.filter((shard) => shard !== undefined).length;
-  const isForeign = sources.size !== 1 || [...sources.keys()].some((source) => source.shards.length !== ownedCount);
+  const isForeign =
+    sources.size !== 1 ||
+    [...sources.keys()].some(({ backend, shards: owned }) => backend !== 'heap' || owned.length !== ownedCount);
   return { handles: [...handles.values()], isForeign };
+}
+
+/** All rows of a base as a section, for a store that keeps no base. */
+async function readBase(options: RestoreOptions, shard: ShardId, needed: number): Promise<Section> {
+  const path = environmentPath(options.stateDir, shard);
+  const environment = await LmdbEnvironment.openExisting(path, shard, options.shardCount);
+  const applied = environment?.appliedCheckpointId ?? 0;
+  if (environment === null || applied < needed) throw baseTooOld(path, applied, needed, needed);
+  try {
+    const rows = new WriteBuffer();
+    const prefix = Buffer.alloc(2);
+    for (let keyGroup = shard as number; keyGroup < KEY_GROUP_COUNT; keyGroup += options.shardCount) {
+      prefix.writeUInt16BE(keyGroup);
+      environment.readRange(prefix, (key, value) => {
+        rows.appendRow(key, value);
+        return true;
+      });
+    }
+    return rows.toSection(shard, environment.dictionary);
+  } finally {
+    await environment.close();
+  }
 }
 
 /**
@@ -119,11 +153,15 @@ function requireUsableBase(
   const source = [...sources].find(([, owned]) => owned.has(shard))?.[0];
   const needed = source?.bases.find((base) => base.shard === shard)?.checkpointId ?? 0;
   if (applied >= needed) return;
-  throw new MillraceError(
+  throw baseTooOld(path, applied, needed, restoredId);
+}
+
+function baseTooOld(path: string, applied: number, needed: number, checkpointId: number): MillraceError {
+  return new MillraceError(
     'MILLRACE_STATE_CORRUPT',
-    `the state base '${path}' holds checkpoint ${applied}, and checkpoint ${restoredId} needs at least ${needed} there`,
+    `the state base '${path}' holds checkpoint ${applied}, and checkpoint ${checkpointId} needs at least ${needed} there`,
     {
-      details: { path, applied, needed, checkpointId: restoredId },
+      details: { path, applied, needed, checkpointId },
       hint: 'The folder was lost or replaced by an older copy: restore it together with the checkpoints.',
     },
   );

@@ -8,7 +8,7 @@ import { invariant } from '../base/invariant.js';
 import type { RestoredState, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { BaseApplier } from './base-applier.js';
 import { Evictor } from './evictor.js';
-import { fileNameOf } from './file-names.js';
+import { fileNameOf } from '../storage/file-names.js';
 import { KeyContext } from './key-context.js';
 import { RowKeyReader } from './key-encoding.js';
 import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js';
@@ -109,6 +109,9 @@ export class StateStore implements BackendHost, RowHost {
   readonly #evictor: Evictor | null;
   /** Up to this checkpoint, segments have been given to the applier. */
   #enqueuedId = 0;
+  /** Folders that bases are being copied into. */
+  readonly #copies = new Set<string>();
+  #copying: Promise<unknown> = Promise.resolve();
   #isDriving = false;
   #isClosed = false;
   #failure: Error | null = null;
@@ -250,7 +253,32 @@ export class StateStore implements BackendHost, RowHost {
 
   /** Whether writes are under way whose end is told through the event loop. */
   get hasPendingIo(): boolean {
-    return this.#snapshots.isWriting || (this.#applier?.isWaiting ?? false) || this.#isDriving;
+    return this.#snapshots.isWriting || (this.#applier?.isWaiting ?? false) || this.#copies.size > 0 || this.#isDriving;
+  }
+
+  get namespace(): string {
+    return this.#options.namespace;
+  }
+
+  owns(shard: ShardId): boolean {
+    return this.#shards[shard] !== undefined;
+  }
+
+  /**
+   * Copies the base of a shard into a folder, in the background.
+   *
+   * @returns the checkpoint that the copy holds at least; it may hold rows of any that completes before this resolves. 0 when
+   *   there is no base: nothing is copied then, and every row is in the segments.
+   */
+  async copyBase(shard: ShardId, folder: string): Promise<number> {
+    const environment = this.#environments[shard] ?? null;
+    if (environment === null || environment.durableCheckpointId === 0) return 0;
+    const checkpointId = environment.durableCheckpointId;
+    this.#copies.add(folder);
+    const copying = environment.copyTo(folder).finally(() => this.#copies.delete(folder));
+    this.#copying = Promise.allSettled([this.#copying, copying]);
+    await copying;
+    return checkpointId;
   }
 
   /** What a query sees of a key whose shard is here; `undefined` when there is nothing. */
@@ -277,6 +305,7 @@ export class StateStore implements BackendHost, RowHost {
     this.#snapshots.close();
     await this.#snapshots.settle();
     await this.#applier?.settle();
+    await this.#copying;
     for (const [shard, environment] of this.#environments.entries()) {
       this.#environments[shard] = null;
       await environment?.close();

@@ -55,6 +55,20 @@ export class WriteBuffer {
     this.#addStart(start);
   }
 
+  /** Adds the row of a base. */
+  appendRow(key: Buffer, value: Buffer): void {
+    const writer = this.#writer;
+    this.#addStart(writer.length);
+    writer.reserve(ROW_HEADER_BYTES + key.length + CHECKSUM_BYTES + value.length);
+    const start = writer.length;
+    writer.bytes.writeUInt16LE(key.length, start);
+    writer.bytes.writeUInt32LE(value.length, start + 2);
+    writer.length = start + ROW_HEADER_BYTES;
+    writer.writeBytes(key);
+    writer.writeU32(0);
+    writer.writeBytes(value);
+  }
+
   #writeRow(entry: Entry, stateId: number, codec: ValueCodec): void {
     const writer = this.#writer;
     const start = writer.length;

@@ -47,10 +47,11 @@ class WorkerHost {
     return {
       prepare: () => this.#untilCancelled(outcomeOf(() => this.#prepare())),
       deploy: (restored) => this.#untilCancelled(outcomeOf(() => this.#deploy(restored))),
-      start: () => outcomeNow(() => this.#start()),
-      triggerCheckpoint: (id) => outcomeNow(() => runtime.triggerCheckpoint(id)),
-      notifyCheckpointComplete: (id) => outcomeNow(() => runtime.notifyCheckpointComplete(id)),
-      notifyCheckpointAborted: (id) => outcomeNow(() => runtime.notifyCheckpointAborted(id)),
+      start: () => done(() => this.#start()),
+      triggerCheckpoint: (id) => done(() => runtime.triggerCheckpoint(id)),
+      notifyCheckpointComplete: (id) => done(() => runtime.notifyCheckpointComplete(id)),
+      notifyCheckpointAborted: (id) => done(() => runtime.notifyCheckpointAborted(id)),
+      copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
       cancel: () => outcomeOf(() => this.#cancel()),
     };
   }
@@ -99,11 +100,17 @@ async function outcomeOf<T>(run: () => Promise<T>): Promise<CommandOutcome<T>> {
   }
 }
 
-function outcomeNow(run: () => void): CommandOutcome<null> {
+function outcomeNow<T>(run: () => T): CommandOutcome<T> {
   try {
-    run();
-    return { ok: true, value: null };
+    return { ok: true, value: run() };
   } catch (error) {
     return { ok: false, error: toWire(error) };
   }
+}
+
+function done(run: () => void): CommandOutcome<null> {
+  return outcomeNow(() => {
+    run();
+    return null;
+  });
 }

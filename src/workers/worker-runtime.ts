@@ -12,7 +12,7 @@
  */
 import type { CheckpointId } from '../base/ids.js';
 import { systemClock, systemMonotonicClock } from '../base/clock.js';
-import { toWire } from '../base/errors.js';
+import { toWire, type WireError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type { JobDefinition } from '../api/job.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
@@ -20,7 +20,7 @@ import { type ExecutionPlan, isWithinThread } from '../graph/execution-plan.js';
 import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
-import type { WorkerEvent } from '../protocol/control-message.js';
+import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
@@ -156,6 +156,20 @@ export class WorkerRuntime {
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
     for (const task of this.#tasks) task.abortCheckpoint(checkpointId);
     this.#state.notifyCheckpointAborted(checkpointId);
+  }
+
+  /** @returns whether the shard is one of this worker's */
+  copyBase(request: BaseCopyRequest): boolean {
+    const copied = this.#state.copyBase(request);
+    if (copied === null) return false;
+    const post = (checkpointId: number, cause: WireError | null): void => {
+      this.#post({ kind: 'base-copied', worker: this.#deployment.worker, request, checkpointId, cause });
+    };
+    copied.then(
+      (checkpointId) => post(checkpointId, null),
+      (error: unknown) => post(0, toWire(error)),
+    );
+    return true;
   }
 
   #turn(): boolean {

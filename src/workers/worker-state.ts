@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.js';
 import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
-import type { SubtaskName } from '../protocol/control-message.js';
+import type { BaseCopyRequest, SubtaskName } from '../protocol/control-message.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { StateStore } from '../state/state-store.js';
 
@@ -74,6 +74,12 @@ export class WorkerState {
       if (stateNamespace === null) continue;
       this.#stores.get(storeName(stateNamespace, subtask))?.beginSnapshot(id, checkpointId);
     }
+  }
+
+  /** Copies the base of a shard. @returns what {@link StateStore.copyBase} does; `null` when the shard is another worker's */
+  copyBase({ namespace, shard, folder }: BaseCopyRequest): Promise<number> | null {
+    const store = [...this.#stores.values()].find((one) => one.namespace === namespace && one.owns(shard));
+    return store === undefined ? null : store.copyBase(shard, folder);
   }
 
   notifyCheckpointComplete(checkpointId: CheckpointId): void {

@@ -45,6 +45,8 @@ export function aManifest(checkpointId: number, changes: Partial<CheckpointManif
     ],
     snapshots: [aSnapshot(checkpointId)],
     operatorStates: [{ operatorId: 'requests', subtask: 0, lists: { position: [Uint8Array.of(1, 2, 255)] } }],
+    origin: null,
+    savepointId: null,
     ...changes,
   };
 }

@@ -37,6 +37,7 @@ export class GatewayUnderTest {
     const gateway = await Gateway.build({
       control: job,
       admin: null,
+      savepoints: null,
       config: { ...defaultGatewayConfig, port: 0, ...config },
       logger: recordingLogger(log),
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => registry.render() },

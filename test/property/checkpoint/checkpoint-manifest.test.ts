@@ -67,6 +67,8 @@ const anyManifest: fc.Arbitrary<CheckpointManifest> = fc.record({
     }),
     { maxLength: 2 },
   ),
+  origin: fc.option(fc.record({ id: fc.string(), stateFolder: fc.string(), isFresh: fc.boolean() })),
+  savepointId: fc.option(fc.string()),
   operatorStates: fc.array(
     fc.record({
       operatorId: fc.string(),

@@ -3,6 +3,7 @@ import {
   type CheckpointManifest,
   decodeManifest,
   encodeManifest,
+  MANIFEST_VERSION,
 } from '../../../src/checkpoint/checkpoint-manifest.js';
 import { aManifest } from '../../helpers/checkpoint-builders.js';
 
@@ -24,14 +25,14 @@ describe('a checkpoint manifest', () => {
   });
 
   it('says which format and version it has', () => {
-    expect(documentOf(aManifest(1))).toMatchObject({ format: 'millrace-checkpoint', version: 1 });
+    expect(documentOf(aManifest(1))).toMatchObject({ format: 'millrace-checkpoint', version: MANIFEST_VERSION });
   });
 
   it('of a newer release is refused, not guessed at', () => {
-    expect(() => decode({ ...documentOf(aManifest(1)), version: 2 })).toThrowError(
+    expect(() => decode({ ...documentOf(aManifest(1)), version: MANIFEST_VERSION + 1 })).toThrowError(
       expect.objectContaining({
         code: 'MILLRACE_STATE_INCOMPATIBLE',
-        message: "the checkpoint manifest 'm.ckpt' has format version 2, this release reads up to 1",
+        message: "the checkpoint manifest 'm.ckpt' has format version 3, this release reads up to 2",
       }) as Error,
     );
   });

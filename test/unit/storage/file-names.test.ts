@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fileNameOf } from '../../../src/state/file-names.js';
+import { fileNameOf } from '../../../src/storage/file-names.js';
 
 describe('file names', () => {
   it('keep ordinary uids as they are', () => {
