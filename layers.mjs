@@ -17,6 +17,8 @@ export const layers = {
   state: { mayImport: ['base', 'api', 'protocol', 'storage'], thread: 'worker' },
   operators: { mayImport: ['base', 'api'], thread: 'worker' },
   graph: { mayImport: ['base', 'api', 'operators'], thread: 'any' },
+  // A package entry of its own, made of what any job author has.
+  cep: { mayImport: ['base', 'api'], thread: 'any' },
   checkpoint: { mayImport: ['base', 'protocol', 'storage'], thread: 'any' },
   workers: {
     mayImport: [
@@ -76,7 +78,7 @@ export const layers = {
 export const entryFiles = ['main.ts', 'index.ts'];
 
 /** Where a program, a thread or a package user comes in: every other module must be reachable from one of these. */
-export const entryPoints = ['main.ts', 'index.ts', 'workers/entry.ts', 'testing/index.ts'];
+export const entryPoints = ['main.ts', 'index.ts', 'workers/entry.ts', 'testing/index.ts', 'cep/index.ts'];
 
 /**
  * One home per dependency: the only folders (or files) that import it. A package without a home may not be imported at all,
@@ -118,4 +120,4 @@ export const builtinHomes = {
 };
 
 /** Layers that import none of Node's modules: they run the same in a test, in any thread, and under another runtime. */
-export const layersWithoutBuiltins = ['base', 'api', 'operators', 'graph'];
+export const layersWithoutBuiltins = ['base', 'api', 'operators', 'graph', 'cep'];
