@@ -22,6 +22,7 @@ export default defineConfig({
           exclude: [
             'test/chaos/**',
             'test/kafka/**',
+            'test/ui/**',
             'test/fixtures/**',
             ...serialFolders.map((folder) => `${folder}/**`),
           ],

@@ -38,6 +38,7 @@ import { addMetricsRoute } from './routes/metrics.js';
 import type { MetricsText } from './routes/metrics.js';
 import { addOpenApiRoutes } from './routes/openapi.js';
 import { addRequestsRoute } from './routes/requests.js';
+import { addUiRoutes } from './routes/ui.js';
 import { SchemaCompiler } from './schema-check.js';
 import { sendProblem } from './send-problem.js';
 import { SlowReaders } from './slow-readers.js';
@@ -360,6 +361,7 @@ export class Gateway {
       done();
     });
     addOpenApiRoutes(scope, this.#documentation(), config.docsPage);
+    addUiRoutes(scope, () => this.#ids.next());
   }
 
   #addAdminRoutes(scope: FastifyInstance): void {

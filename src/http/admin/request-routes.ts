@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { RequestsView } from '../requests-view.js';
 import type { AdminContext } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { dictionary, integer, list, number, object, oneOf, text } from './json-schemas.js';
+import { dictionary, flag, integer, list, number, object, oneOf, text } from './json-schemas.js';
 import { integerParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
@@ -22,6 +22,7 @@ const requestsSchema = object({
     object({
       method: text,
       route: text,
+      isOwn: flag,
       count: integer,
       byStatus: dictionary(integer),
       latencyMs: object({ p50: number, p90: number, p99: number, p999: number, mean: number }),
@@ -64,9 +65,10 @@ function requestStatistics(requests: RequestsView): object {
   const { routes, ...levels } = requests.statistics();
   return {
     ...levels,
-    routes: routes.map(({ method, route, byStatus, durations }) => ({
+    routes: routes.map(({ method, route, isOwn, byStatus, durations }) => ({
       method,
       route,
+      isOwn,
       count: durations.count,
       byStatus: Object.fromEntries(byStatus),
       latencyMs: {

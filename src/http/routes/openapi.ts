@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 
 import { buildDocumentation, DOCS_PATH, DOCUMENT_PATH } from '../openapi-document.js';
 import type { DocumentationOptions } from '../openapi-document.js';
+import { forwardTo } from '../side-server.js';
 
 /**
  * `GET /openapi.json`, and `GET /docs` with a page that shows it and works without the internet. Each has a server of its own,
@@ -18,25 +19,4 @@ export function addOpenApiRoutes(app: FastifyInstance, options: DocumentationOpt
   const toPage = forwardTo(app, () => buildDocumentation(options, { page: true }));
   app.get(DOCS_PATH, { schema: { hide: true } }, toPage);
   app.get(`${DOCS_PATH}/*`, { schema: { hide: true } }, toPage);
-}
-
-type Forward = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
-
-/** Hands requests to another server, which is built for the first one and closed with `app`. */
-function forwardTo(app: FastifyInstance, build: () => Promise<FastifyInstance>): Forward {
-  let building: Promise<FastifyInstance> | null = null;
-  app.addHook('onClose', async () => {
-    const server = await building?.catch(() => null);
-    await server?.close();
-  });
-  return async (request, reply) => {
-    building ??= build().catch((error: unknown) => {
-      building = null;
-      throw error;
-    });
-    const server = await building;
-    reply.hijack();
-    server.routing(request.raw, reply.raw);
-    return reply;
-  };
 }

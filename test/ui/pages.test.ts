@@ -1,0 +1,222 @@
+import { gzipSync } from 'node:zlib';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BrowserUnderTest, keepScreenshot, seriousViolations } from '../helpers/browser.js';
+import { projectPath } from '../helpers/project-files.js';
+import { ServiceProcess } from '../helpers/service-process.js';
+
+/** Every page of the web UI, in a real browser, against a real process. */
+
+const GZIP_BYTES_MAX = 350 * 1024;
+
+/** A page, and what has to be seen on it. */
+const pages: readonly (readonly [id: string, shows: string])[] = [
+  ['overview', 'Requests per second'],
+  ['graph', 'spending'],
+  ['graph/orders', 'Subtasks'],
+  ['checkpoints', 'Bytes written'],
+  ['topics', 'revenue'],
+  ['topics/shop.requests.orders', 'Partitions'],
+  ['requests', 'POST /refunds'],
+  ['workers', 'worker-1'],
+  ['exceptions', 'an order over -5'],
+  ['configuration', 'checkpointIntervalMs'],
+];
+
+describe('the web UI', () => {
+  let service: ServiceProcess;
+  let browser: BrowserUnderTest;
+  let pending: Promise<unknown>;
+  const open = new Set<Page>();
+
+  const visit = async (hash: string, options = {}): Promise<Page> => {
+    const page = await browser.open(`${service.url}/ui/#/${hash}`, options);
+    open.add(page);
+    await page.getByText('Live', { exact: true }).waitFor();
+    return page;
+  };
+
+  beforeAll(async () => {
+    [service, browser] = await Promise.all([
+      ServiceProcess.start({ job: 'ui-shop', args: ['--parallelism', '2'] }),
+      BrowserUnderTest.launch(),
+    ]);
+    const at = Date.now();
+    for (let index = 0; index < 60; index++) {
+      const customer = index % 2 === 0 ? 'alice' : `customer-${String(index)}`;
+      await service.post('/orders', {
+        customer,
+        amount: index,
+        product: `product-${String(index % 5)}`,
+        at: at + index * 100,
+      });
+    }
+    await service.post('/orders', { customer: 'eve', amount: -5, product: 'none', at });
+    pending = service.post('/refunds', { id: 1 }).catch(() => undefined);
+  });
+
+  afterEach(async () => {
+    for (const page of open) await page.context().close();
+    open.clear();
+    expect(browser.faults.splice(0)).toEqual([]);
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await service.dispose();
+    await pending;
+  });
+
+  it.each(pages)(
+    'shows %s, in light and dark, without a serious fault for people who use it otherwise',
+    async (id, shows) => {
+      const page = await visit(id, { colorScheme: 'light' });
+      await page.getByText(shows).first().waitFor();
+      await keepScreenshot(page, `${id.replaceAll('/', '-')}-light`);
+      expect(await seriousViolations(page)).toEqual([]);
+      await page.getByRole('button', { name: 'Use dark colours' }).click();
+      await page.getByRole('button', { name: 'Use light colours' }).waitFor();
+      await keepScreenshot(page, `${id.replaceAll('/', '-')}-dark`);
+      expect(await seriousViolations(page)).toEqual([]);
+    },
+  );
+
+  it.each(['overview', 'graph', 'topics', 'workers'])('fits a phone: %s', async (id) => {
+    const page = await visit(id, { viewport: { width: 390, height: 844 }, hasTouch: true });
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    await keepScreenshot(page, `${id}-phone`);
+  });
+
+  it('counts the records of the graph as they come', async () => {
+    const page = await visit('graph/orders');
+    const panel = page.getByRole('complementary', { name: 'Task orders' });
+    await panel
+      .getByText(/^worker-[01]$/)
+      .first()
+      .waitFor();
+    await service.post('/orders', { customer: 'bob', amount: 1, product: 'p', at: Date.now() });
+    await page.getByRole('button', { name: 'Show as list' }).click();
+    await page.getByRole('link', { name: /Window/ }).waitFor();
+  });
+
+  it('finds a record in a topic, and shows it whole', async () => {
+    const page = await visit('topics');
+    await page.getByRole('link', { name: 'shop.requests.orders', exact: true }).click();
+    const first = page.getByRole('region', { name: 'Records' }).getByRole('button').first();
+    await first.click();
+    await page.getByText('"customer":').first().waitFor();
+    await page.getByRole('heading', { name: 'Headers' }).waitFor();
+    await keepScreenshot(page, 'record');
+  });
+
+  it('opens a checkpoint, and says what each worker did for it', async () => {
+    const page = await visit('checkpoints');
+    await page.getByRole('region', { name: 'Checkpoints' }).getByRole('button').first().click();
+    await page
+      .getByText(/acknowledged after/)
+      .first()
+      .waitFor();
+  });
+
+  it('finds a setting', async () => {
+    const page = await visit('configuration');
+    await page.getByRole('searchbox', { name: 'Find' }).fill('ringbytes');
+    await expect.poll(() => page.getByRole('row').count(), { timeout: 10_000 }).toBe(2);
+  });
+
+  it('goes anywhere by keyboard', async () => {
+    const page = await visit('overview');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('g');
+    await page.keyboard.press('w');
+    await page.getByRole('heading', { name: 'Workers' }).waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('g');
+    const task = page.getByLabel('Task Source: POST /refunds', { exact: false });
+    await task.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('complementary', { name: 'Task refunds' }).waitFor();
+  });
+
+  it('is small', () => {
+    const folder = projectPath('dist/ui');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      /\.(js|css|html|svg)$/.test(path),
+    );
+    const bytes = files.reduce((sum, path) => sum + gzipSync(readFileSync(`${folder}/${path}`)).length, 0);
+    expect(files.length).toBeGreaterThan(3);
+    expect(bytes).toBeLessThan(GZIP_BYTES_MAX);
+  });
+
+  it('takes a checkpoint when asked twice', async () => {
+    const page = await visit('overview');
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Take a checkpoint' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Take a checkpoint now?' });
+    await dialog.getByRole('button', { name: 'Take checkpoint' }).click();
+    await dialog.getByText(/Checkpoint \d+ is complete/).waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
+    await keepScreenshot(page, 'action-checkpoint');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+  });
+});
+
+describe('a graph of two hundred tasks', () => {
+  it('is drawn within a second of being asked for', async () => {
+    const [service, browser] = await Promise.all([
+      ServiceProcess.start({ job: 'ui-wide', args: ['--parallelism', '1', '--ring-bytes', '65536'] }),
+      BrowserUnderTest.launch(),
+    ]);
+    try {
+      const page = await browser.open(`${service.url}/ui/`);
+      await page.getByText('Live', { exact: true }).waitFor();
+      // Its code and the browser's have been loaded before: what is asked is how long the graph takes.
+      await page.goto(`${service.url}/ui/#/graph`);
+      await page.locator('[data-vertex-count="200"] .react-flow__node').first().waitFor();
+      await page.goto(`${service.url}/ui/#/overview`);
+      await page.getByRole('heading', { name: 'Overview' }).waitFor();
+      const drawnMs = await page.evaluate(`(async () => {
+        const startedAt = performance.now();
+        location.hash = '#/graph';
+        while (document.querySelectorAll('.react-flow__node').length < 200) {
+          await new Promise((resolve) => requestAnimationFrame(resolve));
+        }
+        return performance.now() - startedAt;
+      })()`);
+      await keepScreenshot(page, 'graph-of-200');
+      expect(drawnMs).toBeLessThan(1000);
+    } finally {
+      await browser.close();
+      await service.dispose();
+    }
+  });
+});
+
+describe('cancelling the job', () => {
+  it('asks first, and ends the process in order', async () => {
+    const [service, browser] = await Promise.all([ServiceProcess.start({ job: 'ui-shop' }), BrowserUnderTest.launch()]);
+    try {
+      const page = await browser.open(`${service.url}/ui/`);
+      await page.getByRole('button', { name: 'Actions' }).click();
+      await page.getByRole('menuitem', { name: 'Cancel the job…' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Cancel the job?' });
+      await keepScreenshot(page, 'action-cancel');
+      await dialog.getByRole('button', { name: 'Keep as it is' }).click();
+      expect(service.hasEnded).toBe(false);
+      await page.getByRole('button', { name: 'Actions' }).click();
+      await page.getByRole('menuitem', { name: 'Cancel the job…' }).click();
+      await dialog.getByRole('button', { name: 'Cancel job' }).click();
+      expect(await service.ended).toEqual({ code: 0, signal: null });
+      await page.getByText('Connection lost').waitFor();
+      await keepScreenshot(page, 'connection-lost');
+    } finally {
+      await browser.close();
+      await service.dispose();
+    }
+  });
+});

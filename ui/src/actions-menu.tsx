@@ -1,0 +1,143 @@
+import { useEffect, useRef, useState } from 'react';
+import type { ReactElement } from 'react';
+
+import { act, jobPath } from './api/client.js';
+import { useHasRoute, useLive } from './api/hooks.js';
+import type { Snapshot } from './api/types.js';
+import { ConfirmDialog } from './components/dialog.js';
+
+/** What can be done to the job. */
+interface Action {
+  readonly id: string;
+  readonly label: string;
+  readonly title: string;
+  readonly text: string;
+  readonly verb: string;
+  readonly isDangerous: boolean;
+  readonly number?: (snapshot: Snapshot) => { label: string; least: number; most: number; initial: number };
+  /** @returns what is said when it is done. */
+  readonly run: (snapshot: Snapshot, value: number) => Promise<string>;
+}
+
+const checkpoint: Action = {
+  id: 'checkpoint',
+  label: 'Take a checkpoint',
+  title: 'Take a checkpoint now?',
+  text: 'The job goes on meanwhile. A crash after it replays nothing from before.',
+  verb: 'Take checkpoint',
+  isDangerous: false,
+  run: async ({ job }) => {
+    const { checkpointId } = (await act('POST', jobPath(job.jid, 'checkpoints'))) as { readonly checkpointId: number };
+    return `Checkpoint ${checkpointId} is complete.`;
+  },
+};
+
+const cancel: Action = {
+  id: 'cancel',
+  label: 'Cancel the job…',
+  title: 'Cancel the job?',
+  text: 'New requests are turned away, pending ones are answered, a last checkpoint is taken, and the process ends. It goes on from there at its next start.',
+  verb: 'Cancel job',
+  isDangerous: true,
+  run: async ({ job }) => {
+    await act('PATCH', `${jobPath(job.jid)}?mode=cancel`);
+    return 'The job is being cancelled.';
+  },
+};
+
+/** The actions that this process knows, each behind a question. */
+export function ActionsMenu(): ReactElement | null {
+  const { snapshot } = useLive();
+  const [isOpen, setIsOpen] = useState(false);
+  const [chosen, setChosen] = useState<Action | null>(null);
+  const menu = useRef<HTMLDivElement>(null);
+  const actions = useActions();
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    menu.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus();
+    const close = (event: Event): void => {
+      const isInside = menu.current?.contains(event.target as Node) === true;
+      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !isInside) setIsOpen(false);
+    };
+    addEventListener('pointerdown', close);
+    addEventListener('keydown', close);
+    return () => {
+      removeEventListener('pointerdown', close);
+      removeEventListener('keydown', close);
+    };
+  }, [isOpen]);
+  if (snapshot === null) return null;
+  return (
+    <div className="menu-host" ref={menu}>
+      <button
+        type="button"
+        className="button"
+        aria-haspopup="menu"
+        aria-expanded={isOpen}
+        onClick={() => setIsOpen(!isOpen)}
+      >
+        Actions
+      </button>
+      {isOpen && (
+        <MenuItems
+          actions={actions}
+          onChoose={(action) => {
+            setIsOpen(false);
+            setChosen(action);
+          }}
+        />
+      )}
+      {chosen !== null && (
+        <ConfirmDialog
+          key={chosen.id}
+          title={chosen.title}
+          text={chosen.text}
+          verb={chosen.verb}
+          isDangerous={chosen.isDangerous}
+          {...(chosen.number === undefined ? {} : { number: chosen.number(snapshot) })}
+          run={(value) => chosen.run(snapshot, value)}
+          onClose={() => setChosen(null)}
+        />
+      )}
+    </div>
+  );
+}
+
+interface MenuItemsProps {
+  readonly actions: readonly Action[];
+  readonly onChoose: (action: Action) => void;
+}
+
+function MenuItems({ actions, onChoose }: MenuItemsProps): ReactElement {
+  const move = (event: React.KeyboardEvent<HTMLDivElement>): void => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const items = [...event.currentTarget.querySelectorAll<HTMLElement>('[role=menuitem]')];
+    const at = items.indexOf(document.activeElement as HTMLElement);
+    items.at((at + step) % items.length)?.focus();
+  };
+  return (
+    <div className="menu" role="menu" aria-label="Actions" onKeyDown={move}>
+      {actions.map((action) => (
+        <button
+          key={action.id}
+          type="button"
+          role="menuitem"
+          className={action.isDangerous ? 'menu-item danger' : 'menu-item'}
+          onClick={() => onChoose(action)}
+        >
+          {action.label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function useActions(): readonly Action[] {
+  const isThere = {
+    checkpoint: useHasRoute('post', '/jobs/{jobId}/checkpoints'),
+    cancel: useHasRoute('patch', '/jobs/{jobId}'),
+  };
+  return [...(isThere.checkpoint ? [checkpoint] : []), ...(isThere.cancel ? [cancel] : [])];
+}

@@ -1,0 +1,153 @@
+import { useEffect, useRef } from 'react';
+import type { ReactElement } from 'react';
+
+import { jobPath } from '../api/client.js';
+import { usePolled } from '../api/hooks.js';
+import type { Backpressure, Edge, Metric, Snapshot, Vertex, VertexDetails } from '../api/types.js';
+import { formatCount, formatDate, formatDuration, formatPercent, formatRate } from '../components/format.js';
+import { Icon } from '../components/icon.js';
+import { LoadBar, Meter, Pending, TableFrame } from '../components/panels.js';
+import { goTo } from '../router.js';
+
+interface PanelProps {
+  readonly vertex: Vertex;
+  readonly snapshot: Snapshot;
+}
+
+/** Everything about one task, beside the graph. */
+export function VertexPanel({ vertex, snapshot }: PanelProps): ReactElement {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
+  return (
+    <aside className="vertex-panel" aria-label={`Task ${vertex.id}`}>
+      <header>
+        <h2 ref={heading} tabIndex={-1}>
+          {vertex.id}
+        </h2>
+        <button type="button" className="icon-button" aria-label="Close" onClick={() => goTo('graph')}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <p className="muted">{vertex.name}</p>
+      <dl className="pairs two-columns">
+        <div>
+          <dt>In</dt>
+          <dd>
+            {formatRate(vertex.recordsInPerSecond)} <span className="muted">{formatCount(vertex.recordsIn)}</span>
+          </dd>
+        </div>
+        <div>
+          <dt>Out</dt>
+          <dd>
+            {formatRate(vertex.recordsOutPerSecond)} <span className="muted">{formatCount(vertex.recordsOut)}</span>
+          </dd>
+        </div>
+        <div>
+          <dt>Skew</dt>
+          <dd>{formatPercent(vertex.skew)}</dd>
+        </div>
+        <div>
+          <dt>Watermark</dt>
+          <dd>{watermarkText(vertex)}</dd>
+        </div>
+      </dl>
+      <Subtasks vertex={vertex} jid={snapshot.job.jid} />
+      <Rings edges={snapshot.edges.filter(({ source, target }) => source === vertex.id || target === vertex.id)} />
+    </aside>
+  );
+}
+
+function watermarkText({ watermark, watermarkLagMs }: Vertex): string {
+  if (watermark === null) return 'none';
+  return watermarkLagMs === null
+    ? 'end of input'
+    : `${formatDate(watermark)} (${formatDuration(watermarkLagMs)} behind)`;
+}
+
+function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: string }): ReactElement {
+  const path = jobPath(jid, 'vertices', vertex.id);
+  const { data, error } = usePolled<VertexDetails>(path);
+  const { data: load } = usePolled<Backpressure>(`${path}/backpressure`);
+  const { data: watermarks } = usePolled<readonly Metric[]>(`${path}/watermarks`);
+  if (data === null) return <Pending error={error} />;
+  const most = Math.max(1, ...data.subtasks.map(({ metrics }) => metrics['read-records'] ?? 0));
+  return (
+    <>
+      <h3>Subtasks</h3>
+      <TableFrame label="Subtasks">
+        <thead>
+          <tr>
+            <th scope="col">#</th>
+            <th scope="col">Worker</th>
+            <th scope="col">Load</th>
+            <th scope="col">Records in</th>
+            <th scope="col" className="number">
+              Out
+            </th>
+            <th scope="col" className="number">
+              Watermark
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.subtasks.map(({ subtask, metrics, 'taskmanager-id': worker }) => {
+            const ratios = load?.subtasks.find((entry) => entry.subtask === subtask);
+            const records = metrics['read-records'] ?? 0;
+            return (
+              <tr key={subtask}>
+                <th scope="row">{subtask}</th>
+                <td>{worker}</td>
+                <td>
+                  <LoadBar
+                    busy={ratios?.busyRatio ?? 0}
+                    idle={ratios?.idleRatio ?? 0}
+                    backPressured={ratios?.ratio ?? 0}
+                  />
+                </td>
+                <td>
+                  <Meter ratio={records / most} label={`Records of subtask ${subtask} beside the fullest`} />{' '}
+                  {formatCount(records)}
+                </td>
+                <td className="number">{formatCount(metrics['write-records'] ?? 0)}</td>
+                <td className="number">{watermarkOf(watermarks, subtask)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </TableFrame>
+    </>
+  );
+}
+
+/** Beyond what a date can be: before the first record, and after the last. */
+const DATE_MAX = 8.64e15;
+
+function watermarkOf(watermarks: readonly Metric[] | null, subtask: number): string {
+  const value = Number(watermarks?.[subtask]?.value ?? Number.NaN);
+  if (Number.isNaN(value) || value < -DATE_MAX) return '—';
+  return value > DATE_MAX ? 'end' : formatDate(value);
+}
+
+function Rings({ edges }: { readonly edges: readonly Edge[] }): ReactElement | null {
+  if (edges.length === 0) return null;
+  return (
+    <>
+      <h3>Rings</h3>
+      <ul className="rings">
+        {edges.map(({ source, target, exchange, fillRatioMax, sideTag }) => (
+          <li key={`${source}>${target}>${sideTag ?? ''}`}>
+            <span className="truncate">
+              {source} <Icon name="chevron" size={12} /> {target} <span className="muted">{exchange}</span>
+            </span>
+            <Meter
+              ratio={fillRatioMax}
+              label={`Fullest ring from ${source} to ${target}`}
+              tone={fillRatioMax > 0.5 ? 'warn' : 'info'}
+            />
+            <span className="number">{formatPercent(fillRatioMax)}</span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
