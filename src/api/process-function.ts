@@ -23,6 +23,8 @@ export interface RequestHandle {
   readonly replyTo: string;
   /** Milliseconds since the epoch after which nobody waits any more. */
   readonly deadline: number;
+  /** Of a request with an `Idempotency-Key`: who keeps its answer. Means nothing to a function. */
+  readonly idempotency?: string;
 }
 
 /** What `respond()` and `ctx.respondTo()` may be given beside a plain value. @public */

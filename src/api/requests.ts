@@ -41,6 +41,13 @@ export interface RouteOptions<Body, Query> {
   readonly timeoutMs?: number;
   /** Largest body, in bytes, at least 1. @defaultValue the gateway's */
   readonly bodyLimitBytes?: number;
+  /**
+   * `required` refuses requests without an `Idempotency-Key` with 400. With the key a client may repeat a request whose answer
+   * it did not get: it runs once, and every repetition gets the same answer. Not for GET, which may be repeated anyway.
+   *
+   * @defaultValue 'optional'
+   */
+  readonly idempotencyKey?: 'optional' | 'required';
 }
 
 /** Options of a whole source; those of {@link RouteOptions} hold for each of its routes that does not set its own. @public */
@@ -162,6 +169,9 @@ function routeSpec(
 ): RequestRouteSpec {
   const { method, path } = parseRoute(pattern);
   const takesBody = method !== 'GET' && method !== 'DELETE';
+  if (method === 'GET' && own.idempotencyKey === 'required') {
+    throw invalidRoute(`route "${pattern}" requires an Idempotency-Key`, 'A GET request may be repeated without one.');
+  }
   if (!takesBody && own.body !== undefined) {
     throw invalidRoute(`route "${pattern}" has a body schema`, `A ${method} request has no body.`);
   }
@@ -175,6 +185,7 @@ function routeSpec(
     summary: own.summary ?? shared.summary ?? null,
     timeoutMs: positive(own.timeoutMs ?? shared.timeoutMs, `timeoutMs of route "${pattern}"`),
     bodyLimitBytes: positive(own.bodyLimitBytes ?? shared.bodyLimitBytes, `bodyLimitBytes of route "${pattern}"`),
+    requiresIdempotencyKey: method !== 'GET' && (own.idempotencyKey ?? shared.idempotencyKey) === 'required',
   };
 }
 

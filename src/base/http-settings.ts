@@ -251,6 +251,24 @@ export const httpSettings = {
     most: 86_400,
     description: 'What a client is told to wait before it tries again after a 503, in seconds.',
   },
+  idempotencyTtlMs: {
+    section: 'Requests',
+    kind: 'integer',
+    unit: 'ms',
+    default: DAY,
+    least: SECOND,
+    most: 7 * DAY,
+    description:
+      'How long a request with an `Idempotency-Key` is remembered, with its answer. It lies in keyed state until then.',
+  },
+  idempotencyWhileRunning: {
+    section: 'Requests',
+    kind: 'choice',
+    choices: ['conflict', 'wait'],
+    default: 'conflict',
+    description:
+      'A request whose `Idempotency-Key` is that of one still running is refused with 409, or waits for its answer.',
+  },
   resultTtlMs: {
     section: 'Requests',
     kind: 'integer',

@@ -222,14 +222,18 @@ function planEdges(graph: StreamGraph, { chains, chainOfNode, exchanges }: Opera
 
 /**
  * Empty when nobody asks: a job without request source and without `respond()`. Otherwise what requests reach, because a
- * function that throws there ends its request with a 500, and whatever may answer a request that was kept in state.
+ * function that throws there ends its request with a 500, whatever may answer a request that was kept in state, and the
+ * sources of requests themselves, which answer repetitions.
  */
 function answeringNodes(graph: StreamGraph): ReadonlySet<number> {
   const asks = graph.nodes.filter(({ spec }) => spec.kind === 'requests');
   const answers = graph.nodes.filter(({ spec }) => ANSWERING.has(spec.kind));
   if (asks.length === 0 && !answers.some(({ spec }) => spec.kind === 'respond-sink')) return new Set();
   const answering = new Set(answers.map((node) => node.index));
-  for (const source of asks) for (const reached of downstreamOf(graph, source.index)) answering.add(reached);
+  for (const source of asks) {
+    answering.add(source.index);
+    for (const reached of downstreamOf(graph, source.index)) answering.add(reached);
+  }
   return answering;
 }
 
@@ -266,7 +270,7 @@ function planOperator(planning: Planning, chain: readonly number[], nodeIndex: n
 }
 
 function stateNamespaceOf(node: StreamNode): string | null {
-  if (!KEYED.has(node.spec.kind)) return null;
+  if (!KEYED.has(node.spec.kind) && node.spec.kind !== 'requests') return null;
   return node.parallelism === null ? SHARED_STATE_NAMESPACE : node.id;
 }
 

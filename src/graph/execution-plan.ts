@@ -67,7 +67,8 @@ export interface PlanOperator {
   readonly name: string;
   readonly kind: NodeKind;
   /**
-   * Where the keyed state lies; `null` without keyed state. Operators of default parallelism share `main`, so that a shard
+   * Where the keyed state lies; `null` without keyed state. A request source keeps there what it needs of requests with an
+   * idempotency key. Operators of default parallelism share `main`, so that a shard
    * has one store. An operator of pinned parallelism spreads shards over subtasks in its own way: its store is named by its uid.
    */
   readonly stateNamespace: string | null;

@@ -46,6 +46,11 @@ export interface GatewayConfig {
   /** Most open connections; further ones are closed at once. @defaultValue 10_000 */
   readonly connectionsMax: number;
 
+  /** How long a request with an `Idempotency-Key` is remembered, with its answer. @defaultValue 86_400_000 */
+  readonly idempotencyTtlMs: number;
+  /** What becomes of a repetition while the first request runs: 409, or the same answer when it comes. @defaultValue 'conflict' */
+  readonly idempotencyWhileRunning: 'conflict' | 'wait';
+
   /** How long the result of an asynchronous or late request can be fetched. @defaultValue 600_000 */
   readonly resultTtlMs: number;
   /** Most results kept, those of running requests included. @defaultValue 10_000 */
@@ -96,6 +101,8 @@ export const defaultGatewayConfig: GatewayConfig = {
   // the one that does not send requests.
   keepAliveTimeoutMs: 72_000,
   connectionsMax: 10_000,
+  idempotencyTtlMs: 86_400_000,
+  idempotencyWhileRunning: 'conflict',
   resultTtlMs: 600_000,
   resultsMax: 10_000,
   resultsMaxBytes: 64 * MIB,

@@ -7,6 +7,7 @@ import type {
   JobControl,
   KeyableRequest,
   Reply,
+  IdempotencyOptions,
   RequestEnvelope,
   RequestListener,
   RequestRoute,
@@ -48,6 +49,7 @@ export interface CheckedRequest {
   readonly metrics: RouteMetrics;
   readonly request: KeyableRequest;
   readonly body: Uint8Array;
+  readonly idempotency: IdempotencyOptions | null;
   readonly traceparent: string | null;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
@@ -72,6 +74,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly request: KeyableRequest;
   readonly body: Uint8Array;
   readonly deadline: number;
+  readonly idempotency: IdempotencyOptions | null;
   readonly traceparent: string | null;
   connectionNext: ConnectionUser | null = null;
   connectionPrevious: ConnectionUser | null = null;
@@ -96,6 +99,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     this.request = checked.request;
     this.body = checked.body;
     this.deadline = checked.deadline;
+    this.idempotency = checked.idempotency;
     this.traceparent = checked.traceparent;
     this.#context = context;
     this.#response = response;

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 
 import type { JobControl, RequestRoute } from '../main/job-control.js';
+import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_KEY_LENGTH_MAX } from './idempotency-key-header.js';
 import { placeSchema } from './openapi-schema.js';
 import type { PlacedSchema } from './openapi-schema.js';
 import { problemAnswer } from './problem-schema.js';
@@ -104,6 +105,7 @@ function documentJobRoute(route: RequestRoute, schemas: SchemaShelf): Documented
     tags: ['job'],
     ...(route.summary === null ? {} : { summary: route.summary }),
     ...(names.length === 0 ? {} : { params: { type: 'object', properties: params, required: Object.keys(params) } }),
+    ...(route.method === 'GET' ? {} : { headers: idempotencyHeader(route.requiresIdempotencyKey) }),
     ...(route.querySchema === null ? {} : { querystring: placeSchema(route.querySchema, '').schema }),
     ...(hasBody(route.method) ? { body: schemas.put(route.bodySchema ?? {}) } : {}),
     response: {
@@ -113,6 +115,15 @@ function documentJobRoute(route: RequestRoute, schemas: SchemaShelf): Documented
     },
   };
   return { method: route.method, path: route.path, schema };
+}
+
+function idempotencyHeader(isRequired: boolean): object {
+  const description =
+    'Makes it safe to send the request again: it runs once, and each repetition gets the same answer.';
+  const properties = {
+    [IDEMPOTENCY_KEY_HEADER]: { type: 'string', maxLength: IDEMPOTENCY_KEY_LENGTH_MAX, description },
+  };
+  return { type: 'object', properties, required: isRequired ? [IDEMPOTENCY_KEY_HEADER] : [] };
 }
 
 function hasBody(method: string): boolean {

@@ -1,5 +1,13 @@
 import { murmur2 } from '../api/internal/key-groups.js';
-import { REPLY_TO_HEADER } from '../api/internal/request-headers.js';
+import { parseOwner } from '../api/internal/idempotency.js';
+import {
+  CONTENT_TYPE_HEADER,
+  CORRELATION_ID_HEADER,
+  IDEMPOTENCY_ANSWER_HEADER,
+  IDEMPOTENCY_OWNER_HEADER,
+  REPLY_TO_HEADER,
+  STATUS_HEADER,
+} from '../api/internal/request-headers.js';
 import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type { AppendListener, TopicPort } from '../connectors/topic.js';
@@ -12,6 +20,9 @@ import type { TransactionalOutput } from './transactional-output.js';
 
 /** Bytes that may be appended and not yet durable before a channel is left unread: backpressure from a slow disk. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What of a reply is kept as an answer. */
+const KEPT_HEADERS: ReadonlySet<string> = new Set([CORRELATION_ID_HEADER, STATUS_HEADER, CONTENT_TYPE_HEADER]);
 
 /** A topic that a sink writes to, with its number of partitions. */
 export interface SinkTopic {
@@ -92,7 +103,7 @@ export class EgressCollector {
   /** @internal for {@link EgressChannel} */
   appendFrom(cursor: TopicRecordCursor, listener: AppendListener): void {
     const sink = cursor.offset;
-    if (sink === RESPONSE_SINK) return this.#appendReply(cursor);
+    if (sink === RESPONSE_SINK) return this.#appendReply(cursor, listener);
     const target = this.#options.sinkTopics[sink];
     invariant(target !== undefined, 'a sink record names a sink of the plan');
     const partition = this.#partitionOf(cursor, cursor.key, target.partitionCount);
@@ -132,19 +143,46 @@ export class EgressCollector {
     this.#options.onFailure(error);
   }
 
-  /** A reply that cannot be stored has reached its reader by then, and a replay gives it again: nothing to fail for. */
-  #appendReply(cursor: TopicRecordCursor): void {
+  /**
+   * A reply that cannot be stored has reached its reader by then, and a replay gives it again: nothing to fail for. Its
+   * addresses came with the request, from whoever wrote it to the topic: they may name no topic of ours.
+   */
+  #appendReply(cursor: TopicRecordCursor, listener: AppendListener): void {
+    try {
+      this.#returnToOwner(cursor, listener);
+      this.#appendToReplyAddress(cursor);
+    } catch (error) {
+      if (!MillraceError.is(error) || error.recovery !== 'fail') throw error;
+    }
+  }
+
+  #appendToReplyAddress(cursor: TopicRecordCursor): void {
     const replyTo = cursor.headerText(REPLY_TO_HEADER) ?? '';
     const colon = replyTo.lastIndexOf(':');
     const topic = colon < 0 ? this.#options.responseTopic : replyTo.slice(0, colon);
     const partition = colon < 0 ? 0 : Number(replyTo.slice(colon + 1));
-    if (topic === null) return;
-    try {
-      this.#append(topic, partition, cursor, null);
-    } catch (error) {
-      // The address came with the request, from whoever wrote it to the topic: it may name no topic of ours.
-      if (!MillraceError.is(error) || error.recovery !== 'fail') throw error;
-    }
+    if (topic !== null) this.#append(topic, partition, cursor, null);
+  }
+
+  /**
+   * The answer to a request with an idempotency key, given elsewhere than where the key's owner sits: it goes back to the
+   * request topic, in the owner's partition, for repetitions to be answered with. It must not be lost: the checkpoint that
+   * covers the answer completes when this is durable as well.
+   */
+  #returnToOwner(cursor: TopicRecordCursor, listener: AppendListener): void {
+    const text = cursor.headerText(IDEMPOTENCY_OWNER_HEADER);
+    const owner = text === null ? null : parseOwner(text);
+    if (owner === null) return;
+    const kept = cursor.headers.filter(([name]) => KEPT_HEADERS.has(name));
+    const record = {
+      partition: owner.partition,
+      key: null,
+      value: cursor.value,
+      headers: [[IDEMPOTENCY_ANSWER_HEADER, Buffer.from(owner.name)] as const, ...kept],
+      timestamp: cursor.timestamp,
+    };
+    this.#countUnsynced(cursor.end - cursor.start);
+    this.#options.port.append(owner.topic, record, listener);
   }
 
   #append(topic: string, partition: number, cursor: TopicRecordCursor, listener: AppendListener | null): void {

@@ -120,7 +120,7 @@ export class JobCheckpoints {
       shardCount,
       sources,
       outputs,
-      operators: operatorsOf(plan),
+      operators: claimedOperatorsOf(plan),
       snapshots: acks.flatMap(({ segments }) => segments),
       operatorStates: acks.flatMap(({ operatorStates }) => operatorStates),
       origin: origin === null ? null : { ...origin, isFresh: false },
@@ -129,6 +129,16 @@ export class JobCheckpoints {
     await this.#store.commit(manifest);
     for (const listener of this.#listeners) await listener(manifest);
   }
+}
+
+/** Those whose state a later job must claim. What a request source remembers may go with the source. */
+function claimedOperatorsOf(plan: ExecutionPlan): ManifestOperator[] {
+  const sources = new Set(plan.topicSources.map(({ operatorId }) => operatorId));
+  return operatorsOf(plan).map(({ id, parallelism, stateNamespace }) => ({
+    id,
+    parallelism,
+    stateNamespace: sources.has(id) ? null : stateNamespace,
+  }));
 }
 
 function operatorsOf({ vertices }: ExecutionPlan): ManifestOperator[] {

@@ -1,4 +1,7 @@
+import type { IdempotencyOptions } from '../api/internal/idempotency.js';
 import type { CorrelationId } from '../base/ids.js';
+
+export type { IdempotencyOptions } from '../api/internal/idempotency.js';
 
 /**
  * The one door through which `http/` sees the running job. Implemented in `main/`, so the gateway knows no worker, no ring
@@ -29,6 +32,8 @@ export interface RequestRoute {
   readonly bodyLimitBytes: number | null;
   /** Request headers, lower case, that the job wants to see. */
   readonly forwardHeaders: readonly string[];
+  /** Whether a request without an `Idempotency-Key` is refused. */
+  readonly requiresIdempotencyKey: boolean;
   /** The record's key; `null` spreads requests over all partitions. Needs the parsed body only if it reads it. */
   readonly key: ((request: KeyableRequest) => unknown) | null;
 }
@@ -54,6 +59,8 @@ export interface RequestEnvelope {
   readonly body: Uint8Array;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
+  /** Of a request that came with an `Idempotency-Key`. */
+  readonly idempotency: IdempotencyOptions | null;
   /** W3C trace context to pass on; `null` when the caller sent none. */
   readonly traceparent: string | null;
 }

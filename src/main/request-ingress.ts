@@ -1,9 +1,11 @@
+import { formatIdempotency } from '../api/internal/idempotency.js';
 import { keyToBytes } from '../api/internal/key-bytes.js';
 import { murmur2 } from '../api/internal/key-groups.js';
 import type { RecordBlock } from '../api/internal/record-block.js';
 import {
   CORRELATION_ID_HEADER,
   DEADLINE_HEADER,
+  IDEMPOTENCY_HEADER,
   REPLY_TO_HEADER,
   REQUEST_HEADER,
   type RequestLine,
@@ -43,8 +45,11 @@ export class RequestIngress {
     const source = this.#sources.get(envelope.route.sourceUid);
     invariant(source !== undefined, 'a route belongs to a request source of the plan');
     const key = keyBytesOf(envelope);
+    const { idempotency } = envelope;
     this.#record.block = this.#encode(envelope, key);
-    this.#record.partition = this.#partitionOf(key, source.partitionCount);
+    // Without a key of their own, repetitions meet by the client's.
+    const placing = key === null && idempotency !== null ? Buffer.from(idempotency.key) : key;
+    this.#record.partition = this.#partitionOf(placing, source.partitionCount);
     this.#port.append(source.topic, this.#record, new RequestAppend(listener));
   }
 
@@ -56,7 +61,7 @@ export class RequestIngress {
   }
 
   #encode(envelope: RequestEnvelope, key: Uint8Array | null): RecordBlock {
-    const { correlationId, route, request, deadline, traceparent, body } = envelope;
+    const { correlationId, route, request, deadline, idempotency, traceparent, body } = envelope;
     const line: RequestLine = {
       method: request.method,
       path: request.path,
@@ -71,6 +76,7 @@ export class RequestIngress {
     writer.addHeader(REPLY_TO_NAME, this.#replyTo, 'utf8');
     writer.addHeader(DEADLINE_NAME, String(deadline), 'latin1');
     writer.addHeader(REQUEST_NAME, JSON.stringify(line), 'utf8');
+    if (idempotency !== null) writer.addHeader(IDEMPOTENCY_NAME, formatIdempotency(idempotency), 'utf8');
     if (traceparent !== null) writer.addHeader(TRACEPARENT_NAME, traceparent, 'latin1');
     return writer.end(this.#clock.now());
   }
@@ -80,6 +86,7 @@ const CORRELATION_ID_NAME = Buffer.from(CORRELATION_ID_HEADER);
 const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
 const DEADLINE_NAME = Buffer.from(DEADLINE_HEADER);
 const REQUEST_NAME = Buffer.from(REQUEST_HEADER);
+const IDEMPOTENCY_NAME = Buffer.from(IDEMPOTENCY_HEADER);
 const TRACEPARENT_NAME = Buffer.from(TRACEPARENT_HEADER);
 
 /** The author's key function runs at the door: what it throws is the author's failure, told to this one caller. */

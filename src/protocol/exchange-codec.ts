@@ -5,10 +5,11 @@ import type { ByteWriter } from './byte-writer.js';
  *
  * ```text
  * u32 length of what follows
- * u8  flags: 1 timestamp, 2 origin, 4 request
+ * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency
  * [f64 timestamp]
  * [u16 source | u16 partition | f64 offset | f64 time]           where the record came from
  * [u16 length, correlation id | u16 length, reply-to | f64 deadline]   the request that rides along
+ * [u16 length, owner]                                            who keeps its answer, of a request with an idempotency key
  * value
  * ```
  *
@@ -18,10 +19,16 @@ import type { ByteWriter } from './byte-writer.js';
 const HAS_TIMESTAMP = 1;
 const HAS_ORIGIN = 2;
 const HAS_REQUEST = 4;
+const HAS_IDEMPOTENCY = 8;
 
 /** The part of a task's record scope that travels with a record. Structurally the operators' `RecordScope`. */
 export interface TravellingScope {
-  request: { readonly correlationId: string; readonly replyTo: string; readonly deadline: number } | null;
+  request: {
+    readonly correlationId: string;
+    readonly replyTo: string;
+    readonly deadline: number;
+    readonly idempotency?: string;
+  } | null;
   originSource: number;
   originPartition: number;
   originOffset: number;
@@ -34,9 +41,15 @@ export function encodeRecord(writer: ByteWriter, value: Uint8Array, timestamp: n
   const request = scope.request;
   const hasTimestamp = timestamp !== -Infinity;
   const hasOrigin = scope.originPartition >= 0;
+  const idempotency = request?.idempotency;
   writer.reserve(4 + 1 + 8 + 20 + value.length);
   writer.writeU32(0);
-  writer.writeU8((hasTimestamp ? HAS_TIMESTAMP : 0) | (hasOrigin ? HAS_ORIGIN : 0) | (request ? HAS_REQUEST : 0));
+  writer.writeU8(
+    (hasTimestamp ? HAS_TIMESTAMP : 0) |
+      (hasOrigin ? HAS_ORIGIN : 0) |
+      (request ? HAS_REQUEST : 0) |
+      (idempotency === undefined ? 0 : HAS_IDEMPOTENCY),
+  );
   if (hasTimestamp) writer.writeF64(timestamp);
   if (hasOrigin) {
     writer.writeU16(scope.originSource);
@@ -49,6 +62,7 @@ export function encodeRecord(writer: ByteWriter, value: Uint8Array, timestamp: n
     writer.writeShortText(request.replyTo);
     writer.reserve(8);
     writer.writeF64(request.deadline);
+    if (idempotency !== undefined) writer.writeShortText(idempotency);
   }
   writer.writeBytes(value);
   writer.patchU32(start, writer.length - start - 4);
@@ -95,24 +109,29 @@ export class RecordCursor {
     } else {
       scope.originPartition = -1;
     }
-    at = (flags & HAS_REQUEST) === 0 ? withoutRequest(scope, at) : this.#readRequest(scope, at);
+    at = (flags & HAS_REQUEST) === 0 ? withoutRequest(scope, at) : this.#readRequest(scope, at, flags);
     this.valueStart = at;
     this.#next = this.valueEnd;
     return true;
   }
 
-  #readRequest(scope: TravellingScope, at: number): number {
+  #readRequest(scope: TravellingScope, at: number, flags: number): number {
     const frame = this.#frame;
     const idStart = at + 2;
     const idEnd = idStart + frame.readUInt16LE(at);
     const replyStart = idEnd + 2;
     const replyEnd = replyStart + frame.readUInt16LE(idEnd);
-    scope.request = {
-      correlationId: frame.toString('utf8', idStart, idEnd),
-      replyTo: frame.toString('utf8', replyStart, replyEnd),
-      deadline: frame.readDoubleLE(replyEnd),
-    };
-    return replyEnd + 8;
+    const end = replyEnd + 8;
+    const correlationId = frame.toString('utf8', idStart, idEnd);
+    const replyTo = frame.toString('utf8', replyStart, replyEnd);
+    const deadline = frame.readDoubleLE(replyEnd);
+    if ((flags & HAS_IDEMPOTENCY) === 0) {
+      scope.request = { correlationId, replyTo, deadline };
+      return end;
+    }
+    const ownerEnd = end + 2 + frame.readUInt16LE(end);
+    scope.request = { correlationId, replyTo, deadline, idempotency: frame.toString('utf8', end + 2, ownerEnd) };
+    return ownerEnd;
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   CONTENT_TYPE_HEADER,
   CORRELATION_ID_HEADER,
+  IDEMPOTENCY_OWNER_HEADER,
   REPLY_TO_HEADER,
   STATUS_HEADER,
 } from '../api/internal/request-headers.js';
@@ -11,6 +12,7 @@ import type { Responder } from '../operators/operator.js';
 import { RecordBlockWriter } from '../protocol/record-block-writer.js';
 import { ANY_PARTITION, appendRecordBlock, RESPONSE_SINK } from '../protocol/topic-record-codec.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
+import type { Answer, GuardResponses } from './idempotency-guard.js';
 
 const JSON_TYPE = 'application/json';
 const PROBLEM_TYPE = 'application/problem+json';
@@ -18,14 +20,23 @@ const CORRELATION_ID_NAME = Buffer.from(CORRELATION_ID_HEADER);
 const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
 const STATUS_NAME = Buffer.from(STATUS_HEADER);
 const CONTENT_TYPE_NAME = Buffer.from(CONTENT_TYPE_HEADER);
+const OWNER_NAME = Buffer.from(IDEMPOTENCY_OWNER_HEADER);
 const TO_RESPONSES = { partition: ANY_PARTITION, offset: RESPONSE_SINK };
+
+/** Keeps answers of requests with an idempotency key. */
+export interface AnswerKeeper {
+  owns(owner: string): boolean;
+  keepAnswer(owner: string, correlationId: string, answer: Answer): void;
+}
 
 /**
  * Encodes answers to requests and sends them to the main thread, which appends them to the response topic.
  *
  * One per subtask, on the subtask's egress channel.
  */
-export class ResponseWriter implements Responder {
+export class ResponseWriter implements Responder, GuardResponses {
+  /** The guard of this subtask's own source; `null` without one. */
+  keeper: AnswerKeeper | null = null;
   readonly #output: ChannelOutput;
   readonly #clock: Clock;
   readonly #writer = new RecordBlockWriter();
@@ -36,33 +47,67 @@ export class ResponseWriter implements Responder {
   }
 
   respond(handle: RequestHandle, value: unknown, status: number): void {
-    this.#write(handle, encodeJson(value, handle), JSON_TYPE, status);
+    this.#answer(handle, { status, contentType: JSON_TYPE, body: encodeJson(value, handle) });
   }
 
-  /** Answers the request whose record could not be processed. Says nothing of the cause but its code: clients are strangers. */
-  respondFailure(handle: RequestHandle, error: MillraceError): void {
-    const status = error.httpStatus;
-    const problem = {
-      type: `urn:millrace:error:${error.code}`,
-      title: status < 500 ? 'The request cannot be processed' : 'The request failed',
-      status,
-      detail: status < 500 ? error.message : 'an operator failed while it processed this request',
-      code: error.code,
-      instance: `/requests/${handle.correlationId}`,
-    };
-    this.#write(handle, Buffer.from(JSON.stringify(problem)), PROBLEM_TYPE, status);
+  /**
+   * Answers the request whose record could not be processed. Says nothing of the cause but its code: clients are strangers.
+   *
+   * @param isFinal whether the record does not run again: the failure then is the answer to every repetition
+   */
+  respondFailure(handle: RequestHandle, error: MillraceError, isFinal: boolean): void {
+    const answer = problemOf(handle, error);
+    if (isFinal) this.#answer(handle, answer);
+    else this.#write(handle, answer, null);
   }
 
-  #write(handle: RequestHandle, value: Uint8Array, contentType: string, status: number): void {
+  repeat(handle: RequestHandle, answer: Answer): void {
+    this.#write(handle, answer, null);
+  }
+
+  refuse(handle: RequestHandle, code: Parameters<GuardResponses['refuse']>[1]): void {
+    this.#write(handle, problemOf(handle, new MillraceError(code, refusals[code])), null);
+  }
+
+  /** Sends an answer, and has it kept where its request has an idempotency key. */
+  #answer(handle: RequestHandle, answer: Answer): void {
+    const owner = handle.idempotency;
+    if (owner === undefined) return this.#write(handle, answer, null);
+    const isKeptHere = this.keeper?.owns(owner) === true;
+    this.#write(handle, answer, isKeptHere ? null : owner);
+    if (isKeptHere) this.keeper?.keepAnswer(owner, handle.correlationId, answer);
+  }
+
+  /** @param owner who is to keep the answer, in another subtask; `null` for nobody */
+  #write(handle: RequestHandle, { status, contentType, body }: Answer, owner: string | null): void {
     const writer = this.#writer;
-    writer.begin(null, value);
+    writer.begin(null, body);
     writer.addHeader(CORRELATION_ID_NAME, handle.correlationId, 'utf8');
     writer.addHeader(REPLY_TO_NAME, handle.replyTo, 'utf8');
     writer.addHeader(STATUS_NAME, String(status), 'latin1');
     writer.addHeader(CONTENT_TYPE_NAME, contentType, 'latin1');
+    if (owner !== null) writer.addHeader(OWNER_NAME, owner, 'utf8');
     appendRecordBlock(this.#output.batch, writer.end(this.#clock.now(), TO_RESPONSES));
     this.#output.recordWritten();
   }
+}
+
+const refusals = {
+  MILLRACE_IDEMPOTENCY_CONFLICT: 'the request with this Idempotency-Key is still being processed',
+  MILLRACE_IDEMPOTENCY_MISMATCH: 'this Idempotency-Key was used for a request with another payload',
+} as const;
+
+function problemOf(handle: RequestHandle, error: MillraceError): Answer {
+  const status = error.httpStatus;
+  const problem = {
+    type: `urn:millrace:error:${error.code.slice('MILLRACE_'.length).toLowerCase().replaceAll('_', '-')}`,
+    title: status < 500 ? 'The request cannot be processed' : 'The request failed',
+    status,
+    detail: status < 500 ? error.message : 'an operator failed while it processed this request',
+    code: error.code,
+    instance: `urn:uuid:${handle.correlationId}`,
+  };
+  return { status, contentType: PROBLEM_TYPE, body: Buffer.from(JSON.stringify(problem)) };
 }
 
 function encodeJson(value: unknown, handle: RequestHandle): Uint8Array {

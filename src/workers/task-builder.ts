@@ -15,6 +15,7 @@ import type {
   ExecutionPlan,
   IngressChannel,
   PlanOperator,
+  PlanTopicSource,
   PlanVertex,
 } from '../graph/execution-plan.js';
 import type { StreamGraph, StreamNode } from '../graph/stream-graph.js';
@@ -30,6 +31,7 @@ import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
+import { IdempotencyGuard } from './idempotency-guard.js';
 import { InputChannel } from './input-channel.js';
 import type { LocalChannel } from './local-channel.js';
 import {
@@ -322,7 +324,23 @@ class TaskBuilder {
     const spec = source === undefined ? undefined : this.#graph.nodes[source.node]?.spec;
     invariant(source !== undefined && spec !== undefined, 'an ingress channel belongs to a source of the plan');
     invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
-    return new TopicSourceReader({ spec, sourceIndex: source.index, topic: source.topic, scope: this.#scope });
+    const { index: sourceIndex, topic } = source;
+    const guard = spec.kind === 'requests' ? this.#idempotencyGuard(source, channel.partitions) : null;
+    return new TopicSourceReader({ spec, sourceIndex, topic, scope: this.#scope, guard });
+  }
+
+  #idempotencyGuard(
+    { topic, operatorId, partitionCount }: PlanTopicSource,
+    partitions: readonly number[],
+  ): IdempotencyGuard {
+    const namespace = this.#vertex.operators[0]?.stateNamespace ?? null;
+    const responses = this.#responses;
+    invariant(namespace !== null && responses !== null, 'a request source has state, and answers');
+    invariant(partitionCount === this.#host.plan.shardCount, 'a request topic has a partition for each shard');
+    const backend = this.#host.openKeyedState(namespace, this.#subtask, operatorId);
+    const guard = new IdempotencyGuard({ topic, partitions, backend, responses });
+    responses.keeper = guard;
+    return guard;
   }
 
   #valveFor(head: ChainTarget, inputs: readonly InputChannel[], input: number): WatermarkValve {

@@ -368,9 +368,9 @@ export class Task {
     if (failure.recovery === 'crash') throw failure;
     const { scope, responses, onError } = this.#options;
     const { request } = scope;
-    if (request !== null && responses !== null) responses.respondFailure(request, failure);
-    const isAnswered = request !== null && onError === 'reject';
-    if (!isAnswered && onError !== 'skip') {
+    const isFinal = onError === 'skip' || (request !== null && onError === 'reject');
+    if (request !== null && responses !== null) responses.respondFailure(request, failure, isFinal);
+    if (!isFinal) {
       // The step ends here: its answers, this one among them, would stay behind.
       this.#flush();
       throw failure;

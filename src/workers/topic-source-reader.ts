@@ -2,6 +2,7 @@ import type { RequestSourceSpec, TopicSourceSpec } from '../api/internal/operato
 import {
   CORRELATION_ID_HEADER,
   DEADLINE_HEADER,
+  IDEMPOTENCY_ANSWER_HEADER,
   REPLY_TO_HEADER,
   REQUEST_HEADER,
   type RequestLine,
@@ -10,6 +11,7 @@ import type { HttpRequest } from '../api/http-request.js';
 import type { RequestHandle } from '../api/process-function.js';
 import { MillraceError } from '../base/errors.js';
 import type { RecordScope } from '../operators/operator.js';
+import type { IdempotencyGuard } from './idempotency-guard.js';
 import { TopicRecordCursor } from '../protocol/topic-record-codec.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -26,6 +28,7 @@ export class TopicSourceReader {
   readonly #sourceIndex: number;
   readonly #topic: string;
   readonly #scope: RecordScope;
+  readonly #guard: IdempotencyGuard | null;
   readonly #cursor = new TopicRecordCursor();
 
   constructor(options: {
@@ -33,11 +36,14 @@ export class TopicSourceReader {
     sourceIndex: number;
     topic: string;
     scope: RecordScope;
+    /** Of a request source; `null` for a plain topic. */
+    guard: IdempotencyGuard | null;
   }) {
     this.#spec = options.spec;
     this.#sourceIndex = options.sourceIndex;
     this.#topic = options.topic;
     this.#scope = options.scope;
+    this.#guard = options.guard;
   }
 
   open(frame: Buffer, start: number, end: number): void {
@@ -45,22 +51,39 @@ export class TopicSourceReader {
   }
 
   /**
-   * Decodes the next record of the frame; false at its end.
+   * Decodes the next record of the frame that is to be processed; false at its end.
    *
    * @throws MillraceError `MILLRACE_DESERIALISATION_FAILED`: the record is skipped, the next call goes on behind it.
    */
   advance(): boolean {
     const cursor = this.#cursor;
-    if (!cursor.advance()) return false;
+    do {
+      if (!cursor.advance()) return false;
+      this.#enterScope(cursor);
+    } while (this.#guard !== null && !this.#isAdmitted(this.#guard));
+    this.timestamp = cursor.timestamp;
+    this.value = this.#decode();
+    return true;
+  }
+
+  /** Repetitions of a request end here, and so do answers that come back to be kept. */
+  #isAdmitted(guard: IdempotencyGuard): boolean {
+    const cursor = this.#cursor;
+    const { request } = this.#scope;
+    if (request !== null) return (this.#scope.request = guard.admit(cursor, request)) !== null;
+    const name = cursor.headerText(IDEMPOTENCY_ANSWER_HEADER);
+    if (name === null) return true;
+    guard.takeAnswer(cursor, name);
+    return false;
+  }
+
+  #enterScope(cursor: TopicRecordCursor): void {
     const scope = this.#scope;
     scope.originSource = this.#sourceIndex;
     scope.originPartition = cursor.partition;
     scope.originOffset = cursor.offset;
     scope.originTime = cursor.timestamp;
     scope.request = this.#requestHandle();
-    this.timestamp = cursor.timestamp;
-    this.value = this.#decode();
-    return true;
   }
 
   /** A request that came through a plain topic, sent by a foreign service, is answered as well. */

@@ -78,6 +78,7 @@ export class JobUnderTest {
           request: { method: route.method, path: route.path, route: route.route, params, query: {}, headers: {}, body },
           body: Buffer.from(JSON.stringify(body)),
           deadline: systemClock.now() + 60_000,
+          idempotency: null,
           traceparent: null,
         },
         { onDurable: () => undefined, onRefused: reject },

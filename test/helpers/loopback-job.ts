@@ -149,6 +149,7 @@ export function requestRoute(route: string, options: Partial<RequestRoute> = {})
     timeoutMs: null,
     bodyLimitBytes: null,
     forwardHeaders: [],
+    requiresIdempotencyKey: false,
     key: null,
     ...options,
   };

@@ -33,6 +33,8 @@ export interface RequestRouteSpec {
   readonly timeoutMs: number | null;
   /** Bytes; `null` for the gateway's default. */
   readonly bodyLimitBytes: number | null;
+  /** Whether a request without an `Idempotency-Key` is refused. */
+  readonly requiresIdempotencyKey: boolean;
 }
 
 /**

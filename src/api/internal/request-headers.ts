@@ -15,6 +15,12 @@ export const REQUEST_HEADER = 'millrace-request';
 export const STATUS_HEADER = 'millrace-status';
 /** Media type of the reply's value; `application/json` when absent. */
 export const CONTENT_TYPE_HEADER = 'content-type';
+/** On a request with an `Idempotency-Key`: its options (idempotency.ts). */
+export const IDEMPOTENCY_HEADER = 'millrace-idempotency';
+/** On a reply that its owner has to keep: the owner (idempotency.ts). */
+export const IDEMPOTENCY_OWNER_HEADER = 'millrace-idempotency-owner';
+/** On a request topic, on a record that is the answer to an earlier one: the name under which it is kept. */
+export const IDEMPOTENCY_ANSWER_HEADER = 'millrace-idempotency-answer';
 /** W3C trace context, passed through unchanged. */
 export const TRACEPARENT_HEADER = 'traceparent';
 

@@ -27,6 +27,7 @@ import { TopicJournal } from './topic-journal.js';
 import { readTopicConfig, writeTopicConfig } from './topic-metadata.js';
 import { checkName } from './topic-name.js';
 import { TopicTransactions } from './topic-transactions.js';
+import { readTransactions, writeTransactions } from './transactions-file.js';
 
 /**
  * Topics in the data folder, without a broker: the default behind the topic port. Main thread; nothing blocks.
@@ -159,8 +160,8 @@ export class EmbeddedLog implements TopicPort {
     // Refused records were none: their listeners know.
     await journal.flush().catch(() => undefined);
     const { durableEnds, beginOffsets } = journal;
-    journal.transactions ??= TopicTransactions.begin(this.#directoryOf(topic), durableEnds);
-    const missing = await journal.transactions.reopen({
+    journal.transactions ??= TopicTransactions.begin(durableEnds);
+    const next = journal.transactions.reopened({
       transactionalId,
       nextCheckpointId,
       isOpen,
@@ -169,7 +170,9 @@ export class EmbeddedLog implements TopicPort {
       beginOffsets,
       durableEnds: [...durableEnds],
     });
-    if (missing >= 0) throw committedOutputMissing(topic, missing, committed);
+    if (typeof next === 'number') throw committedOutputMissing(topic, next, committed);
+    await writeTransactions(this.#directoryOf(topic), next);
+    journal.transactions.adopt(next);
     // What a producer that has closed left behind is decided now.
     journal.commit({});
   }
@@ -246,7 +249,8 @@ export class EmbeddedLog implements TopicPort {
     const onRotated = (): void => void this.#retain(entry);
     const journal = new TopicJournal({ topic, directory, limits, disk, cache: this.#cache, logger, onRotated }, state);
     journal.setCommitDelay(config.commitDelayMs ?? 0);
-    journal.transactions = await TopicTransactions.read(directory);
+    const transactions = await readTransactions(directory);
+    if (transactions !== null) journal.transactions = new TopicTransactions(transactions);
     const entry: Topic = { journal, config };
     this.#topics.set(topic, entry);
   }

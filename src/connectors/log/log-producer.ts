@@ -2,6 +2,9 @@ import { ConnectorError } from '../../base/errors.js';
 import type { AppendListener, OutputCommit, OutputEnds, ProducerRecord, TransactionalProducer } from '../topic.js';
 import type { TopicJournal } from './topic-journal.js';
 
+/** What the producer needs of a topic's journal. */
+export type OutputJournal = Pick<TopicJournal, 'append' | 'appendedEnds' | 'flush' | 'commit'>;
+
 /**
  * The embedded log's transactional producer. It appends at once; the commit is the manifest that its caller writes between
  * {@link prepare} and {@link commit}, so that a commit here only moves the committed ends in memory, and wakes the readers.
@@ -9,10 +12,10 @@ import type { TopicJournal } from './topic-journal.js';
  * Main thread.
  */
 export class LogProducer implements TransactionalProducer {
-  readonly #journals: ReadonlyMap<string, TopicJournal>;
+  readonly #journals: ReadonlyMap<string, OutputJournal>;
   #isClosed = false;
 
-  constructor(journals: ReadonlyMap<string, TopicJournal>) {
+  constructor(journals: ReadonlyMap<string, OutputJournal>) {
     this.#journals = journals;
   }
 

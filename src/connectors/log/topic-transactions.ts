@@ -1,13 +1,7 @@
-import { join } from 'node:path';
-import { readAtomicFile, writeAtomicFile } from '../../storage/atomic-file.js';
-import { corruptError } from '../../storage/framed-file.js';
 import type { TransactionalProducerOptions } from '../topic.js';
 
-const FILE_NAME = 'transactions';
-const FORMAT_VERSION = 1;
-
 /** Records of one topic partition that were never committed: offsets `from` up to, not including, `to`. */
-interface AbortedRange {
+export interface AbortedRange {
   readonly partition: number;
   readonly from: number;
   readonly to: number;
@@ -15,8 +9,8 @@ interface AbortedRange {
   readonly nextCheckpointId: number;
 }
 
-/** What is kept of a topic's transactions, in its folder. */
-interface StoredTransactions {
+/** What is kept of a topic's transactions, in its folder (transactions-file.ts). */
+export interface StoredTransactions {
   /** The producer that wrote the topic last. */
   readonly transactionalId: string;
   /** Whether that producer may have appended since: what no checkpoint has committed must not be seen then. */
@@ -37,10 +31,9 @@ interface StoredTransactions {
  * - **Invariant:** the committed ends are one place in the journal: whatever lies behind it, in any partition, is not
  *   committed. A reader may stop at the first record that is not.
  *
- * Main thread.
+ * Pure. Main thread.
  */
 export class TopicTransactions {
-  readonly #directory: string;
   readonly #committedEnds: number[];
   #stored: StoredTransactions;
   /** By partition, ascending. */
@@ -48,28 +41,15 @@ export class TopicTransactions {
   /** By partition: no aborted range ends behind this. */
   #abortedEnds: readonly number[] = [];
 
-  private constructor(directory: string, stored: StoredTransactions) {
-    this.#directory = directory;
+  constructor(stored: StoredTransactions) {
     this.#stored = stored;
     this.#committedEnds = [...stored.floor];
     this.#index(stored);
   }
 
-  /** `null` for a topic that no transactional producer ever wrote. */
-  static async read(directory: string): Promise<TopicTransactions | null> {
-    const path = join(directory, FILE_NAME);
-    const payload = await readAtomicFile(path);
-    return payload === null ? null : new TopicTransactions(directory, parse(payload.toString('utf8'), path));
-  }
-
   /** For a topic's first transactional producer: all that is there was written by others, and stays visible. */
-  static begin(directory: string, durableEnds: readonly number[]): TopicTransactions {
-    return new TopicTransactions(directory, {
-      transactionalId: '',
-      isOpen: false,
-      floor: [...durableEnds],
-      aborted: [],
-    });
+  static begin(durableEnds: readonly number[]): TopicTransactions {
+    return new TopicTransactions({ transactionalId: '', isOpen: false, floor: [...durableEnds], aborted: [] });
   }
 
   get transactionalId(): string {
@@ -82,12 +62,12 @@ export class TopicTransactions {
   }
 
   /**
-   * A producer takes the topic over (`isOpen`), or gives it back: what was left uncommitted is aborted. Durable when it
-   * resolves; nothing may be appended before.
+   * What is to be kept when a producer takes the topic over (`isOpen`), or gives it back: what was left uncommitted is
+   * aborted. To be made durable, and then {@link adopt}ed, before anything is appended.
    *
-   * @returns a partition whose committed records are missing; -1 when all are there
+   * @returns a partition instead, whose committed records are missing
    */
-  async reopen(options: ReopenOptions): Promise<number> {
+  reopened(options: ReopenOptions): StoredTransactions | number {
     const { durableEnds, beginOffsets, nextCheckpointId, transactionalId, isOpen } = options;
     const { committedCheckpointId, committedEnds } = options;
     const was = this.#stored;
@@ -108,12 +88,14 @@ export class TopicTransactions {
       const from = floor[partition] ?? 0;
       return from < to ? [{ partition, from, to, nextCheckpointId }] : [];
     });
-    const stored = { transactionalId, isOpen, floor, aborted: [...kept, ...fresh] };
-    await writeAtomicFile(join(this.#directory, FILE_NAME), Buffer.from(format(stored), 'utf8'));
+    return { transactionalId, isOpen, floor, aborted: [...kept, ...fresh] };
+  }
+
+  /** What is kept is durable: readers go by it from now on. */
+  adopt(stored: StoredTransactions): void {
     this.#stored = stored;
-    for (const [partition, end] of floor.entries()) this.#committedEnds[partition] = end;
+    for (const [partition, end] of stored.floor.entries()) this.#committedEnds[partition] = end;
     this.#index(stored);
-    return -1;
   }
 
   /** A checkpoint is committed: its output is visible from now on. */
@@ -150,29 +132,4 @@ export interface ReopenOptions extends Pick<TransactionalProducerOptions, 'trans
   readonly committedEnds: Readonly<Record<number, number>> | undefined;
   readonly beginOffsets: readonly number[];
   readonly durableEnds: readonly number[];
-}
-
-function format({ transactionalId, isOpen, floor, aborted }: StoredTransactions): string {
-  const ranges = aborted.map(({ partition, from, to, nextCheckpointId }) => [partition, from, to, nextCheckpointId]);
-  return JSON.stringify({ version: FORMAT_VERSION, transactionalId, isOpen, floor, aborted: ranges });
-}
-
-function parse(text: string, path: string): StoredTransactions {
-  // The checksum held: this is what was written.
-  const data = JSON.parse(text) as Omit<StoredTransactions, 'aborted'> & {
-    readonly version: unknown;
-    readonly aborted: readonly (readonly [number, number, number, number])[];
-  };
-  if (data.version !== FORMAT_VERSION) {
-    const reason = `format version ${String(data.version)} is not known to this release`;
-    throw corruptError('MILLRACE_LOG_CORRUPT', path, 0, reason);
-  }
-  const { transactionalId, isOpen, floor } = data;
-  const aborted = data.aborted.map(([partition, from, to, nextCheckpointId]) => ({
-    partition,
-    from,
-    to,
-    nextCheckpointId,
-  }));
-  return { transactionalId, isOpen, floor, aborted };
 }

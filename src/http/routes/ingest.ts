@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Clock } from '../../base/clock.js';
-import type { KeyableRequest, RequestRoute } from '../../main/job-control.js';
+import type { IdempotencyOptions, KeyableRequest, RequestRoute } from '../../main/job-control.js';
 import { BodyReader } from '../body-reader.js';
 import type { ReceiveBudget } from '../body-reader.js';
 import { Connection } from '../connection-tracker.js';
@@ -9,6 +9,7 @@ import type { GatewayConfig } from '../gateway-config.js';
 import { HttpExchange } from '../http-exchange.js';
 import type { ExchangeContext } from '../http-exchange.js';
 import type { RouteMetrics } from '../http-metrics.js';
+import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_KEY_LENGTH_MAX, parseIdempotencyKey } from '../idempotency-key-header.js';
 import { parseJsonBody } from '../json-body.js';
 import { parsePrefer } from '../prefer-header.js';
 import { problemOfCode } from '../error-mapper.js';
@@ -114,6 +115,9 @@ class IngestHandler {
     const timeout = headers[TIMEOUT_HEADER];
     if (timeout !== undefined && !(typeof timeout === 'string' && TIMEOUT.test(timeout))) return timeoutProblem();
 
+    const idempotencyKey = this.#idempotencyKey(headers);
+    if (idempotencyKey !== null && typeof idempotencyKey !== 'string') return idempotencyKey;
+
     const bytes = (request.body as Buffer | undefined) ?? NO_BYTES;
     const body = parseJsonBody(bytes);
     if (body.fault !== null) return bodyProblem([body.fault], true);
@@ -122,12 +126,22 @@ class IngestHandler {
     const queryFaults = this.#compiled.checkQuery === null ? null : this.#compiled.checkQuery(request.query);
     if (queryFaults !== null) return queryProblem(queryFaults);
 
-    this.#start(request, reply, startedAtMs, bytes, body.value);
+    this.#start(request, reply, { startedAtMs, bytes, body: body.value, idempotencyKey });
     return null;
   }
 
-  #start(request: FastifyRequest, reply: FastifyReply, startedAtMs: number, bytes: Buffer, body: unknown): void {
+  /** @returns the client's key, `null` when there is none, or what is wrong with it */
+  #idempotencyKey(headers: Headers): string | Problem | null {
+    const { method, requiresIdempotencyKey } = this.#compiled.route;
+    const header = headers[IDEMPOTENCY_KEY_HEADER];
+    if (header === undefined) return requiresIdempotencyKey ? { code: 'MILLRACE_IDEMPOTENCY_KEY_MISSING' } : null;
+    // Reading changes nothing: it may be repeated without being remembered.
+    return method === 'GET' ? null : (parseIdempotencyKey(header) ?? idempotencyKeyProblem());
+  }
+
+  #start(request: FastifyRequest, reply: FastifyReply, checked: StartedRequest): void {
     const { config, clock } = this.#context;
+    const { startedAtMs, bytes, body, idempotencyKey } = checked;
     const headers = request.raw.headers;
     const preferences = parsePrefer(headers.prefer as string | undefined);
     // Who fetches the answer later is in no hurry, unless it says so.
@@ -142,6 +156,7 @@ class IngestHandler {
         metrics: this.#compiled.metrics,
         request: this.#keyable(request, body),
         body: bytes,
+        idempotency: idempotencyKey === null ? null : this.#idempotency(idempotencyKey),
         traceparent: traceparentOf(headers.traceparent),
         deadline: clock.now() + timeoutMs,
         startedAtMs,
@@ -153,6 +168,11 @@ class IngestHandler {
       Connection.of(request.raw.socket),
     );
     exchange.start();
+  }
+
+  #idempotency(key: string): IdempotencyOptions {
+    const { idempotencyTtlMs: ttlMs, idempotencyWhileRunning: whileRunning } = this.#context.config;
+    return { key, ttlMs, whileRunning };
   }
 
   #keyable(request: FastifyRequest, body: unknown): KeyableRequest {
@@ -170,6 +190,14 @@ class IngestHandler {
       body,
     };
   }
+}
+
+/** A request that has passed its checks. */
+interface StartedRequest {
+  readonly startedAtMs: number;
+  readonly bytes: Buffer;
+  readonly body: unknown;
+  readonly idempotencyKey: string | null;
 }
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -202,6 +230,13 @@ function timeoutProblem(): Problem {
   return {
     code: 'MILLRACE_REQUEST_INVALID',
     detail: `The header ${TIMEOUT_HEADER} must be a whole number of milliseconds from 1.`,
+  };
+}
+
+function idempotencyKeyProblem(): Problem {
+  return {
+    code: 'MILLRACE_REQUEST_INVALID',
+    detail: `The header Idempotency-Key must be one string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters.`,
   };
 }
 

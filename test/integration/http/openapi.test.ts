@@ -53,7 +53,10 @@ describe('the OpenAPI document', () => {
   it('describes the routes of the job by their schemas', () => {
     const post = document.paths['/counters/{name}']?.post;
     expect(post).toMatchObject({ summary: 'Adds to a counter', tags: ['job'] });
-    expect(post?.parameters).toMatchObject([{ name: 'name', in: 'path', required: true }]);
+    expect(post?.parameters).toMatchObject([
+      { name: 'name', in: 'path', required: true },
+      { name: 'idempotency-key', in: 'header', required: false },
+    ]);
     expect(post?.requestBody?.content['application/json']?.schema).toMatchObject({ required: ['amount'] });
     expect(post?.responses['200']?.content?.['application/json']?.schema).toMatchObject({
       required: ['name', 'value'],

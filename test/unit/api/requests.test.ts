@@ -31,6 +31,7 @@ describe('env.requests', () => {
         summary: 'Adds',
         timeoutMs: 500,
         bodyLimitBytes: 1_000,
+        idempotencyKey: 'required',
         headers: ['X-User', 'x-user', 'Accept-Language'],
       });
     });
@@ -49,10 +50,27 @@ describe('env.requests', () => {
           summary: 'Adds',
           timeoutMs: 500,
           bodyLimitBytes: 1_000,
+          requiresIdempotencyKey: true,
         },
       ],
     });
     expect(structuredClone(spec.routes)).toEqual(spec.routes);
+  });
+
+  it('requires an idempotency key of routes that change something, and of a GET by mistake alone', () => {
+    const spec = specOf((env) => {
+      env.requests(['POST /a', route('DELETE /a', { idempotencyKey: 'optional' }), 'GET /a'], {
+        idempotencyKey: 'required',
+      });
+    });
+    expect(spec.routes.map(({ method, requiresIdempotencyKey }) => [method, requiresIdempotencyKey])).toEqual([
+      ['POST', true],
+      ['DELETE', false],
+      ['GET', false],
+    ]);
+    expect(() => specOf((env) => env.requests([route('GET /a', { idempotencyKey: 'required' })]))).toThrow(
+      'route "GET /a" requires an Idempotency-Key',
+    );
   });
 
   it("lets a route's own option win over the source's, and gives a body only to methods that have one", () => {

@@ -134,7 +134,7 @@ describe('createExecutionPlan', () => {
     const namespaces = plan.vertices.flatMap(({ operators }) =>
       operators.map(({ id, stateNamespace }) => [id, stateNamespace]),
     );
-    expect(Object.fromEntries(namespaces)).toMatchObject({ counters: null, a: 'main', b: 'main', c: 'c', d: null });
+    expect(Object.fromEntries(namespaces)).toMatchObject({ counters: 'main', a: 'main', b: 'main', c: 'c', d: null });
   });
 
   it('is plain data that survives structured clone', () => {

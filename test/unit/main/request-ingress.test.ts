@@ -26,6 +26,7 @@ function envelopeOf(index: number, key: RequestEnvelope['route']['key']): Reques
     },
     body: Buffer.from('{ "kept":  "as it came" }'),
     deadline: 1_234,
+    idempotency: null,
     traceparent: null,
   };
 }
