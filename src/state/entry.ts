@@ -8,7 +8,8 @@ import { VOID_NAMESPACE, type Namespace } from '../api/internal/state-backend.js
  * stored yet), or spares another look into the base.
  */
 export class Entry {
-  readonly key: unknown;
+  /** Changes only in the one entry that stands for rows in columns while they are saved. */
+  key: unknown;
   value: unknown = undefined;
   /** The epoch of the last change: see StateRows. 0: as stored; {@link DEAD_EPOCH}: removed from its table. */
   epoch = 0;

@@ -11,29 +11,48 @@ export class KeyContext {
   key: unknown = undefined;
   /** The form under which the key is looked up in memory. */
   lookupKey: string | number = '';
-  keyGroup: KeyGroup = 0 as KeyGroup;
-  shard: ShardId = 0 as ShardId;
   readonly #shardCount: number;
+  /** Negative: not asked for yet. */
+  #keyGroup = -1;
 
   constructor(shardCount: number) {
     this.#shardCount = shardCount;
   }
 
-  set(key: unknown, keyGroup: KeyGroup): void {
+  /** Hashes the key only once its key group is asked for: rows of numbers are found without. */
+  set(key: unknown): void {
+    if (typeof key === 'number') {
+      this.lookupKey = key;
+      this.#keyGroup = -1;
+    } else {
+      // At once, as not everything can be a key.
+      this.#keyGroup = keyGroupOf(key);
+      this.lookupKey = typeof key === 'string' ? key : canonicalKey(key);
+    }
     this.key = key;
-    this.lookupKey = typeof key === 'number' || typeof key === 'string' ? key : canonicalKey(key);
-    this.keyGroup = keyGroup;
-    this.shard = shardOfKeyGroup(keyGroup, this.#shardCount);
     this.hasKey = true;
   }
 
-  hashAndSet(key: unknown): void {
-    this.set(key, keyGroupOf(key));
+  setWithGroup(key: unknown, keyGroup: KeyGroup): void {
+    this.key = key;
+    this.lookupKey = typeof key === 'number' || typeof key === 'string' ? key : canonicalKey(key);
+    this.#keyGroup = keyGroup;
+    this.hasKey = true;
+  }
+
+  get keyGroup(): KeyGroup {
+    if (this.#keyGroup < 0) this.#keyGroup = keyGroupOf(this.key);
+    return this.#keyGroup as KeyGroup;
+  }
+
+  get shard(): ShardId {
+    return shardOfKeyGroup(this.keyGroup, this.#shardCount);
   }
 
   clear(): void {
     this.hasKey = false;
     this.key = undefined;
     this.lookupKey = '';
+    this.#keyGroup = 0;
   }
 }

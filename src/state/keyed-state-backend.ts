@@ -15,7 +15,7 @@ import type {
   StateTtlConfig,
   ValueStateDescriptor,
 } from '../api/keyed-state.js';
-import { canonicalKey, keyGroupOf } from '../api/internal/key-bytes.js';
+import { canonicalKey } from '../api/internal/key-bytes.js';
 import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
 import type { Serde } from '../api/serde.js';
 import type { Clock } from '../base/clock.js';
@@ -81,14 +81,14 @@ export class OperatorStateBackend implements KeyedStateBackend {
   setCurrentKey(key: unknown): void {
     const context = this.#context;
     if (key === context.key && context.hasKey && typeof key !== 'object') return;
-    context.set(key, keyGroupOf(key));
+    context.set(key);
     this.invalidate();
   }
 
   setCurrentKeyAndGroup(key: unknown, keyGroup: KeyGroup): void {
     const context = this.#context;
     if (key === context.key && context.hasKey && typeof key !== 'object') return;
-    context.set(key, keyGroup);
+    context.setWithGroup(key, keyGroup);
     this.invalidate();
   }
 

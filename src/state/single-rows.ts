@@ -1,22 +1,35 @@
 import { VOID_NAMESPACE, type Namespace } from '../api/internal/state-backend.js';
-import { canonicalKey } from '../api/internal/key-bytes.js';
+import { canonicalKey, keyGroupOf } from '../api/internal/key-bytes.js';
 import { shardOfKeyGroup } from '../api/internal/key-groups.js';
 import type { KeyGroup } from '../base/ids.js';
+import { invariant } from '../base/invariant.js';
 import { Entry, KEY_GROUP_BITS, NamespacedEntry, PERSISTED, USED } from './entry.js';
 import type { RowKeyReader } from './key-encoding.js';
+import { NumberTable } from './number-table.js';
 import { ShardTables } from './shard-tables.js';
-import { StateRows, type StateRowsOptions } from './state-rows.js';
+import { StateRows, type Seal, type StateRowsOptions } from './state-rows.js';
+
+/** The current key's slot in the table of numbers was not looked up. */
+const UNKNOWN_SLOT = -2;
+const NO_SLOT = -1;
 
 /**
  * Rows of which a key has one, or one per namespace: those of value, list, reducing and aggregating states, and timers.
  *
  * The states call this once or twice per record, so a found row is remembered in {@link current} until the key changes.
+ *
+ * A row lies in one of two places: as an {@link Entry}; or, when memory is all there is beneath, and key and value are
+ * numbers, in the columns of a {@link NumberTable}.
  */
 export class SingleRows extends StateRows {
   /** The entry of the current key and namespace, once it was looked up. States read it inline. */
   current: Entry | null = null;
   readonly #tables: ShardTables<Entry>;
   #namespace: Namespace = VOID_NAMESPACE;
+  /** Made when the first number comes. */
+  #numbers: NumberTable | null = null;
+  #slot = UNKNOWN_SLOT;
+  readonly #savedNumber = new Entry(0, 0);
 
   constructor(options: StateRowsOptions) {
     super(options);
@@ -26,27 +39,30 @@ export class SingleRows extends StateRows {
   setNamespace(namespace: Namespace): void {
     if (namespace === this.#namespace) return;
     this.#namespace = namespace;
-    this.current = null;
+    this.invalidate();
   }
 
   override invalidate(): void {
     this.current = null;
+    this.#slot = UNKNOWN_SLOT;
   }
 
   /** The entry of the current key and namespace, from memory or from the base; `undefined` when there is none. */
-  find(): Entry | undefined {
+  #find(): Entry | undefined {
     return this.#findInMemory() ?? (this.mayBeStored(this.context.shard) ? this.#load() : undefined);
   }
 
   /** The value of the current key and namespace, to be read only; `undefined` when there is no row. */
   read(): unknown {
-    const entry = this.current ?? this.find();
+    if (this.#numbers !== null && this.#findSlot(this.#numbers) >= 0) return this.#numbers.read(this.#slot);
+    const entry = this.current ?? this.#find();
     return entry === undefined ? undefined : entry.value;
   }
 
   /** The value of the current key and namespace as something that its reader may change in place. */
   readForUpdate(): unknown {
-    const entry = this.current ?? this.find();
+    if (this.#numbers !== null && this.#findSlot(this.#numbers) >= 0) return this.#numbers.read(this.#slot);
+    const entry = this.current ?? this.#find();
     if (entry === undefined) return undefined;
     const value = entry.value;
     if (this.seals.length > 0 && typeof value === 'object') this.saveForSeals(entry);
@@ -55,6 +71,7 @@ export class SingleRows extends StateRows {
 
   /** Sets the row of the current key and namespace. */
   write(value: unknown): void {
+    if (typeof value === 'number' ? this.#writeNumber(value) : this.#moveOutOfNumbers()) return;
     const entry = this.current ?? this.#findInMemory() ?? this.#createUnread();
     if (entry.epoch === this.epoch) {
       entry.value = value;
@@ -79,6 +96,10 @@ export class SingleRows extends StateRows {
 
   /** Removes the row of the current key and namespace. */
   remove(): void {
+    if (this.#numbers !== null && this.#findSlot(this.#numbers) >= 0) {
+      this.#numbers.remove(this.#slot, this.epoch);
+      return;
+    }
     let entry = this.current ?? this.#findInMemory();
     if (entry === undefined) {
       if (!this.mayBeStored(this.context.shard)) return;
@@ -103,9 +124,15 @@ export class SingleRows extends StateRows {
     return this.#tables.values();
   }
 
-  /** The entries without a namespace. */
-  voidEntries(): IterableIterator<Entry> {
-    return this.#tables.voidValues();
+  /** The entries without a namespace; those of numbers are copies. */
+  *voidEntries(): IterableIterator<Entry> {
+    yield* this.#tables.voidValues();
+    if (this.#numbers === null) return;
+    for (const [key, value] of this.#numbers.rows()) {
+      const entry = new Entry(key, keyGroupOf(key));
+      entry.value = value;
+      yield entry;
+    }
   }
 
   override detach(entry: Entry): void {
@@ -116,6 +143,10 @@ export class SingleRows extends StateRows {
   override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
     const key = reader.readElement();
     const namespace = this.readNamespace(reader);
+    if (namespace === VOID_NAMESPACE && this.host.base === null && isColumnNumber(value) && isInt32(key)) {
+      this.#numberTable().insertStored(key, value);
+      return;
+    }
     const entry = this.#make(key, keyGroup, namespace);
     const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
     this.#tables.set(shard, namespace, canonicalKey(key), entry);
@@ -139,6 +170,68 @@ export class SingleRows extends StateRows {
 
   protected readNamespace(reader: RowKeyReader): Namespace {
     return reader.readNamespace();
+  }
+
+  protected override sealColumns(seal: Seal): boolean {
+    return this.#numbers?.seal(seal) ?? false;
+  }
+
+  protected override saveColumns(seal: Seal, rowsMax: number): boolean {
+    return this.#numbers?.saveSome(seal, rowsMax) ?? false;
+  }
+
+  /** The current row's place among the numbers, negative for none. Kept until the key changes. */
+  #findSlot(numbers: NumberTable): number {
+    if (this.#slot !== UNKNOWN_SLOT) return this.#slot;
+    const { context } = this;
+    if (!context.hasKey) throw this.noKey();
+    const key = context.lookupKey;
+    this.#slot = this.#namespace === VOID_NAMESPACE && isInt32(key) ? numbers.find(key) : NO_SLOT;
+    return this.#slot;
+  }
+
+  /** @returns whether the number was written: false when the row has to be an entry */
+  #writeNumber(value: number): boolean {
+    const numbers = this.#numbers;
+    if (numbers !== null && this.#findSlot(numbers) >= 0) {
+      if (!isColumnNumber(value)) return this.#moveOutOfNumbers();
+      numbers.write(this.#slot, value, this.epoch);
+      return true;
+    }
+    if (this.host.base !== null || this.#namespace !== VOID_NAMESPACE || !isColumnNumber(value)) return false;
+    const { context } = this;
+    if (!isInt32(context.lookupKey) || this.current !== null || this.#findInMemory() !== undefined) return false;
+    invariant(this.stateIds[context.shard] !== undefined, 'a key is only ever processed by the owner of its shard');
+    this.#slot = this.#numberTable().insert(context.lookupKey, value, this.epoch);
+    return true;
+  }
+
+  /** Makes the current row an entry, if it is a number so far. @returns false: the caller writes to the entry next */
+  #moveOutOfNumbers(): false {
+    const numbers = this.#numbers;
+    if (numbers === null || this.#findSlot(numbers) < 0) return false;
+    const isStored = numbers.moveOut(this.#slot);
+    this.#slot = NO_SLOT;
+    const entry = this.#createUnread();
+    if (isStored) entry.bits |= PERSISTED;
+    return false;
+  }
+
+  #numberTable(): NumberTable {
+    this.#numbers ??= new NumberTable({
+      save: (key, value, seal) => this.#saveNumber(key, value, seal),
+      usage: this.host.usage,
+      tracksChanges: this.host.tracksChanges,
+    });
+    return this.#numbers;
+  }
+
+  #saveNumber(key: number, value: number | undefined, seal: Seal): boolean {
+    const entry = this.#savedNumber;
+    entry.key = key;
+    entry.bits = keyGroupOf(key);
+    entry.value = value;
+    return this.saveColumnRow(entry, seal);
   }
 
   #findInMemory(): Entry | undefined {
@@ -185,4 +278,13 @@ export class SingleRows extends StateRows {
   #make(key: unknown, keyGroup: number, namespace: Namespace): Entry {
     return namespace === VOID_NAMESPACE ? new Entry(key, keyGroup) : this.makeNamespacedEntry(key, keyGroup, namespace);
   }
+}
+
+function isInt32(key: unknown): key is number {
+  return typeof key === 'number' && (key | 0) === key;
+}
+
+/** Minus zero would come out of the columns as zero. */
+function isColumnNumber(value: unknown): value is number {
+  return typeof value === 'number' && (value !== 0 || !Object.is(value, -0));
 }

@@ -191,9 +191,10 @@ export abstract class StateRows {
     this.#addDirtyBytes(-this.#dirtyBytes);
     this.#deadCount = 0;
     this.epoch = epoch + 1;
-    if (kind === 'delta' && dirty.length === 0) return null;
     const entries = kind === 'delta' ? dirty[Symbol.iterator]() : this.entries();
     const seal: Seal = { rows: this, kind, epoch, sink, entries };
+    const hasColumns = this.sealColumns(seal);
+    if (kind === 'delta' && dirty.length === 0 && !hasColumns) return null;
     this.seals.push(seal);
     return seal;
   }
@@ -207,6 +208,7 @@ export abstract class StateRows {
     for (let count = 0; count < rowsMax; count++) {
       const next = seal.entries.next();
       if (next.done === true) {
+        if (this.saveColumns(seal, rowsMax)) return true;
         this.seals.splice(this.seals.indexOf(seal), 1);
         return false;
       }
@@ -235,6 +237,27 @@ export abstract class StateRows {
           cause: error,
         },
       );
+    }
+  }
+
+  /** Begins to save rows that are kept beside the entries. Constant time. @returns whether there are any */
+  protected sealColumns(_seal: Seal): boolean {
+    return false;
+  }
+
+  /** Saves some of them. @returns whether more are waiting */
+  protected saveColumns(_seal: Seal, _rowsMax: number): boolean {
+    return false;
+  }
+
+  /** Serialises one of them. @returns false when that failed: the snapshot knows, and the row stays to be saved */
+  protected saveColumnRow(entry: Entry, seal: Seal): boolean {
+    try {
+      seal.sink.append(entry, this);
+      return true;
+    } catch (error) {
+      seal.sink.fail(this.#named(error, entry));
+      return false;
     }
   }
 

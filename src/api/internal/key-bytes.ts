@@ -1,6 +1,6 @@
 import { MillraceError } from '../../base/errors.js';
 import type { KeyGroup } from '../../base/ids.js';
-import { keyGroupOfBytes } from './key-groups.js';
+import { keyGroupOfBytes, keyGroupOfInt32 } from './key-groups.js';
 
 /**
  * A key's bytes, which decide its key group. Strings are UTF-8 and safe integers eight bytes, big-endian: what Kafka's
@@ -12,7 +12,9 @@ const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byt
 
 /** Hashes a key without allocating, for the common kinds of key. Any thread; each thread has its own scratch memory. */
 export function keyGroupOf(key: unknown): KeyGroup {
-  if (typeof key === 'number') return keyGroupOfNumber(key);
+  if (typeof key === 'number') {
+    return (key | 0) === key ? keyGroupOfInt32(key) : keyGroupOfBytes(scratch, 0, writeNumber(key));
+  }
   if (typeof key === 'string' && key.length * 3 <= scratch.length) {
     return keyGroupOfBytes(scratch, 0, writeShortString(key));
   }
@@ -20,7 +22,8 @@ export function keyGroupOf(key: unknown): KeyGroup {
   return keyGroupOfBytes(bytes, 0, bytes.length);
 }
 
-function keyGroupOfNumber(key: number): KeyGroup {
+/** Writes the eight bytes of a number. @returns 8 */
+function writeNumber(key: number): number {
   if (Number.isSafeInteger(key)) {
     // Two 32-bit halves: a BigInt would allocate on every record.
     scratchView.setInt32(0, Math.floor(key / 4294967296));
@@ -28,7 +31,7 @@ function keyGroupOfNumber(key: number): KeyGroup {
   } else {
     scratchView.setFloat64(0, key);
   }
-  return keyGroupOfBytes(scratch, 0, 8);
+  return 8;
 }
 
 /** ASCII, the common case, is copied by hand: for short keys a call into native code costs more than the loop. */
@@ -49,8 +52,7 @@ export function keyToBytes(key: unknown): Uint8Array {
     case 'string':
       return Buffer.from(key, 'utf8');
     case 'number': {
-      keyGroupOfNumber(key);
-      return Buffer.from(scratch.subarray(0, 8));
+      return Buffer.from(scratch.subarray(0, writeNumber(key)));
     }
     case 'boolean':
       return Buffer.from([key ? 1 : 0]);

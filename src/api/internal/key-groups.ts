@@ -55,6 +55,22 @@ export function keyGroupOfBytes(bytes: Uint8Array, start: number, end: number): 
   return (murmur2(bytes, start, end) & 0x7fffffff & (KEY_GROUP_COUNT - 1)) as KeyGroup;
 }
 
+/** The key group of a 32-bit integer's eight bytes, big-endian, without writing them down: the same as of the bytes. */
+export function keyGroupOfInt32(key: number): KeyGroup {
+  const m = 0x5bd1e995;
+  // The high half is the sign; its bytes are all equal.
+  let k = Math.imul(key >> 31, m);
+  k ^= k >>> 24;
+  let h = Math.imul(0x9747b28c ^ 8, m) ^ Math.imul(k, m);
+  k = Math.imul((key << 24) | ((key & 0xff00) << 8) | ((key >>> 8) & 0xff00) | (key >>> 24), m);
+  k ^= k >>> 24;
+  h = Math.imul(h, m) ^ Math.imul(k, m);
+  h ^= h >>> 13;
+  h = Math.imul(h, m);
+  h ^= h >>> 15;
+  return (h & 0x7fffffff & (KEY_GROUP_COUNT - 1)) as KeyGroup;
+}
+
 /** The shard that a key group belongs to. `shardCount` is a power of two, so this equals hash mod shardCount. */
 export function shardOfKeyGroup(keyGroup: KeyGroup, shardCount: number): ShardId {
   return (keyGroup & (shardCount - 1)) as ShardId;

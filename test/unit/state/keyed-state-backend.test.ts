@@ -275,3 +275,33 @@ describe('a restore into memory', () => {
     expect(error.details).toMatchObject({ operator: 'counter', state: 'v' });
   });
 });
+
+describe('a value that changes between number and object', () => {
+  const values = [5, { object: true }, -0, 0.5, 'text', 2 ** 40, Number.NaN, 7, undefined, 8] as const;
+
+  it('is what it was last set to, before and after a restore, under integer keys and others', () => {
+    for (const key of [0, 1, -1, 2 ** 31 - 1, 2 ** 31, 1.5, 'text']) {
+      const snapshots: MemorySnapshot[] = [];
+      const backend = openBackend();
+      const state = backend.valueState(valueState<unknown>('value'));
+      for (const value of values) {
+        backend.setCurrentKey(key);
+        state.update(value);
+        expect(Object.is(state.value(), value)).toBe(true);
+        backend.setCurrentKey('another');
+        backend.setCurrentKey(key);
+        expect(Object.is(state.value(), value)).toBe(true);
+        const keys: unknown[] = [];
+        backend.forEachKey('value', (each) => keys.push(each));
+        expect(keys).toEqual(value === undefined ? [] : [key]);
+        snapshots.push(backend.snapshotToMemory());
+      }
+      for (const [index, value] of values.entries()) {
+        const restored = openBackend([snapshots[index] as MemorySnapshot]);
+        const again = restored.valueState(valueState<unknown>('value'));
+        restored.setCurrentKey(key);
+        expect(again.value()).toEqual(value);
+      }
+    }
+  });
+});
