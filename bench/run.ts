@@ -18,6 +18,7 @@ const suites: readonly Suite[] = [
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
+  { name: 'latency', run: async () => (await import('./latency.js')).run() },
   { name: 'http', run: async () => (await import('./http.js')).run() },
 ];
 

@@ -50,8 +50,49 @@ export async function runProbe(plan: ProbePlan): Promise<ProbeResult> {
   return (await runInProcess('probe-process', plan)) as ProbeResult;
 }
 
+/** Requests at appointed times, whatever the answers do. */
+export interface OpenLoopPlan {
+  readonly url: string;
+  /** As many requests may be under way; one that finds none free waits, and its time runs. */
+  readonly connections: number;
+  readonly requestsPerSecond: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  /** A result for each so many seconds, in place of one for all. */
+  readonly intervalSeconds?: number;
+  /** Taken in turn. */
+  readonly paths: readonly string[];
+  readonly body: string;
+}
+
+/** Latencies are those from the appointed time to the whole answer. */
+export interface OpenLoopResult {
+  readonly answered: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+  /** Answers other than 2xx, errors, and requests that were never answered. */
+  readonly failures: number;
+  /** Requests that the client itself sent more than 5 ms after their time. */
+  readonly lateSends: number;
+}
+
+/** Runs an open loop in a separate process. @returns a result per interval */
+export async function runOpenLoop(plan: OpenLoopPlan): Promise<OpenLoopResult[]> {
+  const output = await outputOf('open-loop-process', plan);
+  return output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as OpenLoopResult);
+}
+
 async function runInProcess(name: string, plan: object): Promise<unknown> {
+  return JSON.parse(await outputOf(name, plan));
+}
+
+async function outputOf(name: string, plan: object): Promise<string> {
   const args = [`build/bench/lib/${name}.js`, JSON.stringify(plan)];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: projectDir });
-  return JSON.parse(stdout);
+  return stdout;
 }

@@ -5,7 +5,7 @@ import type { ByteWriter } from './byte-writer.js';
  *
  * ```text
  * u32 length of what follows
- * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency
+ * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency, 16 the value is a number: f64
  * [f64 timestamp]
  * [u16 source | u16 partition | f64 offset | f64 time]           where the record came from
  * [u16 length, correlation id | u16 length, reply-to | f64 deadline]   the request that rides along
@@ -20,6 +20,7 @@ const HAS_TIMESTAMP = 1;
 const HAS_ORIGIN = 2;
 const HAS_REQUEST = 4;
 const HAS_IDEMPOTENCY = 8;
+const IS_NUMBER = 16;
 
 /** The part of a task's record scope that travels with a record. Structurally the operators' `RecordScope`. */
 export interface TravellingScope {
@@ -37,17 +38,45 @@ export interface TravellingScope {
 
 /** Appends one record to a batch. `timestamp` is `-Infinity` for a record without one. */
 export function encodeRecord(writer: ByteWriter, value: Uint8Array, timestamp: number, scope: TravellingScope): void {
+  const start = encodeHead(writer, 0, value.length, timestamp, scope);
+  writer.writeBytes(value);
+  writer.patchU32(start, writer.length - start - 4);
+}
+
+/** The same for a number, without a serialiser. @returns the bytes of the value */
+export function encodeNumberRecord(
+  writer: ByteWriter,
+  value: number,
+  timestamp: number,
+  scope: TravellingScope,
+): number {
+  const start = encodeHead(writer, IS_NUMBER, 8, timestamp, scope);
+  writer.reserve(8);
+  writer.writeF64(value);
+  writer.patchU32(start, writer.length - start - 4);
+  return 8;
+}
+
+/** @returns where the record begins */
+function encodeHead(
+  writer: ByteWriter,
+  flags: number,
+  valueBytes: number,
+  timestamp: number,
+  scope: TravellingScope,
+): number {
   const start = writer.length;
   const request = scope.request;
   const hasTimestamp = timestamp !== -Infinity;
   const hasOrigin = scope.originPartition >= 0;
   const idempotency = request?.idempotency;
-  writer.reserve(4 + 1 + 8 + 20 + value.length);
+  writer.reserve(4 + 1 + 8 + 20 + valueBytes);
   writer.writeU32(0);
   writer.writeU8(
-    (hasTimestamp ? HAS_TIMESTAMP : 0) |
+    flags |
+      (hasTimestamp ? HAS_TIMESTAMP : 0) |
       (hasOrigin ? HAS_ORIGIN : 0) |
-      (request ? HAS_REQUEST : 0) |
+      (request === null ? 0 : HAS_REQUEST) |
       (idempotency === undefined ? 0 : HAS_IDEMPOTENCY),
   );
   if (hasTimestamp) writer.writeF64(timestamp);
@@ -64,18 +93,19 @@ export function encodeRecord(writer: ByteWriter, value: Uint8Array, timestamp: n
     writer.writeF64(request.deadline);
     if (idempotency !== undefined) writer.writeShortText(idempotency);
   }
-  writer.writeBytes(value);
-  writer.patchU32(start, writer.length - start - 4);
+  return start;
 }
 
 /**
- * Walks a RECORD_BATCH frame. {@link advance} fills the given scope and this cursor's fields; the value is
- * `frame[valueStart, valueEnd)`. One instance per reader.
+ * Walks a RECORD_BATCH frame. {@link advance} fills the given scope and this cursor's fields; the value is {@link number} if
+ * {@link isNumber}, else serialised in `frame[valueStart, valueEnd)`. One instance per reader.
  */
 export class RecordCursor {
   timestamp = 0;
   valueStart = 0;
   valueEnd = 0;
+  isNumber = false;
+  number = 0;
   #frame: Buffer = Buffer.alloc(0);
   #next = 0;
   #end = 0;
@@ -111,6 +141,8 @@ export class RecordCursor {
     }
     at = (flags & HAS_REQUEST) === 0 ? withoutRequest(scope, at) : this.#readRequest(scope, at, flags);
     this.valueStart = at;
+    this.isNumber = (flags & IS_NUMBER) !== 0;
+    if (this.isNumber) this.number = frame.readDoubleLE(at);
     this.#next = this.valueEnd;
     return true;
   }

@@ -87,9 +87,10 @@ export class ReducingStateImpl<T> extends AccumulatingState implements InternalR
     return this.result() as T | undefined;
   }
 
-  add(value: T): void {
+  add(value: T): boolean {
     const accumulated = this.accumulated() as T | undefined;
     this.store(accumulated === undefined ? value : this.#reduce(accumulated, value));
+    return accumulated === undefined;
   }
 
   protected override merge(a: unknown, b: unknown): unknown {
@@ -114,11 +115,12 @@ export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements 
     return accumulated === undefined ? undefined : (this.resultOf(accumulated) as O);
   }
 
-  add(value: I): void {
+  add(value: I): boolean {
     const accumulated = this.accumulated() as A | undefined;
     this.store(
       this.#aggregate.add(value, accumulated === undefined ? this.#aggregate.createAccumulator() : accumulated),
     );
+    return accumulated === undefined;
   }
 
   protected override merge(a: unknown, b: unknown): unknown {

@@ -5,14 +5,31 @@ import { invariant } from '../base/invariant.js';
 /** The form of a key under which it is looked up: see `canonicalKey`. */
 export type LookupKey = string | number;
 
+/** The only item of a namespace. */
+class Single<T> {
+  readonly key: LookupKey;
+  readonly item: T;
+
+  constructor(key: LookupKey, item: T) {
+    this.key = key;
+    this.item = item;
+  }
+
+  /** As a Map compares: NaN is itself. */
+  isOf(key: LookupKey): boolean {
+    return this.key === key || (Number.isNaN(this.key) && Number.isNaN(key));
+  }
+}
+
 /**
  * Items by shard, namespace and key. What has no namespace lies in one table per shard. The rest lies in a table per
  * namespace within the shard: few windows are open at a time, records that follow each other mostly belong to the same one,
- * and a window that has ended takes its whole table away.
+ * and a window that has ended takes its whole table away. A namespace with one item, as a session or its timer has, needs no
+ * table for it.
  */
 export class ShardTables<T> {
   readonly #tables: (Map<LookupKey, T> | undefined)[] = [];
-  readonly #namespaced: (Map<Namespace, Map<LookupKey, T>> | undefined)[] = [];
+  readonly #namespaced: (Map<Namespace, Single<T> | Map<LookupKey, T>> | undefined)[] = [];
 
   /** @param owned whether each shard belongs to this store */
   constructor(owned: readonly boolean[]) {
@@ -23,7 +40,11 @@ export class ShardTables<T> {
   }
 
   get(shard: ShardId, namespace: Namespace, key: LookupKey): T | undefined {
-    if (namespace !== VOID_NAMESPACE) return this.#namespaced[shard]?.get(namespace)?.get(key);
+    if (namespace !== VOID_NAMESPACE) {
+      const table = this.#namespaced[shard]?.get(namespace);
+      if (table instanceof Single) return table.isOf(key) ? table.item : undefined;
+      return table?.get(key);
+    }
     const table = this.#tables[shard];
     invariant(table !== undefined, 'a key is only ever processed by the owner of its shard');
     return table.get(key);
@@ -36,12 +57,17 @@ export class ShardTables<T> {
       this.#tables[shard]?.set(key, item);
       return;
     }
-    let table = tables.get(namespace);
-    if (table === undefined) {
-      table = new Map();
-      tables.set(namespace, table);
+    const table = tables.get(namespace);
+    if (table === undefined || (table instanceof Single && table.isOf(key))) {
+      tables.set(namespace, new Single(key, item));
+    } else if (table instanceof Single) {
+      const several = new Map<LookupKey, T>();
+      several.set(table.key, table.item);
+      several.set(key, item);
+      tables.set(namespace, several);
+    } else {
+      table.set(key, item);
     }
-    table.set(key, item);
   }
 
   delete(shard: ShardId, namespace: Namespace, key: LookupKey): void {
@@ -51,6 +77,10 @@ export class ShardTables<T> {
     }
     const tables = this.#namespaced[shard];
     const table = tables?.get(namespace);
+    if (table instanceof Single) {
+      if (table.isOf(key)) tables?.delete(namespace);
+      return;
+    }
     table?.delete(key);
     if (table?.size === 0) tables?.delete(namespace);
   }
@@ -60,7 +90,10 @@ export class ShardTables<T> {
     yield* this.voidValues();
     for (const tables of this.#namespaced) {
       if (tables === undefined) continue;
-      for (const table of tables.values()) yield* table.values();
+      for (const table of tables.values()) {
+        if (table instanceof Single) yield table.item;
+        else yield* table.values();
+      }
     }
   }
 

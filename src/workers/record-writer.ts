@@ -7,7 +7,7 @@ import { unreachable } from '../base/invariant.js';
 import type { ExchangeKind } from '../graph/execution-plan.js';
 import type { RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeRecord } from '../protocol/exchange-codec.js';
+import { encodeNumberRecord, encodeRecord } from '../protocol/exchange-codec.js';
 import { RECORD_BATCH } from '../protocol/stream-element.js';
 import { BATCH_BYTES, ChannelOutput } from '../protocol/channel-output.js';
 import { LocalChannel } from './local-channel.js';
@@ -147,11 +147,9 @@ export class RecordWriter {
     if (local !== null) {
       local.write(value, timestamp, this.#scope);
     } else {
-      const bytes = this.#serialise(value);
       const channel = this.#channels[subtask] as ChannelOutput;
-      encodeRecord(channel.batch, bytes, timestamp, this.#scope);
+      this.#encode(channel.batch, value, timestamp);
       channel.recordWritten();
-      this.bytesOut += bytes.length;
     }
     this.recordsOut++;
   }
@@ -161,10 +159,18 @@ export class RecordWriter {
     this.recordsOut++;
     for (const local of this.#locals) local?.write(value, timestamp, this.#scope);
     if (this.#remotes.length === 0) return;
-    const bytes = this.#serialise(value);
-    this.bytesOut += bytes.length;
-    encodeRecord(this.#shared, bytes, timestamp, this.#scope);
+    this.#encode(this.#shared, value, timestamp);
     if (this.#shared.length >= BATCH_BYTES) this.#flushShared();
+  }
+
+  #encode(batch: ByteWriter, value: unknown, timestamp: number): void {
+    if (typeof value === 'number') {
+      this.bytesOut += encodeNumberRecord(batch, value, timestamp, this.#scope);
+      return;
+    }
+    const bytes = this.#serialise(value);
+    encodeRecord(batch, bytes, timestamp, this.#scope);
+    this.bytesOut += bytes.length;
   }
 
   #flushShared(): void {

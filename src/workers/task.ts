@@ -309,7 +309,10 @@ export class Task {
     for (;;) {
       try {
         while (cursor.advance(scope)) {
-          head.collect(serde.deserialise(frame.subarray(cursor.valueStart, cursor.valueEnd)), cursor.timestamp);
+          const value = cursor.isNumber
+            ? cursor.number
+            : serde.deserialise(frame.subarray(cursor.valueStart, cursor.valueEnd));
+          head.collect(value, cursor.timestamp);
         }
         return;
       } catch (error) {

@@ -41,8 +41,13 @@ export interface Mergeable extends Namespaced {
 export type InternalValueState<T> = ValueState<T> & Namespaced;
 export type InternalListState<T> = ListState<T> & Mergeable;
 export type InternalMapState<K, V> = MapState<K, V> & Namespaced;
-export type InternalReducingState<T> = ReducingState<T> & Mergeable;
-export type InternalAggregatingState<I, O> = AggregatingState<I, O> & Mergeable;
+/** Says of an addition whether there was nothing before. */
+interface Accumulating<I> {
+  add(value: I): boolean;
+}
+
+export type InternalReducingState<T> = Accumulating<T> & ReducingState<T> & Mergeable;
+export type InternalAggregatingState<I, O> = Accumulating<I> & AggregatingState<I, O> & Mergeable;
 
 /**
  * The stored rows of one timer queue. Order and firing are the timer service's; the table only remembers which timers

@@ -86,8 +86,10 @@ class StoredContents<In> implements WindowContents<In> {
     this.state.setCurrentNamespace(namespace);
   }
 
-  add(value: In, timestamp: number): void {
+  add(value: In, timestamp: number): boolean {
+    const isFirst = this.state.get().length === 0;
     this.state.add({ value, timestamp });
+    return isFirst;
   }
 
   read(): readonly unknown[] | undefined {

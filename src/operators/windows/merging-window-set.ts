@@ -10,6 +10,8 @@ interface InFlightWindow {
   readonly stateWindow: TimeWindow;
 }
 
+const NO_SOURCES: readonly Namespace[] = [];
+
 /** What a merge means for the operator. All windows are existing ones; the new window has no state yet. */
 export type MergeCallback = (
   result: TimeWindow,
@@ -86,9 +88,9 @@ export class MergingWindowSet {
       this.#isChanged = true;
       return added;
     }
+    if (touching.length === 1) return this.#extend(first, added, merge);
     const start = touching.reduce((least, { window }) => Math.min(least, window.start), added.start);
     const end = touching.reduce((most, { window }) => Math.max(most, window.end), added.end);
-    if (touching.length === 1 && first.window.start === start && first.window.end === end) return first.window;
 
     const result = new TimeWindow(start, end);
     this.#windows = this.#windows.filter((inFlight) => !touching.includes(inFlight));
@@ -100,6 +102,19 @@ export class MergingWindowSet {
       sessionNamespace(first.stateWindow),
       touching.slice(1).map((inFlight) => sessionNamespace(inFlight.stateWindow)),
     );
+    return result;
+  }
+
+  /** The common case: one session, which the new window lies in or makes longer. */
+  #extend(session: InFlightWindow, added: TimeWindow, merge: MergeCallback): TimeWindow {
+    const { window, stateWindow } = session;
+    const start = Math.min(window.start, added.start);
+    const end = Math.max(window.end, added.end);
+    if (window.start === start && window.end === end) return window;
+    const result = new TimeWindow(start, end);
+    this.#windows[this.#windows.indexOf(session)] = { window: result, stateWindow };
+    this.#isChanged = true;
+    merge(result, [window], sessionNamespace(stateWindow), NO_SOURCES);
     return result;
   }
 

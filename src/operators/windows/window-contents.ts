@@ -13,7 +13,8 @@ import { MillraceError } from '../../base/errors.js';
 /** What is kept of a window's records: all of them, or what they reduce or aggregate to. Of the current key. */
 export interface WindowContents<In> {
   enter(namespace: Namespace): void;
-  add(value: In, timestamp: number): void;
+  /** @returns whether there was nothing before. */
+  add(value: In, timestamp: number): boolean;
   /** What the window's function is given; `undefined` when there is nothing, and the function is not called. */
   read(): readonly unknown[] | undefined;
   clear(): void;
@@ -47,8 +48,10 @@ class ListContents<In> implements WindowContents<In> {
     this.#state.setCurrentNamespace(namespace);
   }
 
-  add(value: In): void {
+  add(value: In): boolean {
+    const isFirst = this.#state.get().length === 0;
     this.#state.add(value);
+    return isFirst;
   }
 
   read(): readonly unknown[] | undefined {
@@ -67,9 +70,9 @@ class ListContents<In> implements WindowContents<In> {
 
 /** One value per window, whatever the number of records. */
 abstract class SingleContents<In, Result> implements WindowContents<In> {
-  readonly #state: Mergeable & { get(): Result | undefined; add(value: In): void; clear(): void };
+  readonly #state: Mergeable & { get(): Result | undefined; add(value: In): boolean; clear(): void };
 
-  constructor(state: Mergeable & { get(): Result | undefined; add(value: In): void; clear(): void }) {
+  constructor(state: Mergeable & { get(): Result | undefined; add(value: In): boolean; clear(): void }) {
     this.#state = state;
   }
 
@@ -77,8 +80,8 @@ abstract class SingleContents<In, Result> implements WindowContents<In> {
     this.#state.setCurrentNamespace(namespace);
   }
 
-  add(value: In): void {
-    this.#state.add(value);
+  add(value: In): boolean {
+    return this.#state.add(value);
   }
 
   read(): readonly unknown[] | undefined {

@@ -242,7 +242,9 @@ export class WindowOperator<In, Out, W extends Window>
     context.enter(namespace);
     let result: TriggerResult;
     try {
-      contents.add(value, timestamp);
+      const isFirst = contents.add(value, timestamp);
+      // A window with contents has its timer already, and the trigger would do no more than set it again.
+      if (this.#triggerArmsCleanup && !isFirst) return;
       result = this.options.trigger.onElement(value, timestamp, window, context);
     } catch (error) {
       throw this.failure(error, 'window');

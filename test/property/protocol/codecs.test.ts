@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../../src/protocol/byte-writer.js';
-import { encodeRecord, RecordCursor, type TravellingScope } from '../../../src/protocol/exchange-codec.js';
+import {
+  encodeNumberRecord,
+  encodeRecord,
+  RecordCursor,
+  type TravellingScope,
+} from '../../../src/protocol/exchange-codec.js';
 import { encodeTopicRecord, TopicRecordCursor } from '../../../src/protocol/topic-record-codec.js';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
@@ -33,7 +38,7 @@ const scope = fc.record({
 });
 
 const exchangeRecord = fc.record({
-  value: bytes,
+  value: fc.oneof(bytes, fc.double()),
   timestamp: fc.oneof(fc.constant(-Infinity), fc.double({ noNaN: true })),
   scope,
 });
@@ -91,7 +96,10 @@ describe('exchange codec', () => {
     fc.assert(
       fc.property(fc.array(exchangeRecord, { maxLength: 20 }), (records) => {
         const writer = new ByteWriter(16);
-        for (const record of records) encodeRecord(writer, record.value, record.timestamp, record.scope);
+        for (const { value, timestamp, scope: travelling } of records) {
+          if (typeof value === 'number') encodeNumberRecord(writer, value, timestamp, travelling);
+          else encodeRecord(writer, value, timestamp, travelling);
+        }
 
         const cursor = new RecordCursor();
         const decoded = freshScope();
@@ -99,7 +107,9 @@ describe('exchange codec', () => {
         for (const record of records) {
           expect(cursor.advance(decoded)).toBe(true);
           expect(cursor.timestamp).toBe(record.timestamp);
-          expect(writer.bytes.subarray(cursor.valueStart, cursor.valueEnd)).toEqual(Buffer.from(record.value));
+          expect(cursor.isNumber).toBe(typeof record.value === 'number');
+          if (typeof record.value === 'number') expect(Object.is(cursor.number, record.value)).toBe(true);
+          else expect(writer.bytes.subarray(cursor.valueStart, cursor.valueEnd)).toEqual(Buffer.from(record.value));
           expect(decoded.request).toEqual(record.scope.request);
           expect(decoded.originPartition).toBe(record.scope.originPartition);
           if (record.scope.originPartition >= 0) expect(decoded).toEqual(record.scope);

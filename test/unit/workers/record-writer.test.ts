@@ -43,7 +43,11 @@ function setUp(exchange: ExchangeKind, channelCount: number, firstChannel = 0) {
         if (reader.kind === RECORD_BATCH) {
           cursor.open(reader.frame, reader.start, reader.end);
           while (cursor.advance(newScope())) {
-            values.push(serde.deserialise(reader.frame.subarray(cursor.valueStart, cursor.valueEnd)));
+            values.push(
+              cursor.isNumber
+                ? cursor.number
+                : serde.deserialise(reader.frame.subarray(cursor.valueStart, cursor.valueEnd)),
+            );
           }
         } else values.push(reader.kind === BARRIER ? 'barrier' : reader.kind === END_OF_INPUT ? 'end' : reader.kind);
         reader.release();
