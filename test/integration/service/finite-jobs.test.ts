@@ -1,18 +1,26 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EmbeddedLog } from '../../../src/connectors/log/embedded-log.js';
+import type { HourOfFlights } from '../../../examples/flights/hourly.js';
+import { loadFlights } from '../../../examples/flights/load-flights.js';
+import { hoursByHand, sortedHours } from '../../helpers/flights-by-hand.js';
+import { projectPath } from '../../helpers/project-files.js';
 import { readTopic } from '../../helpers/read-topic.js';
 import { ServiceProcess } from '../../helpers/service-process.js';
 import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
-/** Runs a job to its end and gives the values of its topics, by topic. */
+/** Runs a job of `test/fixtures/jobs`, or the one that the arguments name, to its end: the values of its topics, by topic. */
 async function runToItsEnd(
-  job: string,
+  job: string | null,
   topics: readonly string[],
   args: readonly string[],
 ): Promise<Record<string, unknown[]>> {
   return withTemporaryDirectory(async (dataDir) => {
-    const { end, service } = await ServiceProcess.run({ dataDir, job, args: ['--state-backend', 'heap', ...args] });
+    const { end, service } = await ServiceProcess.run({
+      dataDir,
+      ...(job === null ? {} : { job }),
+      args: ['--state-backend', 'heap', ...args],
+    });
     expect(end, service.stderr).toEqual({ code: 0, signal: null });
     expect(service.stderr).toContain('job finished');
     const log = await EmbeddedLog.open({ dataDir: join(dataDir, 'log') });
@@ -45,6 +53,13 @@ describe('a job whose sources end', () => {
     expect(sorted(found['rebalanced'])).toEqual(numbers(1_000));
     expect(sorted(found['broadcast'])).toEqual(numbers(1_000).flatMap((value) => [value, value]));
     expect(sorted(found['forwarded'])).toEqual(numbers(1_000));
+  });
+
+  it('counts the flights of the example per hour, in the time of the flights, as a plain loop does', async () => {
+    const args = ['--parallelism', '2', '--job', projectPath('dist/examples/flights/hourly-job.js')];
+    const found = await runToItsEnd(null, ['flights-per-hour'], args);
+    const hours = found['flights-per-hour'] as HourOfFlights[];
+    expect(sortedHours(hours)).toEqual(hoursByHand(await loadFlights()));
   });
 
   it.each([1, 2])('does not deadlock when all rings of its tasks are full, on %d workers', async (workers) => {
