@@ -51,7 +51,7 @@ export const layers = {
     thread: 'main',
   },
   // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
-  cli: { mayImport: ['base', 'api', 'graph'], thread: 'main' },
+  cli: { mayImport: ['base', 'api', 'graph', 'workers/savepoint-check.ts'], thread: 'main' },
   http: {
     mayImport: ['base', 'api', 'metrics', 'main/job-control.ts', 'main/job-admin.ts', 'main/savepoint-control.ts'],
     thread: 'main',

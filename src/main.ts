@@ -51,12 +51,16 @@ async function main(): Promise<void> {
   if (first === '' || first.startsWith('-')) return run(process.argv.slice(2));
   // Only now: a process that runs a job must not pay for the commands.
   const { runCommand } = await import('./cli/run-command.js');
-  process.exitCode = await runCommand(process.argv.slice(2), {
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
-    isInteractive: process.stdout.isTTY,
-    columns: process.stdout.isTTY ? process.stdout.columns : COLUMNS_OF_A_FILE,
-  });
+  process.exitCode = await runCommand(
+    process.argv.slice(2),
+    {
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+      isInteractive: process.stdout.isTTY,
+      columns: process.stdout.isTTY ? process.stdout.columns : COLUMNS_OF_A_FILE,
+    },
+    process.env,
+  );
 }
 
 async function run(args: readonly string[]): Promise<void> {

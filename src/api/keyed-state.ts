@@ -1,3 +1,4 @@
+import { MillraceError } from '../base/errors.js';
 import type { Serde } from './serde.js';
 
 /**
@@ -87,6 +88,45 @@ export interface StateOptions<T> {
   /** @defaultValue MessagePack, which keeps what JSON keeps, and also Date, Map, Set, bigint and bytes */
   readonly serde?: Serde<T>;
   readonly ttl?: StateTtlConfig;
+  /**
+   * Version of the form of the values, 1 to 65,535: raised when a new release of the job keeps them in another form. Each value
+   * is stored with the version it was written with.
+   *
+   * @defaultValue 1
+   */
+  readonly version?: number;
+  /**
+   * Turns a value of an older version into the present form. Called when such a value is read, for each value by itself: of a
+   * list for each item, of a map for each entry, of aggregating state for the accumulator. Must not return `undefined`, and must
+   * give the same result each time: the value is written in its new form only when the job next changes it. Needed with a
+   * `version` above 1.
+   *
+   * @example
+   * const total = valueState<Money>('total', {
+   *   version: 2,
+   *   migrate: (version, value) => ({ cents: (value as { amount: number }).amount * 100 }),
+   * });
+   */
+  readonly migrate?: (version: number, value: unknown) => T;
+}
+
+/** The largest version of a state's values. */
+const VERSION_MAX = 0xffff;
+
+function checkOptions(name: string, options: { readonly version?: number; readonly migrate?: unknown }): void {
+  const { version = 1, migrate } = options;
+  const isVersion = Number.isInteger(version) && version >= 1 && version <= VERSION_MAX;
+  if (isVersion && (version === 1 || typeof migrate === 'function')) return;
+  throw new MillraceError(
+    'MILLRACE_JOB_INVALID',
+    isVersion
+      ? `state '${name}' has version ${String(version)} and no function that migrates older values`
+      : `the version of state '${name}' is not a whole number from 1 to ${String(VERSION_MAX)}`,
+    {
+      details: { state: name, version },
+      hint: 'Give the state a version from 1 on, and migrate(version, value) above 1.',
+    },
+  );
 }
 
 interface DescriptorBase<T> {
@@ -130,14 +170,17 @@ export type StateDescriptor =
 
 /** @public */
 export function valueState<T>(name: string, options: StateOptions<T> = {}): ValueStateDescriptor<T> {
+  checkOptions(name, options);
   return { kind: 'value', name, options };
 }
 /** @public */
 export function listState<T>(name: string, options: StateOptions<T> = {}): ListStateDescriptor<T> {
+  checkOptions(name, options);
   return { kind: 'list', name, options };
 }
 /** @public */
 export function mapState<K, V>(name: string, options: StateOptions<V> = {}): MapStateDescriptor<K, V> {
+  checkOptions(name, options);
   return { kind: 'map', name, options };
 }
 /** @public */
@@ -146,6 +189,7 @@ export function reducingState<T>(
   reduce: ReduceFunction<T>,
   options: StateOptions<T> = {},
 ): ReducingStateDescriptor<T> {
+  checkOptions(name, options);
   return { kind: 'reducing', name, reduce, options };
 }
 /** @public */
@@ -154,5 +198,6 @@ export function aggregatingState<I, A, O>(
   aggregate: AggregateFunction<I, A, O>,
   options: StateOptions<A> = {},
 ): AggregatingStateDescriptor<I, A, O> {
+  checkOptions(name, options);
   return { kind: 'aggregating', name, aggregate, options };
 }

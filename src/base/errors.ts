@@ -61,6 +61,7 @@ export const errorCodes = {
   MILLRACE_CHECKPOINT_EXPIRED: { recovery: 'retry', http: 500 },
   MILLRACE_CHECKPOINT_STORE_FAILED: { recovery: 'retry', http: 503 },
   MILLRACE_STATE_CORRUPT: { recovery: 'fail', http: 500 },
+  MILLRACE_STATE_MIGRATION_FAILED: { recovery: 'fail', http: 500 },
   MILLRACE_STATE_INCOMPATIBLE: { recovery: 'fail', http: 500 },
   // topics and disk
   MILLRACE_TOPIC_NOT_FOUND: { recovery: 'fail', http: 404 },

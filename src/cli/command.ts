@@ -23,6 +23,9 @@ export interface CommandOption {
 /** What was written on the command line, by the names of {@link Command.options}. */
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
+/** Environment variables, of which a command reads those of other tools: credentials of a storage, say. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface Invocation {
   readonly values: OptionValues;
   readonly positionals: readonly string[];
@@ -31,6 +34,7 @@ export interface Invocation {
   readonly commands: Commands;
   /** Aborted by Ctrl-C, for commands that go on until somebody ends them. */
   readonly signal: AbortSignal;
+  readonly environment: Environment;
 }
 
 /** One word behind `millrace`. Loaded only when it is called, so that starting a job does not pay for it. */

@@ -7,6 +7,7 @@ import { MillraceError } from '../base/errors.js';
 import { nearestName } from '../base/nearest-name.js';
 import {
   type Command,
+  type Environment,
   type CommandOption,
   EXIT_FAILED,
   EXIT_OK,
@@ -18,7 +19,11 @@ import {
 import { commands } from './commands.js';
 
 /** @param args without the program's name; the first one is the command's name. */
-export async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommand(
+  args: readonly string[],
+  terminal: Terminal,
+  environment: Environment,
+): Promise<number> {
   const [name = '', ...rest] = args;
   if (name === 'help') return help(rest[0], terminal);
   const load = commands[name];
@@ -33,7 +38,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
       terminal.out(usageText(name, command));
       return EXIT_OK;
     }
-    return await command.run({ values, positionals, terminal, commands, signal: interrupt.signal });
+    return await command.run({ values, positionals, terminal, commands, signal: interrupt.signal, environment });
   } catch (error) {
     return complain(name, error, terminal);
   } finally {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '../base/errors.js';
 import { AdminClient, adminOptions } from './admin-client.js';
-import { type Command, EXIT_OK, type Invocation, UsageError } from './command.js';
+import { type Command, type CommandOption, EXIT_OK, type Invocation, UsageError } from './command.js';
 
 /** How often a savepoint that is being taken is asked about. */
 const POLL_MS = 100;
@@ -12,11 +12,19 @@ interface SavepointStatus {
   readonly operation?: { readonly location?: string; readonly 'failure-cause'?: { readonly 'stack-trace'?: string } };
 }
 
-/** Savepoints of a running job, over the admin API. */
+const checkOptions = {
+  job: { type: 'string', placeholder: 'path', description: 'Of check: the job module to try on the savepoint.' },
+  'allow-non-restored-state': {
+    type: 'boolean',
+    description: 'Of check: state of operators that the job no longer has is no failure.',
+  },
+} as const satisfies Record<string, CommandOption>;
+
+/** Savepoints: of a running job over the admin API, and of a new release before it runs. */
 export const savepoint: Command = {
-  summary: 'Take or dispose of a savepoint of a running job.',
-  usage: 'take [<directory>] | stop [<directory>] | dispose <path>   [--url http://…]',
-  options: adminOptions,
+  summary: 'Take or dispose of a savepoint of a running job, or try a new job on one.',
+  usage: 'take [<directory>] | stop [<directory>] | dispose <path> | check <path> --job <module>   [--url http://…]',
+  options: { ...adminOptions, ...checkOptions },
   async run(invocation) {
     const [action, place, ...more] = invocation.positionals;
     if (more.length > 0) throw new UsageError('too many arguments');
@@ -27,8 +35,11 @@ export const savepoint: Command = {
         return take(invocation, 'stop', place);
       case 'dispose':
         return dispose(invocation, place);
+      case 'check':
+        // Only now: it brings the state's libraries with it.
+        return (await import('./savepoint-check.js')).check(invocation, place);
       default:
-        throw new UsageError('expected take, stop or dispose');
+        throw new UsageError('expected take, stop, dispose or check');
     }
   },
 };

@@ -12,12 +12,11 @@ import type {
   ListStateDescriptor,
   MapStateDescriptor,
   ReducingStateDescriptor,
-  StateTtlConfig,
+  StateOptions,
   ValueStateDescriptor,
 } from '../api/keyed-state.js';
 import { canonicalKey } from '../api/internal/key-bytes.js';
 import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
-import type { Serde } from '../api/serde.js';
 import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { KeyGroup } from '../base/ids.js';
@@ -34,6 +33,7 @@ import type { StateRows, StateRowsOptions } from './state-rows.js';
 import { TimerRows, TimerTableImpl } from './timer-store.js';
 import { TtlPolicy } from './ttl.js';
 import { ListCodec, PresenceCodec, SingleValueCodec, type ValueCodec } from './value-codec.js';
+import { ValueSchema } from './value-schema.js';
 import { TtlValueState, ValueStateImpl } from './value-state.js';
 
 /** What a backend needs of the store it was opened from. */
@@ -127,8 +127,8 @@ export class OperatorStateBackend implements KeyedStateBackend {
 
   mapState<K, V>(descriptor: MapStateDescriptor<K, V>): InternalMapState<K, V> {
     return this.#stateOf(descriptor.name, 'map', () => {
-      const { serde, policy } = this.#settings(descriptor.options);
-      const rows = new MapRows(this.#rowsOptions(descriptor.name, 'map', serde, policy));
+      const { rows: options, policy } = this.#rowsOptions(descriptor.name, 'map', descriptor.options);
+      const rows = new MapRows(options);
       return { rows, state: policy === null ? new MapStateImpl<K, V>(rows) : new TtlMapState<K, V>(rows, policy) };
     });
   }
@@ -208,27 +208,25 @@ export class OperatorStateBackend implements KeyedStateBackend {
   #singleRows(
     name: string,
     kind: StateKind,
-    options: { readonly serde?: Serde<unknown>; readonly ttl?: StateTtlConfig },
+    options: StateOptions<unknown>,
   ): { rows: SingleRows; policy: TtlPolicy | null } {
-    const { serde, policy } = this.#settings(options);
-    return { rows: new SingleRows(this.#rowsOptions(name, kind, serde, policy)), policy };
+    const { rows, policy } = this.#rowsOptions(name, kind, options);
+    return { rows: new SingleRows(rows), policy };
   }
 
-  #settings(options: { readonly serde?: Serde<unknown>; readonly ttl?: StateTtlConfig }): {
-    serde: Serde<unknown>;
-    policy: TtlPolicy | null;
-  } {
-    return {
-      serde: options.serde ?? this.#defaultSerde,
-      policy: options.ttl === undefined ? null : new TtlPolicy(options.ttl, this.#host.clock),
-    };
-  }
-
-  #rowsOptions(name: string, kind: StateKind, serde: Serde<unknown>, policy: TtlPolicy | null): StateRowsOptions {
+  #rowsOptions(
+    name: string,
+    kind: StateKind,
+    options: StateOptions<unknown>,
+  ): { rows: StateRowsOptions; policy: TtlPolicy | null } {
+    const serde = options.serde ?? this.#defaultSerde;
+    const policy = options.ttl === undefined ? null : new TtlPolicy(options.ttl, this.#host.clock);
+    const schema = new ValueSchema(options);
     const isStamped = policy !== null;
-    const codec = kind === 'list' ? new ListCodec(serde, isStamped) : new SingleValueCodec(serde, isStamped);
+    const codec =
+      kind === 'list' ? new ListCodec(serde, isStamped, schema) : new SingleValueCodec(serde, isStamped, schema);
     const stateName = { operatorUid: this.operatorUid, name, kind };
-    return this.#host.rowsOptions(stateName, serde.name, this.#context, codec);
+    return { rows: this.#host.rowsOptions(stateName, serde.name, this.#context, codec), policy };
   }
 
   #stateOf<S extends Queryable>(name: string, kind: StateKind, make: () => { rows: StateRows; state: S }): S {

@@ -34,6 +34,25 @@ export async function restoreHeap(
   shards: Shards,
   restore: RestoredState,
 ): Promise<{ handles: SegmentHandle[]; isForeign: boolean }> {
+  const { sections, sources, handles } = await readSections(options, shards, restore);
+  for (const shard of shards) shard?.restore(sections.get(shard.id) ?? []);
+  const ownedCount = shards.filter((shard) => shard !== undefined).length;
+  const isForeign =
+    sources.size !== 1 ||
+    [...sources.keys()].some(({ backend, shards: owned }) => backend !== 'heap' || owned.length !== ownedCount);
+  return { handles: [...handles.values()], isForeign };
+}
+
+/** What the stored rows of shards lie in, oldest first: the rows of a base, and those of every segment. */
+export async function readSections(
+  options: RestoreOptions,
+  shards: Shards,
+  restore: RestoredState,
+): Promise<{
+  sections: Map<ShardId, Section[]>;
+  sources: Map<SnapshotHandle, Set<ShardId>>;
+  handles: Map<string, SegmentHandle>;
+}> {
   const sources = sourcesOf(options, shards, restore);
   const sections = new Map<ShardId, Section[]>();
   const handles = new Map<string, SegmentHandle>();
@@ -47,12 +66,7 @@ export async function restoreHeap(
       for (const section of read) sections.set(section.shard, [...(sections.get(section.shard) ?? []), section]);
     }
   }
-  for (const shard of shards) shard?.restore(sections.get(shard.id) ?? []);
-  const ownedCount = shards.filter((shard) => shard !== undefined).length;
-  const isForeign =
-    sources.size !== 1 ||
-    [...sources.keys()].some(({ backend, shards: owned }) => backend !== 'heap' || owned.length !== ownedCount);
-  return { handles: [...handles.values()], isForeign };
+  return { sections, sources, handles };
 }
 
 /** All rows of a base as a section, for a store that keeps no base. */

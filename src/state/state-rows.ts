@@ -226,8 +226,17 @@ export abstract class StateRows {
     try {
       return this.codec.read(source, start, end);
     } catch (error) {
-      if (MillraceError.is(error, 'MILLRACE_STATE_INCOMPATIBLE')) throw error;
       const { operatorUid, name } = this.name;
+      const isOfSchema =
+        MillraceError.is(error, 'MILLRACE_STATE_INCOMPATIBLE') ||
+        MillraceError.is(error, 'MILLRACE_STATE_MIGRATION_FAILED');
+      if (isOfSchema) {
+        throw new MillraceError(error.code, `state '${name}' of operator '${operatorUid}': ${error.message}`, {
+          details: { ...error.details, operator: operatorUid, state: name },
+          ...(error.hint === null ? {} : { hint: error.hint }),
+          cause: error.cause,
+        });
+      }
       throw new MillraceError(
         'MILLRACE_DESERIALISATION_FAILED',
         `a stored value of state '${name}' of operator '${operatorUid}' cannot be read`,

@@ -2,22 +2,24 @@ import type { Serde } from '../api/serde.js';
 import { MillraceError } from '../base/errors.js';
 import type { ByteWriter } from '../protocol/byte-writer.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
+import { plainSchema, type ValueSchema } from './value-schema.js';
 
 /**
  * Row values as bytes.
  *
  * ```text
- * header u8: version (low four bits, 0), STAMPED │ [write time f64] │ value
- * list:      header │ item count u32 │ per item: [write time f64] │ length varint │ value
+ * header u8: form (low four bits), STAMPED │ [schema version u16] │ [write time f64] │ value
+ * list:      header │ [schema version u16] │ item count u32 │ per item: [write time f64] │ length varint │ value
  * ```
  *
- * Every value carries the version it was written with, so that a later release, or a later form of the author's type, can
- * tell which it reads. A state with a time to live stores the time of writing; one whose time to live was added or removed
+ * Form 0 has no schema version, which means 1; form 1 has one. So a value says by itself what a later release, or a later form of
+ * the author's type, reads there: see {@link ValueSchema}. A state with a time to live stores the time of writing; one whose time to live was added or removed
  * since reads both forms.
  */
 
-const VERSION = 0;
-const VERSION_BITS = 0x0f;
+const FORM_PLAIN = 0;
+const FORM_VERSIONED = 1;
+const FORM_BITS = 0x0f;
 const STAMPED_BIT = 0x10;
 
 /** A value with the time of its last write (or read), in milliseconds: what states with a time to live hold. */
@@ -85,34 +87,35 @@ class ItemCodec {
 export class SingleValueCodec implements ValueCodec {
   readonly #items: ItemCodec;
   readonly #isStamped: boolean;
+  readonly #schema: ValueSchema;
 
-  constructor(serde: Serde<unknown>, isStamped: boolean) {
+  constructor(serde: Serde<unknown>, isStamped: boolean, schema: ValueSchema = plainSchema) {
     this.#items = new ItemCodec(serde);
     this.#isStamped = isStamped;
+    this.#schema = schema;
   }
 
   write(writer: ByteWriter, value: unknown): void {
-    writer.reserve(9);
-    if (value instanceof Stamped && this.#isStamped) {
-      writer.writeU8(VERSION | STAMPED_BIT);
+    writer.reserve(HEADER_BYTES_MAX);
+    const isStamped = this.#isStamped && value instanceof Stamped;
+    writeHeader(writer, this.#schema.version, isStamped);
+    if (isStamped) {
       writer.writeF64(value.stamp);
       this.#items.write(writer, value.value);
-    } else {
-      writer.writeU8(VERSION);
-      this.#items.write(writer, value);
-    }
+    } else this.#items.write(writer, value);
   }
 
   read(source: Buffer, start: number, end: number): unknown {
     const header = source[start] as number;
-    checkVersion(header);
-    if ((header & STAMPED_BIT) === 0) {
-      const value = this.#items.read(source, start + 1, end);
-      // Written before the state had a time to live: it counts as written long ago only once it is read or written again.
-      return this.#isStamped ? new Stamped(value, Infinity) : value;
-    }
-    const value = this.#items.read(source, start + 9, end);
-    return this.#isStamped ? new Stamped(value, source.readDoubleLE(start + 1)) : value;
+    const version = versionOf(source, start);
+    let at = start + headerBytes(header);
+    const hasStamp = (header & STAMPED_BIT) !== 0;
+    // Written before the state had a time to live: it counts as written long ago only once it is read or written again.
+    const stamp = hasStamp ? source.readDoubleLE(at) : Infinity;
+    if (hasStamp) at += 8;
+    const stored = this.#items.read(source, at, end);
+    const value = version === this.#schema.version ? stored : this.#schema.migrate(version, stored);
+    return this.#isStamped ? new Stamped(value, stamp) : value;
   }
 }
 
@@ -120,16 +123,18 @@ export class SingleValueCodec implements ValueCodec {
 export class ListCodec implements ValueCodec {
   readonly #items: ItemCodec;
   readonly #isStamped: boolean;
+  readonly #schema: ValueSchema;
 
-  constructor(serde: Serde<unknown>, isStamped: boolean) {
+  constructor(serde: Serde<unknown>, isStamped: boolean, schema: ValueSchema = plainSchema) {
     this.#items = new ItemCodec(serde);
     this.#isStamped = isStamped;
+    this.#schema = schema;
   }
 
   write(writer: ByteWriter, value: unknown): void {
     const list = value as readonly unknown[];
-    writer.reserve(5);
-    writer.writeU8(this.#isStamped ? VERSION | STAMPED_BIT : VERSION);
+    writer.reserve(HEADER_BYTES_MAX);
+    writeHeader(writer, this.#schema.version, this.#isStamped);
     writer.writeU32(list.length);
     for (let index = 0; index < list.length; index++) {
       if (!this.#isStamped) {
@@ -145,11 +150,13 @@ export class ListCodec implements ValueCodec {
 
   read(source: Buffer, start: number, end: number): unknown {
     const header = source[start] as number;
-    checkVersion(header);
+    const version = versionOf(source, start);
+    const isPresent = version === this.#schema.version;
     const hasStamps = (header & STAMPED_BIT) !== 0;
-    const count = source.readUInt32LE(start + 1);
+    let at = start + headerBytes(header);
+    const count = source.readUInt32LE(at);
+    at += 4;
     const list: unknown[] = [];
-    let at = start + 5;
     for (let index = 0; index < count; index++) {
       const stamp = hasStamps ? source.readDoubleLE(at) : Infinity;
       if (hasStamps) at += 8;
@@ -159,7 +166,8 @@ export class ListCodec implements ValueCodec {
         length |= (byte & 0x7f) << shift;
         if (byte < 0x80) break;
       }
-      const item = this.#items.read(source, at, at + length);
+      const stored = this.#items.read(source, at, at + length);
+      const item = isPresent ? stored : this.#schema.migrate(version, stored);
       list.push(this.#isStamped ? new Stamped(item, stamp) : item);
       at += length;
     }
@@ -172,20 +180,45 @@ export class ListCodec implements ValueCodec {
 export class PresenceCodec implements ValueCodec {
   write(writer: ByteWriter): void {
     writer.reserve(1);
-    writer.writeU8(VERSION);
+    writer.writeU8(FORM_PLAIN);
   }
 
   read(source: Buffer, start: number): unknown {
-    checkVersion(source[start] as number);
+    versionOf(source, start);
     return true;
   }
 }
 
-function checkVersion(header: number): void {
-  const version = header & VERSION_BITS;
-  if (version === VERSION) return;
-  throw new MillraceError('MILLRACE_STATE_INCOMPATIBLE', `stored value has format version ${version}`, {
-    hint: `This release reads version ${VERSION}: run the release that wrote the state, or a newer one.`,
+/** The schema version that a value is stored with. */
+export function storedVersion(value: Buffer): number {
+  return versionOf(value, 0);
+}
+
+/** Of header, schema version, write time or item count, and some to spare. */
+const HEADER_BYTES_MAX = 16;
+
+function writeHeader(writer: ByteWriter, version: number, isStamped: boolean): void {
+  const stamped = isStamped ? STAMPED_BIT : 0;
+  if (version === 1) {
+    writer.writeU8(FORM_PLAIN | stamped);
+    return;
+  }
+  writer.writeU8(FORM_VERSIONED | stamped);
+  writer.writeU16(version);
+}
+
+/** Length of header and schema version. */
+function headerBytes(header: number): number {
+  return (header & FORM_BITS) === FORM_VERSIONED ? 3 : 1;
+}
+
+/** The schema version of the value that begins at `start`. */
+function versionOf(source: Buffer, start: number): number {
+  const form = (source[start] as number) & FORM_BITS;
+  if (form === FORM_PLAIN) return 1;
+  if (form === FORM_VERSIONED) return source.readUInt16LE(start + 1);
+  throw new MillraceError('MILLRACE_STATE_INCOMPATIBLE', `a stored value has the form ${form}`, {
+    hint: `This release reads forms up to ${FORM_VERSIONED}: run the release that wrote the state, or a newer one.`,
   });
 }
 
