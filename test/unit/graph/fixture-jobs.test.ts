@@ -34,6 +34,7 @@ describe('the job modules of the runtime tests', () => {
         expect(plan.jobName).toBe(
           name
             .replace('.mjs', '')
+            .replace(/^ui-/, '')
             .replace('poison-record', 'poison')
             .replace(/^poison$/, 'poison-reject'),
         );
