@@ -19,6 +19,7 @@ const suites: readonly Suite[] = [
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'latency', run: async () => (await import('./latency.js')).run() },
+  { name: 'recovery', run: async () => (await import('./recovery.js')).run() },
   { name: 'http', run: async () => (await import('./http.js')).run() },
 ];
 

@@ -4,6 +4,7 @@
  *
  * Start-up overlaps what can overlap: worker threads start and restore while the HTTP libraries load.
  */
+import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,10 +14,12 @@ import { type Config, describeConfig, parseConfig, readCommandLine } from './bas
 import { configErrorText, helpText } from './base/config-help.js';
 import { ConfigError, MillraceError } from './base/errors.js';
 import type { Logger } from './base/log.js';
+import { SeededPrng } from './base/prng.js';
 import type { TopicPort } from './connectors/topic.js';
 import { EmbeddedLog } from './connectors/log/embedded-log.js';
 import type { WaitingRoom } from './http/waiting-room.js';
 import { createExecutionPlan } from './graph/create-execution-plan.js';
+import type { ExecutionPlan } from './graph/execution-plan.js';
 import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph } from './graph/stream-graph.js';
@@ -132,15 +135,13 @@ class Service {
     const jobModule = config.job === null ? builtInJob() : pathToFileURL(resolve(config.job)).href;
     const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openTopics(dataDir)]);
     const graph = buildStreamGraph(job.build());
-    const plan = createExecutionPlan(graph, {
-      parallelism: config.parallelism,
-      workerCount: config.parallelism,
-      shardCount: config.shardCount,
-    });
+    const planOf = (parallelism: number): ExecutionPlan =>
+      createExecutionPlan(graph, { parallelism, workerCount: parallelism, shardCount: config.shardCount });
+    const plan = planOf(config.parallelism);
     for (const warning of plan.warnings) this.#logger.warn({}, warning);
 
     const gatewayModule = import('./http/gateway.js');
-    const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan });
+    const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan, planOf });
     const observer = this.#observe(manager);
     const { Gateway } = await gatewayModule;
     const gateway = await Gateway.build({
@@ -214,9 +215,10 @@ class Service {
     log: TopicPort;
     jobModule: string;
     graph: ReturnType<typeof buildStreamGraph>;
-    plan: ReturnType<typeof createExecutionPlan>;
+    plan: ExecutionPlan;
+    planOf: (parallelism: number) => ExecutionPlan;
   }): Promise<JobManager> {
-    const { dataDir, log, jobModule, graph, plan } = parts;
+    const { dataDir, log, jobModule, graph, plan, planOf } = parts;
     const config = this.#config;
     const folders = await openJobFolders({
       ...config,
@@ -230,6 +232,7 @@ class Service {
     const manager = await JobManager.create({
       graph,
       plan,
+      planOf,
       jobModule,
       port: log,
       checkpoints,
@@ -242,6 +245,7 @@ class Service {
       settings: config,
       clock: systemClock,
       monotonic: systemMonotonicClock,
+      prng: new SeededPrng(randomInt(2 ** 31)),
       logger: this.#logger,
       onEnd: (cause) => this.#onJobEnd(cause),
     });

@@ -6,6 +6,7 @@
  */
 import { httpSettings } from './http-settings.js';
 import { kafkaSettings } from './kafka-settings.js';
+import { restartSettings } from './config-restarts.js';
 import type { Machine, SettingTable, SettingValue } from './setting.js';
 import { DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND } from './units.js';
 
@@ -169,6 +170,8 @@ export const settings = {
     most: DAY,
     description: 'Least time between two checkpoints in the checkpoint store: what the loss of this machine costs.',
   },
+
+  ...restartSettings,
 
   transport: {
     section: 'Topics',

@@ -188,6 +188,15 @@ export interface JobAdmin {
   browse(request: BrowseRequest): Promise<readonly TopicRecordView[]>;
   /** Takes a checkpoint now. @returns its id, once it is complete */
   takeCheckpoint(): Promise<number>;
+  /** Largest parallelism that the job can have: its number of shards. */
+  parallelismMax(): number;
+  /**
+   * Moves the job to another number of workers. Resolves when they run.
+   *
+   * @param parallelism an integer from 1 to {@link parallelismMax}
+   * @throws MillraceError why the job goes on as it was
+   */
+  rescale(parallelism: number): Promise<void>;
   /** Ends the job with a last checkpoint, and the process with it. Returns at once. */
   cancel(): void;
 }

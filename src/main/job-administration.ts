@@ -97,6 +97,14 @@ export class JobAdministration implements JobAdmin {
     return this.#manager.checkpoints.statistics.lastCompletedCheckpointId;
   }
 
+  parallelismMax(): number {
+    return this.#manager.plan.shardCount;
+  }
+
+  rescale(parallelism: number): Promise<void> {
+    return this.#manager.rescale(parallelism);
+  }
+
   cancel(): void {
     this.#cancel();
   }

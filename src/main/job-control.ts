@@ -96,7 +96,8 @@ export interface VertexDescription {
   readonly inputs: readonly { readonly id: string; readonly ship_strategy: string }[];
 }
 
-export type JobStatus = 'INITIALIZING' | 'RUNNING' | 'FAILING' | 'FAILED' | 'CANCELLING' | 'CANCELED' | 'FINISHED';
+export type JobStatus =
+  'INITIALIZING' | 'RUNNING' | 'RESTARTING' | 'FAILING' | 'FAILED' | 'CANCELLING' | 'CANCELED' | 'FINISHED';
 
 export interface JobDescription {
   readonly jid: string;

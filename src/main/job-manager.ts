@@ -3,8 +3,8 @@
  *
  * ```text
  *   INITIALIZING ──▶ RUNNING ──▶ CANCELLING ──▶ CANCELED      somebody asked for the end
- *                       │  └────▶ FINISHED                    every source has ended
- *                       └───────▶ FAILING ──▶ FAILED          a worker died, a function threw, a disk is full
+ *                     ▲ │  └────▶ FINISHED                    every source has ended
+ *          RESTARTING ┘ └───────▶ FAILING ──▶ FAILED          a worker died, a function threw, a disk is full
  * ```
  *
  * Thread: main. The only implementation of {@link JobControl}: HTTP sees a job through that door alone.
@@ -14,6 +14,7 @@ import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
+import type { Prng } from '../base/prng.js';
 import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { declaredRoutes } from '../graph/request-routes.js';
@@ -38,13 +39,15 @@ import type {
 } from './job-control.js';
 import type { JobCheckpoints } from './job-checkpoints.js';
 import { type JobTopics, openJobTopics } from './job-topics.js';
+import { JobRestarts } from './job-restarts.js';
 import { ReplyReceiver } from './reply-receiver.js';
 import { RequestIngress } from './request-ingress.js';
+import { createRestartStrategy, type RestartSettings } from './restart-strategy.js';
 
 /** The one partition of the response topic that this instance's replies go to. */
 const REPLY_PARTITION = 0;
 
-export interface JobSettings extends AttemptSettings {
+export interface JobSettings extends AttemptSettings, RestartSettings {
   readonly retentionMs: number;
   readonly retentionBytes: number;
 }
@@ -52,6 +55,8 @@ export interface JobSettings extends AttemptSettings {
 export interface JobManagerOptions {
   readonly graph: StreamGraph;
   readonly plan: ExecutionPlan;
+  /** The job laid out over another number of workers. */
+  readonly planOf: (parallelism: number) => ExecutionPlan;
   /** URL of the job module. */
   readonly jobModule: string;
   readonly port: TopicPort;
@@ -60,6 +65,8 @@ export interface JobManagerOptions {
   readonly settings: JobSettings;
   readonly clock: Clock;
   readonly monotonic: MonotonicClock;
+  /** Jitter of restarts. */
+  readonly prng: Prng;
   readonly logger: Logger;
   /** The job has ended by itself: failed, with the cause, or finished. Called at most once. */
   readonly onEnd: (cause: Error | null) => void;
@@ -72,10 +79,13 @@ export interface JobManagerOptions {
  *           └────────┬────────┴────────────────────┘
  *                    ▼ a worker died, user code threw, a disk failed
  *                 FAILING ──▶ FAILED
+ *
+ *     RUNNING ──▶ RESTARTING ──▶ RUNNING    the same, and the restart strategy says: again
  */
 const jobTransitions: TransitionTable<JobStatus> = {
   INITIALIZING: ['RUNNING', 'FAILING'],
-  RUNNING: ['CANCELLING', 'FINISHED', 'FAILING'],
+  RUNNING: ['CANCELLING', 'FINISHED', 'FAILING', 'RESTARTING'],
+  RESTARTING: ['RUNNING', 'CANCELLING', 'FAILING'],
   CANCELLING: ['CANCELED', 'FAILING'],
   FAILING: ['FAILED'],
   CANCELED: [],
@@ -95,6 +105,7 @@ export class JobManager implements JobControl {
   readonly #life = new Lifecycle('job', jobTransitions, 'INITIALIZING');
   readonly #supervisor: AttemptSupervisor;
   readonly #baseCopies = new BaseCopies((request) => this.#supervisor.attempt.copyBase(request));
+  readonly #restarts: JobRestarts;
   #failure: Error | null = null;
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
@@ -116,7 +127,7 @@ export class JobManager implements JobControl {
   }
 
   private constructor(options: JobManagerOptions, topics: JobTopics, replies: ReplyReceiver | null) {
-    const { plan, graph, port, clock } = options;
+    const { plan, graph, port, clock, settings, monotonic, logger, prng } = options;
     this.#options = options;
     this.exceptions = new ExceptionHistory(clock);
     this.checkpointHistory = new CheckpointHistory(clock);
@@ -135,8 +146,14 @@ export class JobManager implements JobControl {
       topics,
       history: this.checkpointHistory,
       onEvent: (event) => this.#onWorkerEvent(event),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.#onAttemptFailed(error),
       onFinished: () => this.#endIfFinished(),
+    });
+    this.#restarts = new JobRestarts({
+      strategy: createRestartStrategy(settings, prng),
+      clock: monotonic,
+      logger,
+      restart: () => this.#restart(),
     });
   }
 
@@ -147,6 +164,22 @@ export class JobManager implements JobControl {
     if (this.#failure !== null) throw this.#failure;
     this.#life.moveTo('RUNNING');
     this.#endIfFinished();
+  }
+
+  /**
+   * Moves the shards to another number of workers. Requests wait meanwhile, and none is lost. Resolves when those workers
+   * run, at once when they do already.
+   *
+   * @param parallelism an integer from 1 to the number of shards
+   * @throws MillraceError `MILLRACE_NOT_READY` when the job does not run at this moment; or why it goes on as it was
+   */
+  async rescale(parallelism: number): Promise<void> {
+    if (this.#life.state !== 'RUNNING') {
+      throw new MillraceError('MILLRACE_NOT_READY', `the job is ${this.#life.state.toLowerCase()}`);
+    }
+    if (parallelism === this.plan.parallelism) return;
+    const plan = this.#options.planOf(parallelism);
+    await this.replaceAttempt({ plan, reason: 'rescale', mode: 'handover' });
   }
 
   /** Puts another attempt in the place of the present one; see {@link AttemptSupervisor.replaceAttempt}. */
@@ -247,6 +280,11 @@ export class JobManager implements JobControl {
     this.#supervisor.attempt.resumeIngress();
   }
 
+  /** Attempts that ran in the place of a failed one. */
+  get numRestarts(): number {
+    return this.#restarts.numRestarts;
+  }
+
   /** For metrics. */
   get attempt(): JobAttempt {
     return this.#supervisor.attempt;
@@ -278,7 +316,10 @@ export class JobManager implements JobControl {
     // The end is part of the state: a restart finds nothing left to do.
     this.#supervisor.scheduler.takeNow().then(
       () => this.#finish(),
-      (error: unknown) => this.#fail(error as Error),
+      // Not while another attempt takes over: that one ends in its turn.
+      (error: unknown) => {
+        if (this.#supervisor.isRunning) this.#fail(error as Error);
+      },
     );
   }
 
@@ -290,7 +331,25 @@ export class JobManager implements JobControl {
     );
   }
 
-  /** Only the first failure counts: those after it are its consequences. */
+  /** The attempt is being stopped. What follows is the restart strategy's affair, unless somebody has asked for the end. */
+  #onAttemptFailed(error: Error): void {
+    const { state } = this.#life;
+    const isRestartable = state === 'RUNNING' || state === 'RESTARTING';
+    if (!isRestartable || !this.#restarts.onFailure(error)) return this.#fail(error);
+    this.#failure = error;
+    this.exceptions.failed(error);
+    this.#life.tryMoveTo('RESTARTING');
+  }
+
+  async #restart(): Promise<void> {
+    await this.replaceAttempt({ reason: 'restart', mode: 'rollback' });
+    // It may have failed again by now, and wait for its next restart.
+    if (!this.#supervisor.isRunning || !this.#life.tryMoveTo('RUNNING')) return;
+    this.#failure = null;
+    this.#endIfFinished();
+  }
+
+  /** For good. Only the first failure counts: those after it are its consequences. */
   #fail(error: Error): void {
     const wasInitializing = this.#life.state === 'INITIALIZING';
     if (!this.#life.tryMoveTo('FAILING')) return;
@@ -307,6 +366,7 @@ export class JobManager implements JobControl {
 
   async #end(): Promise<void> {
     this.#baseCopies.close();
+    this.#restarts.stop();
     await this.#supervisor.stop();
     this.#replies?.stop();
   }

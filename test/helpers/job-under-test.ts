@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { systemClock, systemMonotonicClock } from '../../src/base/clock.js';
 import type { CorrelationId } from '../../src/base/ids.js';
+import { SeededPrng } from '../../src/base/prng.js';
 import { silentLogger } from '../../src/base/log.js';
 import { EmbeddedLog } from '../../src/connectors/log/embedded-log.js';
 import { createExecutionPlan } from '../../src/graph/create-execution-plan.js';
@@ -36,6 +37,17 @@ const settings: JobManagerOptions['settings'] = {
   checkpointFailuresMax: 100,
   controlTimeoutMs: 30_000,
   ringBytes: 65_536,
+  restartStrategy: 'none',
+  restartAttempts: 1,
+  restartDelayMs: 0,
+  restartFailuresMax: 1,
+  restartFailureIntervalMs: 60_000,
+  restartBackoffInitialMs: 1,
+  restartBackoffMaxMs: 100,
+  restartBackoffGrowthPercent: 50,
+  restartBackoffJitterPercent: 10,
+  restartBackoffResetMs: 60_000,
+  restartBackoffAttempts: Infinity,
   retentionMs: Infinity,
   retentionBytes: Infinity,
 };
@@ -107,6 +119,7 @@ export class JobUnderTest {
       const manager = await JobManager.create({
         graph,
         plan: planOf(options.parallelism),
+        planOf,
         jobModule,
         port: log,
         checkpoints: new JobCheckpoints({ store, stateBackend, clock: systemClock }),
@@ -114,6 +127,7 @@ export class JobUnderTest {
         settings: { ...settings, ...options.settings },
         clock: systemClock,
         monotonic: systemMonotonicClock,
+        prng: new SeededPrng(1),
         logger: silentLogger,
         onEnd: (cause) => void ends.push(cause),
       });

@@ -5,6 +5,7 @@ import { addCheckpointRoutes } from './checkpoint-routes.js';
 import { addJobDetailRoutes } from './job-routes.js';
 import { addLiveRoute } from './live-route.js';
 import { addPendingRoutes } from './request-routes.js';
+import { addRescaleRoutes } from './rescale-routes.js';
 import { addTopicRoutes } from './topic-routes.js';
 import { addVertexRoutes } from './vertex-routes.js';
 import { addWorkerRoutes } from './worker-routes.js';
@@ -17,6 +18,7 @@ export function addAdminRoutes(app: FastifyInstance, context: AdminContext): voi
   addJobDetailRoutes(app, context);
   addVertexRoutes(app, context);
   addCheckpointRoutes(app, context);
+  addRescaleRoutes(app, context);
   addWorkerRoutes(app, context);
   addTopicRoutes(app, context);
   addPendingRoutes(app, context);

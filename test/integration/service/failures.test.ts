@@ -29,7 +29,10 @@ describe('a record whose processing throws', () => {
   });
 
   it('is answered also when the job then stops because of it, with exit code 1 and the cause', async () => {
-    const service = await ServiceProcess.start({ job: 'poison-record-fail', args });
+    const service = await ServiceProcess.start({
+      job: 'poison-record-fail',
+      args: [...args, '--restart-strategy', 'none'],
+    });
     try {
       const response = await service.post('/poison', { poison: true });
       expect(response.status).toBe(500);
@@ -43,7 +46,10 @@ describe('a record whose processing throws', () => {
   });
 
   it('stops a job that has nobody to tell, also when it comes before the service has started', async () => {
-    const { end, service } = await ServiceProcess.run({ job: 'poison-collection', args });
+    const { end, service } = await ServiceProcess.run({
+      job: 'poison-collection',
+      args: [...args, '--restart-strategy', 'none'],
+    });
     expect(end).toEqual({ code: 1, signal: null });
     expect(service.stderr).toContain('the fifth record is poison');
     expect(service.stderr).toContain('MILLRACE_USER_FUNCTION_FAILED');
@@ -80,19 +86,25 @@ describe('a worker thread that dies', () => {
     ['exits', 'exits-the-thread', '/exit', { exit: true }, /exit/],
     ['throws from a timer', 'dies-later', '/die', { how: 'timer' }, /thrown from a timer/],
     ['leaves a rejection unhandled', 'dies-later', '/die', { how: 'promise' }, /rejected by nobody/],
-  ])('is reported with its cause when it %s; who waits gets 503, and the process ends with 1', async (...row) => {
-    const [, job, path, body, cause] = row;
-    // A checkpoint turns the event loop of a parked worker, which its own timers need.
-    const service = await ServiceProcess.start({ job, args: [...args, '--checkpoint-interval-ms', '50ms'] });
-    try {
-      const response = await service.post(path, body);
-      expect(response.status).toBe(503);
-      expect(await service.ended).toEqual({ code: 1, signal: null });
-      expect(service.stderr).toContain('MILLRACE_WORKER_DIED');
-      expect(service.stderr).toMatch(/worker thread \d died/);
-      expect(service.stderr).toMatch(cause);
-    } finally {
-      await service.dispose();
-    }
-  });
+  ])(
+    'is reported with its cause when it %s; without restarts, who waits gets 503, and the process ends with 1',
+    async (...row) => {
+      const [, job, path, body, cause] = row;
+      // A checkpoint turns the event loop of a parked worker, which its own timers need.
+      const service = await ServiceProcess.start({
+        job,
+        args: [...args, '--checkpoint-interval-ms', '50ms', '--restart-strategy', 'none'],
+      });
+      try {
+        const response = await service.post(path, body);
+        expect(response.status).toBe(503);
+        expect(await service.ended).toEqual({ code: 1, signal: null });
+        expect(service.stderr).toContain('MILLRACE_WORKER_DIED');
+        expect(service.stderr).toMatch(/worker thread \d died/);
+        expect(service.stderr).toMatch(cause);
+      } finally {
+        await service.dispose();
+      }
+    },
+  );
 });

@@ -29,7 +29,7 @@ describe.each(['heap', 'lmdb'] as const)('an attempt of a job with state on %s',
     await JobUnderTest.with({ job: 'counters', parallelism: 1, stateBackend }, async (job) => {
       const adding = addAlways(job);
       for (const parallelism of [2, 3, 1]) {
-        await job.manager.replaceAttempt({ plan: job.planOf(parallelism), reason: 'test', mode: 'handover' });
+        await job.manager.rescale(parallelism);
         expect(job.manager.describe()).toMatchObject({ state: 'RUNNING', parallelism });
         // The new one answers.
         await job.request({ amount: 1 }, { name: `other-${String(parallelism)}` });
@@ -67,6 +67,52 @@ describe.each(['heap', 'lmdb'] as const)('an attempt of a job with state on %s',
       );
       expect(job.manager.describe().parallelism).toBe(2);
       await adding.stop();
+    });
+  });
+
+  it('is followed by another after its thread has died, with the others under way, and nothing is lost or doubled', async () => {
+    const settings = { restartStrategy: 'exponential-delay' } as const;
+    await JobUnderTest.with({ job: 'mortal-counters', parallelism: 2, stateBackend, settings }, async (job) => {
+      const adding = addAlways(job);
+      await job.request({ amount: 1 }, { name: 'mortal' });
+      await job.manager.checkpoints.takeNow();
+      // Its thread dies in the first two attempts, and the request is answered by the third.
+      const answer = await job.request({ amount: 1, until: 1, how: 'exit' }, { name: 'mortal' });
+      expect(answer).toEqual({ status: 200, body: { name: 'mortal', value: 2 } });
+      expect(job.manager.describe().state).toBe('RUNNING');
+      expect(job.manager.readiness().ready).toBe(true);
+      await expect.poll(() => job.manager.numRestarts).toBe(2);
+      const sent = await adding.stop();
+      for (const [name, count] of sent) {
+        expect((await job.request({ amount: 0 }, { name })).body).toEqual({ name, value: count });
+      }
+      expect(job.ends).toEqual([]);
+    });
+  });
+});
+
+describe('the restarts of a job', () => {
+  it('end with the attempts of the strategy, and the job fails with the cause', async () => {
+    const settings = { restartStrategy: 'fixed-delay', restartAttempts: 2 } as const;
+    await JobUnderTest.with({ job: 'mortal-counters', parallelism: 1, stateBackend: 'heap', settings }, async (job) => {
+      // The caller is told of the first failure.
+      expect((await job.request({ amount: 1, until: 9, how: 'throw' }, { name: 'a' })).status).toBe(500);
+      await expect.poll(() => job.ends.length, { timeout: 30_000 }).toBe(1);
+      expect(job.ends[0]).toMatchObject({ code: 'MILLRACE_USER_FUNCTION_FAILED' });
+      expect(job.manager.describe().state).toBe('FAILED');
+      expect(job.manager.numRestarts).toBe(2);
+    });
+  });
+
+  it('leave a job that is stopped meanwhile stopped', async () => {
+    const settings = { restartStrategy: 'fixed-delay', restartDelayMs: 3_600_000 } as const;
+    await JobUnderTest.with({ job: 'mortal-counters', parallelism: 1, stateBackend: 'heap', settings }, async (job) => {
+      expect((await job.request({ amount: 1, until: 9, how: 'throw' }, { name: 'a' })).status).toBe(500);
+      await expect.poll(() => job.manager.describe().state).toBe('RESTARTING');
+      expect(job.manager.readiness().reasons.join()).toContain('restarting');
+      await expect(job.manager.rescale(2)).rejects.toMatchObject({ code: 'MILLRACE_NOT_READY' });
+      await job.manager.stop();
+      expect(job.manager.describe().state).toBe('CANCELED');
     });
   });
 });
