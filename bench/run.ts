@@ -16,6 +16,7 @@ const suites: readonly Suite[] = [
   { name: 'log', run: async () => (await import('./micro/log.js')).run() },
   { name: 'state', run: async () => (await import('./micro/state.js')).run() },
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
+  { name: 'datastream', run: async () => (await import('./micro/datastream.js')).run() },
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'latency', run: async () => (await import('./latency.js')).run() },

@@ -64,8 +64,15 @@ export interface AggregateFunction<I, A, O> {
   createAccumulator(): A;
   add(value: I, accumulator: A): A;
   getResult(accumulator: A): O;
-  /** Needed where windows merge (sessions). */
+  /** Needed where windows merge (sessions), and where sliding windows share slices. */
   merge(a: A, b: A): A;
+  /**
+   * The result does not depend on the order of the records, as of counts, sums and maxima. Sliding windows then add each
+   * record once, to a slice that they share, and merge slices when they fire.
+   *
+   * @defaultValue false
+   */
+  readonly isCommutative?: boolean;
 }
 
 /** When a state's time to live starts anew. @public */

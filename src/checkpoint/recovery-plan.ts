@@ -4,7 +4,7 @@
  * - Keyed state is found by key group: any parallelism can take it over, because a worker owns whole shards and reads them
  *   from the handles of all workers of before. The numbers of key groups and shards must be the same.
  * - Operator state is a list per name. At the same parallelism each subtask gets its own back; at another one the entries
- *   are dealt out in turn to the subtasks of now, as Flink does.
+ *   are dealt out in runs to the subtasks of now, as Flink does.
  * - State is matched by the operator's uid. State that no operator claims is refused, unless that is allowed: a renamed
  *   operator would otherwise start empty, and nobody would notice.
  *
@@ -220,7 +220,7 @@ function operatorState(manifest: CheckpointManifest, operator: ManifestOperator)
     .sort((a, b) => a.subtask - b.subtask);
   if (states.length === 0) return [];
   const before = manifest.operators.find(({ id }) => id === operator.id);
-  const shares = before?.parallelism === operator.parallelism ? states : dealOut(states, operator);
+  const shares = before?.parallelism === operator.parallelism ? ofEach(states, operator) : dealOut(states, operator);
   const union = Object.fromEntries(allEntries(states));
   return shares.map(({ operatorId, subtask, lists }) => ({ operatorId, subtask, lists, union }));
 }
@@ -231,9 +231,20 @@ function allEntries(states: readonly OperatorStateSnapshot[]): (readonly [name: 
   return names.map((name) => [name, states.flatMap(({ lists }) => lists[name] ?? [])] as const);
 }
 
+/** Its own state for each subtask, also for one that stored nothing: it still gets what all subtasks hold as a whole. */
+function ofEach(
+  states: readonly OperatorStateSnapshot[],
+  { id, parallelism }: ManifestOperator,
+): OperatorStateSnapshot[] {
+  return Array.from({ length: parallelism }, (_, subtask) => {
+    const own = states.find((state) => state.subtask === subtask);
+    return own ?? { operatorId: id, subtask, lists: {} };
+  });
+}
+
 /**
- * Deals the entries of every list out in turn, in the order of the subtasks of before. A subtask that gets no entry still
- * gets the name with an empty list: it was restored, only nothing fell to it.
+ * Deals the entries of every list out to the subtasks of now. A subtask that gets no entry still gets the name with an empty
+ * list: it was restored, only nothing fell to it.
  */
 function dealOut(
   states: readonly OperatorStateSnapshot[],
@@ -244,8 +255,17 @@ function dealOut(
   return Array.from({ length: parallelism }, (_, subtask) => ({
     operatorId: id,
     subtask,
-    lists: Object.fromEntries(
-      entries.map(([name, items]) => [name, items.filter((_item, index) => index % parallelism === subtask)]),
-    ),
+    lists: Object.fromEntries(entries.map(([name, items]) => [name, shareOf(items, subtask, parallelism)])),
   }));
+}
+
+/**
+ * One subtask's part of a list that is split: contiguous runs in the order of the subtasks of before, of equal length up to
+ * one, the longer ones first. As Flink's `RoundRobinOperatorStateRepartitioner`.
+ */
+export function shareOf<T>(items: readonly T[], subtask: number, parallelism: number): T[] {
+  const least = Math.floor(items.length / parallelism);
+  const longer = items.length % parallelism;
+  const start = subtask * least + Math.min(subtask, longer);
+  return items.slice(start, start + least + (subtask < longer ? 1 : 0));
 }

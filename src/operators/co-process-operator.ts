@@ -48,7 +48,7 @@ export class CoProcessOperator<In1, In2, Out> extends TwoInputOperatorBase<In1, 
 
   #enter(timestamp: number): OperatorProcessContext<Out> {
     const functionContext = this.#functionContext as OperatorProcessContext<Out>;
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     return functionContext;
   }
 }

@@ -10,7 +10,6 @@ import type { KeySelector } from '../api/functions.js';
 import type { KeyedStateBackend, Namespace } from '../api/internal/state-backend.js';
 import type { MapStateDescriptor, StateDescriptor } from '../api/keyed-state.js';
 import type { TimeDomain, TimerService } from '../api/timer-service.js';
-import { NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError } from '../base/errors.js';
 import { BroadcastStateMap } from './broadcast-state-map.js';
 import type { OperatorContext } from './operator.js';
@@ -65,7 +64,7 @@ export class KeyedBroadcastOperator<K, In1, In2, Out>
   processElement1(value: In1, timestamp: number): void {
     this.enterKey(this.#key, value);
     const functionContext = this.#readContext as KeyedReadContext<K, Out>;
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     try {
       this.#fn.processElement(value, functionContext, functionContext);
     } catch (error) {
@@ -76,7 +75,7 @@ export class KeyedBroadcastOperator<K, In1, In2, Out>
   processElement2(value: In2, timestamp: number): void {
     const functionContext = this.#writeContext as BroadcastWriteContext<K, Out>;
     this.context.keyedState?.clearCurrentKey();
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     try {
       this.#fn.processBroadcastElement(value, functionContext, functionContext);
     } catch (error) {
@@ -91,8 +90,7 @@ export class KeyedBroadcastOperator<K, In1, In2, Out>
 
   onTimer(timestamp: number, _namespace: Namespace, domain: TimeDomain): void {
     const functionContext = this.#readContext as KeyedReadContext<K, Out>;
-    functionContext.recordTimestamp = domain === 'EVENT_TIME' ? timestamp : NO_TIMESTAMP;
-    functionContext.domain = domain;
+    functionContext.enterTimer(timestamp, domain);
     try {
       this.#fn.onTimer?.(timestamp, functionContext, functionContext);
     } catch (error) {

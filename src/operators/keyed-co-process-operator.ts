@@ -2,7 +2,6 @@ import type { KeyedCoProcessFunction } from '../api/co-functions.js';
 import type { KeySelector } from '../api/functions.js';
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { TimeDomain } from '../api/timer-service.js';
-import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { OperatorContext } from './operator.js';
 import { KeyedOperatorProcessContext } from './process-context.js';
 import { InternalTimerService } from './timer-service.js';
@@ -60,8 +59,8 @@ export class KeyedCoProcessOperator<K, In1, In2, Out>
   }
 
   onTimer(timestamp: number, _namespace: Namespace, domain: TimeDomain): void {
-    const functionContext = this.#enter(domain === 'EVENT_TIME' ? timestamp : NO_TIMESTAMP);
-    functionContext.domain = domain;
+    const functionContext = this.#functionContext as KeyedOperatorProcessContext<K, Out>;
+    functionContext.enterTimer(timestamp, domain);
     try {
       this.#fn.onTimer?.(timestamp, functionContext, functionContext);
     } catch (error) {
@@ -71,7 +70,7 @@ export class KeyedCoProcessOperator<K, In1, In2, Out>
 
   #enter(timestamp: number): KeyedOperatorProcessContext<K, Out> {
     const functionContext = this.#functionContext as KeyedOperatorProcessContext<K, Out>;
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     return functionContext;
   }
 }

@@ -2,7 +2,6 @@ import type { KeySelector } from '../api/functions.js';
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { KeyedProcessFunction } from '../api/process-function.js';
 import type { TimeDomain } from '../api/timer-service.js';
-import { NO_TIMESTAMP } from '../api/timer-service.js';
 import { KeyedOperatorBase } from './keyed-operator-base.js';
 import type { OperatorContext } from './operator.js';
 import { KeyedOperatorProcessContext } from './process-context.js';
@@ -30,7 +29,7 @@ export class KeyedProcessOperator<K, In, Out> extends KeyedOperatorBase<In, Out>
   processElement(value: In, timestamp: number): void {
     const functionContext = this.#functionContext as KeyedOperatorProcessContext<K, Out>;
     this.enterKey(value);
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     try {
       this.#fn.processElement(value, functionContext, functionContext);
     } catch (error) {
@@ -45,9 +44,7 @@ export class KeyedProcessOperator<K, In, Out> extends KeyedOperatorBase<In, Out>
 
   onTimer(timestamp: number, _namespace: Namespace, domain: TimeDomain): void {
     const functionContext = this.#functionContext as KeyedOperatorProcessContext<K, Out>;
-    // As in Flink: what an event-time timer emits has its timestamp, what a processing-time timer emits has none.
-    functionContext.recordTimestamp = domain === 'EVENT_TIME' ? timestamp : NO_TIMESTAMP;
-    functionContext.domain = domain;
+    functionContext.enterTimer(timestamp, domain);
     try {
       this.#fn.onTimer?.(timestamp, functionContext, functionContext);
     } catch (error) {

@@ -17,8 +17,10 @@ import { hashKey, RecordChance } from './record-chance.js';
  * during the call, and costs no allocation per record.
  */
 export class OperatorProcessContext<Out> implements ProcessContext, Collector<Out> {
-  /** Timestamp of the record or timer in process; results carry it. */
+  /** Timestamp of the record or timer in process: what the function is told, and what its side outputs carry. */
   recordTimestamp = NO_TIMESTAMP;
+  /** What results carry. As in Flink, those of a processing-time timer have none. */
+  resultTimestamp = NO_TIMESTAMP;
   protected readonly operator: OperatorContext<Out>;
   readonly #timers: TimerService;
   readonly #chance: RecordChance;
@@ -29,8 +31,14 @@ export class OperatorProcessContext<Out> implements ProcessContext, Collector<Ou
     this.#chance = new RecordChance(operator.scope, operator.runtime.taskInfo.jobName, operator.operatorId);
   }
 
+  /** Before each call of the function. */
+  enterRecord(timestamp: number): void {
+    this.recordTimestamp = timestamp;
+    this.resultTimestamp = timestamp;
+  }
+
   collect(value: Out): void {
-    this.operator.output.collect(value, this.recordTimestamp);
+    this.operator.output.collect(value, this.resultTimestamp);
   }
 
   timestamp(): number | undefined {
@@ -74,6 +82,13 @@ export class OperatorProcessContext<Out> implements ProcessContext, Collector<Ou
 export class KeyedOperatorProcessContext<K, Out> extends OperatorProcessContext<Out> implements OnTimerContext<K> {
   /** The domain of the timer that fires. */
   domain: TimeDomain = 'EVENT_TIME';
+
+  /** Before each call for a timer. */
+  enterTimer(timestamp: number, domain: TimeDomain): void {
+    this.domain = domain;
+    this.recordTimestamp = timestamp;
+    this.resultTimestamp = domain === 'EVENT_TIME' ? timestamp : NO_TIMESTAMP;
+  }
 
   getCurrentKey(): K {
     return currentKeyOf(this.operator) as K;

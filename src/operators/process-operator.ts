@@ -23,7 +23,7 @@ export class ProcessOperator<In, Out> extends OperatorBase<Out> implements Strea
 
   processElement(value: In, timestamp: number): void {
     const functionContext = this.#functionContext as OperatorProcessContext<Out>;
-    functionContext.recordTimestamp = timestamp;
+    functionContext.enterRecord(timestamp);
     try {
       this.#fn.processElement(value, functionContext, functionContext);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { OperatorStateStore } from '../api/internal/state-backend.js';
 import type { RequestHandle } from '../api/process-function.js';
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError } from '../base/errors.js';
+import { shareOf } from '../checkpoint/recovery-plan.js';
 import type { OperatorCounters, WatermarkStatus } from '../operators/operator.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import type { MemorySnapshot } from '../state/memory-state-store.js';
@@ -308,8 +309,7 @@ export class OperatorHarness<Out> {
       if (snapshot?.operatorState.length === parallelism) return snapshot.operatorState[index]?.[name];
       const entries = all(name);
       if (entries === undefined) return undefined;
-      const start = Math.floor((index * entries.length) / parallelism);
-      return entries.slice(start, Math.floor(((index + 1) * entries.length) / parallelism));
+      return shareOf(entries, index, parallelism);
     };
     const decode = (entries: readonly Uint8Array[] | undefined): readonly unknown[] | undefined =>
       entries?.map((bytes) => this.#serde.deserialise(bytes));

@@ -53,7 +53,8 @@ interface Channel {
 /** Runs a case: its operators in harnesses, one feeding the next, and its script step by step. */
 export class CaseRunner implements Trace {
   readonly #case: Case;
-  readonly #clock = new ManualClock();
+  /** One per operator: a step of the clock reaches them one after another. */
+  readonly #clocks: readonly ManualClock[];
   readonly #outputs: CaseOutput[] = [];
   readonly #requests = new AsyncRequests(this);
   readonly #snapshots = new Map<string, readonly HarnessSnapshot[]>();
@@ -66,6 +67,7 @@ export class CaseRunner implements Trace {
 
   constructor(testCase: Case) {
     this.#case = testCase;
+    this.#clocks = testCase.dataflow.operators.map(() => new ManualClock());
     this.#parallelism = testCase.dataflow.parallelism ?? 1;
     const first = testCase.dataflow.operators[0]?.operator;
     this.#isTagged = first === 'windowJoin' || first === 'coGroup';
@@ -123,8 +125,10 @@ export class CaseRunner implements Trace {
   }
 
   #setTime(nowMs: number): void {
-    this.#clock.set(nowMs);
-    for (const harness of this.#harnesses) harness.fireTimers();
+    for (const [index, harness] of this.#harnesses.entries()) {
+      this.#clocks[index]?.set(nowMs);
+      harness.fireTimers();
+    }
   }
 
   #settle(): void {
@@ -149,7 +153,7 @@ export class CaseRunner implements Trace {
       return new OperatorHarness<unknown>(() => this.#createOperator(config), {
         inputs: this.#inputsOf(config, index === 0),
         parallelism: this.#parallelism,
-        clock: this.#clock,
+        clock: this.#clocks[index] as ManualClock,
         uid: `operator-${index}`,
         settles: false,
         onOutput: (element) => this.#receive(element, index),

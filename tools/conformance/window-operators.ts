@@ -44,12 +44,17 @@ import { runProgram } from './program.js';
 type AnyAssigner = WindowAssigner<unknown, Window>;
 type AnyTrigger = Trigger<unknown>;
 
-export function assignerOf(config: JsonObject): AnyAssigner {
+/** Takes the value out of a record that carries more. */
+type Unwrap = (record: unknown) => unknown;
+
+const itself: Unwrap = (record) => record;
+
+export function assignerOf(config: JsonObject, unwrap: Unwrap = itself): AnyAssigner {
   const size = config['size'] as number;
   const slide = config['slide'] as number;
   const offset = (config['offset'] as number | undefined) ?? 0;
   const gap = config['gap'] as number;
-  const dynamicGap = (value: unknown): number => fieldOf(value, config['gapField'] as string) as number;
+  const dynamicGap = (record: unknown): number => fieldOf(unwrap(record), config['gapField'] as string) as number;
   switch (config['type']) {
     case 'tumblingEventTime':
       return TumblingEventTimeWindows.of(size, offset);
@@ -74,11 +79,11 @@ export function assignerOf(config: JsonObject): AnyAssigner {
   }
 }
 
-function deltaOf(field: string): (earlier: unknown, later: unknown) => number {
-  return (earlier, later) => (fieldOf(later, field) as number) - (fieldOf(earlier, field) as number);
+function deltaOf(field: string, unwrap: Unwrap): (earlier: unknown, later: unknown) => number {
+  return (earlier, later) => (fieldOf(unwrap(later), field) as number) - (fieldOf(unwrap(earlier), field) as number);
 }
 
-function triggerOf(config: JsonObject): AnyTrigger {
+function triggerOf(config: JsonObject, unwrap: Unwrap): AnyTrigger {
   const interval = config['interval'] as number;
   switch (config['type']) {
     case 'eventTime':
@@ -88,21 +93,21 @@ function triggerOf(config: JsonObject): AnyTrigger {
     case 'count':
       return CountTrigger.of(config['count'] as number);
     case 'purging':
-      return PurgingTrigger.of(triggerOf(config['inner'] as JsonObject));
+      return PurgingTrigger.of(triggerOf(config['inner'] as JsonObject, unwrap));
     case 'continuousEventTime':
       return ContinuousEventTimeTrigger.of(interval);
     case 'continuousProcessingTime':
       return ContinuousProcessingTimeTrigger.of(interval);
     case 'delta':
-      return DeltaTrigger.of(config['threshold'] as number, deltaOf(config['field'] as string));
+      return DeltaTrigger.of(config['threshold'] as number, deltaOf(config['field'] as string, unwrap));
     case 'custom':
-      return new ProgramTrigger(config);
+      return new ProgramTrigger(config, unwrap);
     default:
       throw new Error(`the trigger ${JSON.stringify(config['type'])} is not known`);
   }
 }
 
-function evictorOf(config: JsonObject): Evictor<unknown> {
+function evictorOf(config: JsonObject, unwrap: Unwrap): Evictor<unknown> {
   const options = { doEvictAfter: config['after'] === true };
   switch (config['type']) {
     case 'count':
@@ -110,7 +115,7 @@ function evictorOf(config: JsonObject): Evictor<unknown> {
     case 'time':
       return TimeEvictor.of(config['size'] as number, options);
     case 'delta':
-      return DeltaEvictor.of(config['threshold'] as number, deltaOf(config['field'] as string), options);
+      return DeltaEvictor.of(config['threshold'] as number, deltaOf(config['field'] as string, unwrap), options);
     default:
       throw new Error(`the evictor ${JSON.stringify(config['type'])} is not known`);
   }
@@ -124,16 +129,21 @@ function windowVariable(window: Window): Variables {
 /** A trigger whose reactions are programs. */
 class ProgramTrigger extends Trigger<unknown> {
   readonly #config: JsonObject;
+  readonly #unwrap: Unwrap;
   readonly #states: ReturnType<typeof stateDescriptors>;
 
-  constructor(config: JsonObject) {
+  constructor(config: JsonObject, unwrap: Unwrap) {
     super();
     this.#config = config;
+    this.#unwrap = unwrap;
     this.#states = stateDescriptors(config['states']);
   }
 
   onElement(value: unknown, timestamp: number, window: Window, context: TriggerContext): TriggerResult {
-    return this.#run('onElement', window, context, { value, ts: timestamp === -Infinity ? null : timestamp });
+    return this.#run('onElement', window, context, {
+      value: this.#unwrap(value),
+      ts: timestamp === -Infinity ? null : timestamp,
+    });
   }
 
   onEventTime(timestamp: number, window: Window, context: TriggerContext): TriggerResult {
@@ -291,10 +301,11 @@ export function createWindowOperator(
   key: KeySelector<unknown, unknown>,
   fn: ProcessWindowFunction<unknown, unknown, unknown> | ProcessAllWindowFunction<unknown, unknown> | null,
   aggregation: WindowAggregation<unknown>,
+  unwrap: Unwrap = itself,
 ): WindowOperator<unknown, unknown, Window> {
-  const assigner = assignerOf(config['window'] as JsonObject);
+  const assigner = assignerOf(config['window'] as JsonObject, unwrap);
   const trigger =
-    config['trigger'] === undefined ? assigner.defaultTrigger() : triggerOf(config['trigger'] as JsonObject);
+    config['trigger'] === undefined ? assigner.defaultTrigger() : triggerOf(config['trigger'] as JsonObject, unwrap);
   const lateOutput = config['lateOutput'] as string | undefined;
   const options = {
     key,
@@ -306,7 +317,9 @@ export function createWindowOperator(
     fn,
   };
   const evictor = config['evictor'] as JsonObject | undefined;
-  return evictor === undefined ? new WindowOperator(options) : new EvictingWindowOperator(options, evictorOf(evictor));
+  return evictor === undefined
+    ? new WindowOperator(options)
+    : new EvictingWindowOperator(options, evictorOf(evictor, unwrap));
 }
 
 export function createWindowOperatorOf(
@@ -360,5 +373,11 @@ export function createCoGroupOperator(
   config: OperatorConfig,
   key: KeySelector<unknown, unknown>,
 ): WindowOperator<unknown, unknown, Window> {
-  return createWindowOperator(config, key, new ProgramCoGroupFunction(config), null);
+  return createWindowOperator(
+    config,
+    key,
+    new ProgramCoGroupFunction(config),
+    null,
+    (record) => (record as Tagged).value,
+  );
 }

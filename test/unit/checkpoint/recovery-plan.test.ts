@@ -58,7 +58,14 @@ describe('planRecovery', () => {
     ]);
   });
 
-  it('deals operator state out in turn at another parallelism, every entry once, and gives each subtask all of it as a union', () => {
+  it('gives what all hold as a whole also to a subtask that stored nothing, as broadcast state is stored once', () => {
+    const lists = { 'broadcast/rules': bytes(1, 2) };
+    const { workers } = plan({ operatorStates: [{ operatorId: 'requests', subtask: 0, lists }] });
+    const restored = workers.flatMap(({ operators }) => operators);
+    expect(restored).toContainEqual({ operatorId: 'requests', subtask: 1, lists: {}, union: lists });
+  });
+
+  it('deals operator state out in runs at another parallelism, every entry once, and gives each subtask all of it as a union', () => {
     const operatorStates = [
       { operatorId: 'requests', subtask: 0, lists: { position: bytes(1, 2), buffer: bytes(9) } },
       { operatorId: 'requests', subtask: 1, lists: { position: bytes(3) } },
