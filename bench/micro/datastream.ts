@@ -61,9 +61,15 @@ export async function run(options: DataStreamBenchOptions = {}): Promise<Row[]> 
   const tumbling = assigners.TumblingEventTimeWindows.of(60_000);
   const sliding = assigners.SlidingEventTimeWindows.of(60_000, 5_000);
   const keys = `${keyCount.toLocaleString('en')} keys`;
-  await window(`tumbling count over ${keys}`, () => countWindows(tumbling, keyCount, 1), 500_000);
-  await window(`sliding count, 12 windows a record, ${keys} / 10`, () => countWindows(sliding, keyCount / 10, 12));
-  await window(`timers of ${keys}, registered and fired`, () => timers(keyCount), 500_000);
+  await window(`tumbling count over ${keys}`, () => countWindows(tumbling, keyCount, 1, false), 500_000);
+  const tenth = `${(keyCount / 10).toLocaleString('en')} keys`;
+  await window(`sliding count, 12 windows a record, ${tenth}`, () => countWindows(sliding, keyCount / 10, 12, false));
+  await window(`the same in shared slices`, () => countWindows(sliding, keyCount / 10, 12, true));
+  // As time-outs are: each as long after its record as the others after theirs.
+  const timeouts = (index: number): number => index + 60_000;
+  const scattered = (index: number): number => (index * 7_919) % keyCount;
+  await window(`timers of ${keys}, registered and fired: time-outs`, () => timers(keyCount, timeouts), 500_000);
+  await window(`timers of ${keys}, registered and fired: at random`, () => timers(keyCount, scattered));
   return rows;
 }
 
@@ -148,6 +154,7 @@ async function countWindows(
   assigner: windowAssignersModule.TumblingEventTimeWindows | windowAssignersModule.SlidingEventTimeWindows,
   keyCount: number,
   perRecord: number,
+  isCommutative: boolean,
 ): Promise<number> {
   const records = keyCount * 3;
   let counted = 0;
@@ -169,7 +176,7 @@ async function countWindows(
         add: (_value, count) => (count as number) + 1,
         getResult: (count) => count,
         merge: (a, b) => (a as number) + (b as number),
-        isCommutative: true,
+        isCommutative,
       },
     },
     fn: null,
@@ -191,14 +198,14 @@ async function countWindows(
 
 // --------------------------------------------------------------------------------------------------------------- timers
 
-async function timers(count: number): Promise<number> {
+async function timers(count: number, timeOf: (index: number) => number): Promise<number> {
   let fired = 0;
   class Alarm extends KeyedProcessFunction<number, number, number> {
     processElement(
       value: number,
       context: Parameters<processFunctionModule.KeyedProcessFunction<number, number, number>['processElement']>[1],
     ): void {
-      context.timerService().registerEventTimeTimer((value * 7_919) % count);
+      context.timerService().registerEventTimeTimer(timeOf(value));
     }
 
     override onTimer(): void {
@@ -219,7 +226,7 @@ async function timers(count: number): Promise<number> {
         for (let key = at; key < at + RECORDS_PER_BATCH; key++) operator.processElement(key, 0);
         await upkeep();
       }
-      operator.processWatermark(count);
+      operator.processWatermark(count + 60_000);
     },
   );
   if (fired !== count) throw new Error(`${String(fired)} of ${String(count)} timers fired`);

@@ -302,8 +302,7 @@ function kindsOf({ keyedState }: Modules, backend: StateBackend): [name: string,
     ['map: get', (index) => void map.get(index % 16)],
     ['reducing: add', (index) => reducing.add(index)],
     ['timers: add and remove', (index) => {
-      timers.add(index, '');
-      timers.remove(index, '');
+      timers.remove(timers.add(index, ''));
     }],
   ]; // prettier-ignore
 }

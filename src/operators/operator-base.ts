@@ -96,6 +96,17 @@ export abstract class OperatorBase<Out> {
     });
   }
 
+  /** Adds the operator's name to an error that has a code already, such as a record without a timestamp. */
+  protected named(error: unknown, method: string): unknown {
+    if (!MillraceError.is(error)) return this.failure(error, method);
+    const { operatorId, runtime } = this.context;
+    return new MillraceError(error.code, `${error.message}, in operator "${runtime.taskInfo.taskName}"`, {
+      details: { ...error.details, operator: operatorId, name: runtime.taskInfo.taskName },
+      ...(error.hint === null ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+
   #initialiseState(fn: CheckpointedFunction): void {
     const state = new FunctionOperatorState(this.context.operatorState);
     fn.initializeState(state);

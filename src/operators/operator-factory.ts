@@ -1,5 +1,7 @@
 import type { WindowSpec } from '../api/internal/event-time-specs.js';
 import type { OperatorSpec } from '../api/internal/operator-spec.js';
+import { EventTimeTrigger } from '../api/triggers.js';
+import { SlidingEventTimeWindows } from '../api/window-assigners.js';
 import { MillraceError } from '../base/errors.js';
 import { unreachable } from '../base/invariant.js';
 import { AssignTimestampsOperator } from './assign-timestamps-operator.js';
@@ -18,6 +20,7 @@ import { ProcessOperator } from './process-operator.js';
 import { ReduceOperator } from './reduce-operator.js';
 import { PrintOperator, SinkOperator } from './sink-operator.js';
 import { EvictingWindowOperator } from './windows/evicting-window-operator.js';
+import { SlicedWindowOperator } from './windows/sliced-window-operator.js';
 import { WindowOperator } from './windows/window-operator.js';
 
 /** What an operator needs of its host beside its context. */
@@ -85,5 +88,14 @@ export function createOperator(
 
 function createWindowOperator(spec: WindowSpec): StreamOperator<unknown, unknown> {
   const { evictor, ...options } = spec;
+  const { assigner, trigger, allowedLatenessMs, aggregation } = options;
+  const canShareSlices =
+    assigner instanceof SlidingEventTimeWindows &&
+    trigger.constructor === EventTimeTrigger &&
+    allowedLatenessMs === 0 &&
+    evictor === null &&
+    aggregation?.kind === 'aggregate' &&
+    aggregation.aggregate.isCommutative === true;
+  if (canShareSlices) return new SlicedWindowOperator({ ...options, assigner, aggregate: aggregation.aggregate });
   return evictor === null ? new WindowOperator(options) : new EvictingWindowOperator(options, evictor);
 }

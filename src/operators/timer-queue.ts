@@ -1,28 +1,17 @@
 import { canonicalKey } from '../api/internal/key-bytes.js';
 import type { Namespace } from '../api/internal/state-backend.js';
-import type { KeyGroup } from '../base/ids.js';
 
-/** One timer: of a key and a namespace, at a timestamp that its place in the queue says. */
-export class TimerEntry {
+/** A timer as the queue sees it. Its owner makes it, of the current key, when the queue asks for it. */
+export interface QueuedTimer {
+  readonly timestamp: number;
   readonly key: unknown;
-  readonly keyGroup: KeyGroup;
   readonly namespace: Namespace;
-  isDeleted = false;
-
-  constructor(key: unknown, keyGroup: KeyGroup, namespace: Namespace) {
-    this.key = key;
-    this.keyGroup = keyGroup;
-    this.namespace = namespace;
-  }
-
-  isOf(key: unknown, namespace: Namespace): boolean {
-    if (this.namespace !== namespace) return false;
-    return this.key === key || canonicalKey(this.key) === canonicalKey(key);
-  }
+  /** The queue's own mark: it has fired, or was deleted. */
+  isDeleted: boolean;
 }
 
 /** Entries by key. Those of one key that differ in namespace share a slot. */
-type KeyIndex = Map<string | number, TimerEntry | TimerEntry[]>;
+type KeyIndex<T> = Map<string | number, T | T[]>;
 
 /** Up to this many entries a group is searched from end to end. */
 const LINEAR_SEARCH_MAX = 8;
@@ -35,43 +24,44 @@ const COMPACT_LEAST = 64;
 const NO_TIMERS = Symbol('no timers');
 
 /** The timers of one timestamp that has had several: in the order of registering. Never without a live one. */
-class TimerGroup {
+class TimerGroup<T extends QueuedTimer> {
   liveCount = 0;
-  #entries: TimerEntry[] = [];
+  #entries: T[] = [];
   /** Entries before it have fired. */
   #next = 0;
-  #index: KeyIndex | null = null;
+  #index: KeyIndex<T> | null = null;
 
-  find(key: unknown, namespace: Namespace): TimerEntry | undefined {
+  find(key: unknown, namespace: Namespace): T | undefined {
     if (this.#index === null) {
       for (let i = this.#next; i < this.#entries.length; i++) {
-        const entry = this.#entries[i] as TimerEntry;
-        if (!entry.isDeleted && entry.isOf(key, namespace)) return entry;
+        const entry = this.#entries[i] as T;
+        if (!entry.isDeleted && isOf(entry, key, namespace)) return entry;
       }
       return undefined;
     }
     const slot = this.#index.get(canonicalKey(key));
     if (slot === undefined) return undefined;
-    if (!Array.isArray(slot)) return slot.namespace === namespace ? slot : undefined;
-    return slot.find((entry) => entry.namespace === namespace);
+    if (Array.isArray(slot)) return slot.find((entry) => entry.namespace === namespace && !entry.isDeleted);
+    return slot.namespace === namespace && !slot.isDeleted ? slot : undefined;
   }
 
-  add(entry: TimerEntry): void {
+  add(entry: T): void {
     this.#entries.push(entry);
     this.liveCount++;
     if (this.#index !== null) addToIndex(this.#index, entry);
     else if (this.#entries.length - this.#next > LINEAR_SEARCH_MAX) this.#buildIndex();
   }
 
-  /** Takes out the first live entry. */
-  poll(): TimerEntry {
-    let entry = this.#entries[this.#next++] as TimerEntry;
-    while (entry.isDeleted) entry = this.#entries[this.#next++] as TimerEntry;
-    this.remove(entry);
+  /** Takes out the first live entry. It stays in the index, as deleted: the whole group is about to go. */
+  poll(): T {
+    let entry = this.#entries[this.#next++] as T;
+    while (entry.isDeleted) entry = this.#entries[this.#next++] as T;
+    entry.isDeleted = true;
+    this.liveCount--;
     return entry;
   }
 
-  remove(entry: TimerEntry): void {
+  remove(entry: T): void {
     entry.isDeleted = true;
     this.liveCount--;
     if (this.#index !== null) removeFromIndex(this.#index, entry);
@@ -81,7 +71,7 @@ class TimerGroup {
   #buildIndex(): void {
     this.#index = new Map();
     for (let i = this.#next; i < this.#entries.length; i++) {
-      const entry = this.#entries[i] as TimerEntry;
+      const entry = this.#entries[i] as T;
       if (!entry.isDeleted) addToIndex(this.#index, entry);
     }
   }
@@ -89,7 +79,7 @@ class TimerGroup {
   #compact(): void {
     let size = 0;
     for (let i = this.#next; i < this.#entries.length; i++) {
-      const entry = this.#entries[i] as TimerEntry;
+      const entry = this.#entries[i] as T;
       if (!entry.isDeleted) this.#entries[size++] = entry;
     }
     this.#entries.length = size;
@@ -107,17 +97,39 @@ class TimerGroup {
  *
  * Pure: no clock, no state. The timer service keeps the rows that make timers durable.
  */
-export class TimerQueue {
+export class TimerQueue<T extends QueuedTimer> {
   /** Min-heap of the keys of `#timers`. */
   #heap = new Float64Array(64);
   #heapSize = 0;
-  readonly #timers = new Map<number, TimerEntry | TimerGroup | typeof NO_TIMERS>();
+  readonly #timers = new Map<number, T | TimerGroup<T> | typeof NO_TIMERS>();
   #emptyCount = 0;
   #count = 0;
 
   /** Number of timers. */
   get size(): number {
     return this.#count;
+  }
+
+  /** Takes out the earliest timer, if it is due at `limit`. */
+  pollUpTo(limit: number): T | undefined {
+    while (this.#heapSize > 0) {
+      const timestamp = this.#heap[0] as number;
+      if (timestamp > limit) return undefined;
+      const slot = this.#timers.get(timestamp);
+      if (slot instanceof TimerGroup) {
+        this.#count--;
+        const entry = slot.poll();
+        if (slot.liveCount === 0) this.#popTimestamp(timestamp);
+        return entry;
+      }
+      this.#popTimestamp(timestamp);
+      if (slot === NO_TIMERS) this.#emptyCount--;
+      else {
+        this.#count--;
+        return slot;
+      }
+    }
+    return undefined;
   }
 
   /** The earliest timer's timestamp; `undefined` when there is none. */
@@ -131,58 +143,52 @@ export class TimerQueue {
     return undefined;
   }
 
-  /** Takes out the earliest timer. */
-  poll(): TimerEntry | undefined {
-    const timestamp = this.peekTimestamp();
-    if (timestamp === undefined) return undefined;
+  /**
+   * Adds the timer that `create` makes, unless there is one of this timestamp, key and namespace already.
+   *
+   * @returns whether it is new
+   */
+  add(
+    timestamp: number,
+    key: unknown,
+    namespace: Namespace,
+    create: (timestamp: number, namespace: Namespace) => T,
+  ): boolean {
     const slot = this.#timers.get(timestamp);
-    this.#count--;
-    if (slot instanceof TimerGroup) {
-      const entry = slot.poll();
-      if (slot.liveCount === 0) this.#popTimestamp(timestamp);
-      return entry;
-    }
-    this.#popTimestamp(timestamp);
-    return slot as TimerEntry;
-  }
-
-  /** @returns whether the timer is new. */
-  add(timestamp: number, key: unknown, keyGroup: KeyGroup, namespace: Namespace): boolean {
-    const slot = this.#timers.get(timestamp);
-    if (slot instanceof TimerGroup) {
-      if (slot.find(key, namespace) !== undefined) return false;
-      slot.add(new TimerEntry(key, keyGroup, namespace));
-    } else if (slot instanceof TimerEntry) {
-      if (slot.isOf(key, namespace)) return false;
-      const group = new TimerGroup();
-      group.add(slot);
-      group.add(new TimerEntry(key, keyGroup, namespace));
-      this.#timers.set(timestamp, group);
-    } else {
+    if (slot === undefined || slot === NO_TIMERS) {
       if (slot === undefined) this.#pushTimestamp(timestamp);
       else this.#emptyCount--;
-      this.#timers.set(timestamp, new TimerEntry(key, keyGroup, namespace));
+      this.#timers.set(timestamp, create(timestamp, namespace));
+    } else if (slot instanceof TimerGroup) {
+      if (slot.find(key, namespace) !== undefined) return false;
+      slot.add(create(timestamp, namespace));
+    } else {
+      if (isOf(slot, key, namespace)) return false;
+      const group = new TimerGroup<T>();
+      group.add(slot);
+      group.add(create(timestamp, namespace));
+      this.#timers.set(timestamp, group);
     }
     this.#count++;
     return true;
   }
 
-  /** @returns whether there was such a timer. */
-  remove(timestamp: number, key: unknown, namespace: Namespace): boolean {
+  /** @returns the timer that was taken out; `null` when there was none. */
+  remove(timestamp: number, key: unknown, namespace: Namespace): T | null {
     const slot = this.#timers.get(timestamp);
+    if (slot === undefined || slot === NO_TIMERS) return null;
     if (slot instanceof TimerGroup) {
       const entry = slot.find(key, namespace);
-      if (entry === undefined) return false;
+      if (entry === undefined) return null;
       slot.remove(entry);
       if (slot.liveCount === 0) this.#markEmpty(timestamp);
-    } else if (slot instanceof TimerEntry) {
-      if (!slot.isOf(key, namespace)) return false;
-      this.#markEmpty(timestamp);
-    } else {
-      return false;
+      this.#count--;
+      return entry;
     }
+    if (!isOf(slot, key, namespace)) return null;
+    this.#markEmpty(timestamp);
     this.#count--;
-    return true;
+    return slot;
   }
 
   #markEmpty(timestamp: number): void {
@@ -220,6 +226,11 @@ export class TimerQueue {
   }
 }
 
+function isOf(timer: QueuedTimer, key: unknown, namespace: Namespace): boolean {
+  if (timer.namespace !== namespace) return false;
+  return timer.key === key || canonicalKey(timer.key) === canonicalKey(key);
+}
+
 function siftUp(heap: Float64Array, from: number, timestamp: number): void {
   let at = from;
   while (at > 0) {
@@ -246,15 +257,15 @@ function siftDown(heap: Float64Array, size: number, from: number, timestamp: num
   heap[at] = timestamp;
 }
 
-function addToIndex(index: KeyIndex, entry: TimerEntry): void {
+function addToIndex<T extends QueuedTimer>(index: KeyIndex<T>, entry: T): void {
   const lookup = canonicalKey(entry.key);
   const slot = index.get(lookup);
-  if (slot === undefined) index.set(lookup, entry);
+  if (slot === undefined || (!Array.isArray(slot) && slot.isDeleted)) index.set(lookup, entry);
   else if (Array.isArray(slot)) slot.push(entry);
   else index.set(lookup, [slot, entry]);
 }
 
-function removeFromIndex(index: KeyIndex, entry: TimerEntry): void {
+function removeFromIndex<T extends QueuedTimer>(index: KeyIndex<T>, entry: T): void {
   const lookup = canonicalKey(entry.key);
   const slot = index.get(lookup);
   if (!Array.isArray(slot)) {

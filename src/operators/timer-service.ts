@@ -1,5 +1,4 @@
-import { keyGroupOf } from '../api/internal/key-bytes.js';
-import type { KeyedStateBackend, Namespace, TimerTable } from '../api/internal/state-backend.js';
+import type { KeyedStateBackend, Namespace, TimerRow, TimerTable } from '../api/internal/state-backend.js';
 import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
 import type { TimeDomain, TimerService } from '../api/timer-service.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
@@ -7,7 +6,6 @@ import { MillraceError } from '../base/errors.js';
 import type { OperatorContext, OperatorCounters, ProcessingTimeService, RecordScope } from './operator.js';
 import { hashKey } from './record-chance.js';
 import { TimerQueue } from './timer-queue.js';
-import type { TimerEntry } from './timer-queue.js';
 
 /** What fires: the operator that owns the timers. The current key and the record scope are set before each call. */
 export interface TimerTarget {
@@ -20,8 +18,8 @@ export interface TimerTarget {
  * Order: by timestamp; timers of one timestamp in the order of registering. A timer that a firing timer registers, and that
  * is due, fires in the same advance. A timer at or before the present watermark fires with the next watermark, not at once.
  *
- * Every timer is also a row of the current key in a {@link TimerTable}, which makes it part of the snapshot; the queue is
- * rebuilt from the rows after a restore.
+ * Every timer in the queue is a row of a {@link TimerTable}, which makes it part of the snapshot; the queue is rebuilt from the
+ * rows after a restore.
  *
  * Runs on the operator's thread. While a timer fires, the record scope names no request and no topic position; its offset
  * is a hash of the key and its time the timer's, so that chance downstream is the same on a replay.
@@ -32,13 +30,17 @@ export class InternalTimerService {
   readonly #processingTime: ProcessingTimeService;
   readonly #scope: RecordScope;
   readonly #counters: OperatorCounters;
-  readonly #eventQueue = new TimerQueue();
-  readonly #processingQueue = new TimerQueue();
+  readonly #eventQueue = new TimerQueue<TimerRow>();
+  readonly #processingQueue = new TimerQueue<TimerRow>();
   readonly #eventRows: TimerTable;
   readonly #processingRows: TimerTable;
   /** The earliest processing time at which a call back is due; `Infinity` for none. */
   #armedTimestamp = Infinity;
   #currentWatermark = NO_TIMESTAMP;
+  readonly #newEventTimer = (timestamp: number, namespace: Namespace): TimerRow =>
+    this.#eventRows.add(timestamp, namespace);
+  readonly #newProcessingTimer = (timestamp: number, namespace: Namespace): TimerRow =>
+    this.#processingRows.add(timestamp, namespace);
   readonly #onProcessingTime = (timestamp: number): void => this.#advanceProcessingTime(timestamp);
 
   constructor(context: OperatorContext<unknown>, name: string, target: TimerTarget) {
@@ -69,28 +71,24 @@ export class InternalTimerService {
 
   registerEventTimeTimer(namespace: Namespace, timestamp: number): void {
     requireTimestamp(timestamp);
-    const key = this.#keyedState.getCurrentKey();
-    const isNew = this.#eventQueue.add(timestamp, key, this.#keyedState.getCurrentKeyGroup(), namespace);
-    if (isNew) this.#eventRows.add(timestamp, namespace);
+    this.#eventQueue.add(timestamp, this.#keyedState.getCurrentKey(), namespace, this.#newEventTimer);
   }
 
   deleteEventTimeTimer(namespace: Namespace, timestamp: number): void {
     const removed = this.#eventQueue.remove(timestamp, this.#keyedState.getCurrentKey(), namespace);
-    if (removed) this.#eventRows.remove(timestamp, namespace);
+    if (removed !== null) this.#eventRows.remove(removed);
   }
 
   registerProcessingTimeTimer(namespace: Namespace, timestamp: number): void {
     requireTimestamp(timestamp);
     const key = this.#keyedState.getCurrentKey();
-    const isNew = this.#processingQueue.add(timestamp, key, this.#keyedState.getCurrentKeyGroup(), namespace);
-    if (!isNew) return;
-    this.#processingRows.add(timestamp, namespace);
-    if (timestamp < this.#armedTimestamp) this.#arm();
+    const isNew = this.#processingQueue.add(timestamp, key, namespace, this.#newProcessingTimer);
+    if (isNew && timestamp < this.#armedTimestamp) this.#arm();
   }
 
   deleteProcessingTimeTimer(namespace: Namespace, timestamp: number): void {
     const removed = this.#processingQueue.remove(timestamp, this.#keyedState.getCurrentKey(), namespace);
-    if (removed) this.#processingRows.remove(timestamp, namespace);
+    if (removed !== null) this.#processingRows.remove(removed);
   }
 
   /** Fires what is due at the watermark, which is already the current one for the timers that fire. */
@@ -129,21 +127,18 @@ export class InternalTimerService {
     this.#processingTime.registerTimer(next, this.#onProcessingTime);
   }
 
-  #fireUpTo(limit: number, domain: TimeDomain, queue: TimerQueue, rows: TimerTable): void {
-    for (;;) {
-      const timestamp = queue.peekTimestamp();
-      if (timestamp === undefined || timestamp > limit) return;
-      const entry = queue.poll();
-      if (entry === undefined) return;
+  #fireUpTo(limit: number, domain: TimeDomain, queue: TimerQueue<TimerRow>, rows: TimerTable): void {
+    for (let entry = queue.pollUpTo(limit); entry !== undefined; entry = queue.pollUpTo(limit)) {
+      const { timestamp } = entry;
       this.#keyedState.setCurrentKeyAndGroup(entry.key, entry.keyGroup);
-      rows.remove(timestamp, entry.namespace);
+      rows.remove(entry);
       this.#enterScope(entry, timestamp);
       this.#counters.numFiredTimers++;
       this.#target.onTimer(timestamp, entry.namespace, domain, entry.key);
     }
   }
 
-  #enterScope(entry: TimerEntry, timestamp: number): void {
+  #enterScope(entry: TimerRow, timestamp: number): void {
     const scope = this.#scope;
     scope.request = null;
     scope.originSource = -1;
@@ -167,8 +162,8 @@ function requireTimestamp(timestamp: number): void {
   });
 }
 
-function restoreRows(rows: TimerTable, queue: TimerQueue): void {
-  rows.forEach((timestamp, key, namespace) => {
-    queue.add(timestamp, key, keyGroupOf(key), namespace);
+function restoreRows(rows: TimerTable, queue: TimerQueue<TimerRow>): void {
+  rows.forEach((row) => {
+    queue.add(row.timestamp, row.key, row.namespace, () => row);
   });
 }

@@ -23,13 +23,18 @@ export class ListStateImpl<T> implements InternalListState<T> {
   }
 
   add(value: T): void {
+    this.append(value);
+  }
+
+  append(value: T): boolean {
     const list = this.#rows.readForUpdate() as T[] | undefined;
     if (list === undefined) {
       this.#rows.write([value]);
-      return;
+      return true;
     }
     this.#rows.touch(estimateBytes(value));
     list.push(value);
+    return false;
   }
 
   addAll(values: Iterable<T>): void {
@@ -80,14 +85,19 @@ export class TtlListState<T> implements InternalListState<T> {
   }
 
   add(value: T): void {
+    this.append(value);
+  }
+
+  append(value: T): boolean {
     const list = this.#rows.readForUpdate() as Stamped[] | undefined;
     const item = this.#policy.stamp(value);
     if (list === undefined) {
       this.#rows.write([item]);
-      return;
+      return true;
     }
     this.#rows.touch(estimateBytes(value));
     list.push(item);
+    return false;
   }
 
   addAll(values: Iterable<T>): void {

@@ -87,7 +87,11 @@ export class ReducingStateImpl<T> extends AccumulatingState implements InternalR
     return this.result() as T | undefined;
   }
 
-  add(value: T): boolean {
+  add(value: T): void {
+    this.append(value);
+  }
+
+  append(value: T): boolean {
     const accumulated = this.accumulated() as T | undefined;
     this.store(accumulated === undefined ? value : this.#reduce(accumulated, value));
     return accumulated === undefined;
@@ -115,7 +119,11 @@ export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements 
     return accumulated === undefined ? undefined : (this.resultOf(accumulated) as O);
   }
 
-  add(value: I): boolean {
+  add(value: I): void {
+    this.append(value);
+  }
+
+  append(value: I): boolean {
     const accumulated = this.accumulated() as A | undefined;
     this.store(
       this.#aggregate.add(value, accumulated === undefined ? this.#aggregate.createAccumulator() : accumulated),

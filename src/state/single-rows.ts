@@ -14,7 +14,7 @@ const UNKNOWN_SLOT = -2;
 const NO_SLOT = -1;
 
 /**
- * Rows of which a key has one, or one per namespace: those of value, list, reducing and aggregating states, and timers.
+ * Rows of which a key has one, or one per namespace: those of value, list, reducing and aggregating states.
  *
  * The states call this once or twice per record, so a found row is remembered in {@link current} until the key changes.
  *
@@ -137,12 +137,12 @@ export class SingleRows extends StateRows {
 
   override detach(entry: Entry): void {
     const shard = shardOfKeyGroup((entry.bits & KEY_GROUP_BITS) as KeyGroup, this.stateIds.length);
-    this.#tables.delete(shard, this.memoryNamespace(entry), canonicalKey(entry.key));
+    this.#tables.delete(shard, entry.namespace, canonicalKey(entry.key));
   }
 
   override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
     const key = reader.readElement();
-    const namespace = this.readNamespace(reader);
+    const namespace = reader.readNamespace();
     if (namespace === VOID_NAMESPACE && this.host.base === null && isColumnNumber(value) && isInt32(key)) {
       this.#numberTable().insertStored(key, value);
       return;
@@ -156,20 +156,7 @@ export class SingleRows extends StateRows {
   override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {
     const lookupKey = canonicalKey(reader.readElement());
     const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
-    return this.#tables.get(shard, this.readNamespace(reader), lookupKey) !== undefined;
-  }
-
-  /** The namespace under which an entry lies in memory. Timers have a form of their own. */
-  protected memoryNamespace(entry: Entry): Namespace {
-    return entry.namespace;
-  }
-
-  protected makeNamespacedEntry(key: unknown, keyGroup: number, namespace: Namespace): Entry {
-    return new NamespacedEntry(key, keyGroup, namespace, undefined);
-  }
-
-  protected readNamespace(reader: RowKeyReader): Namespace {
-    return reader.readNamespace();
+    return this.#tables.get(shard, reader.readNamespace(), lookupKey) !== undefined;
   }
 
   protected override sealColumns(seal: Seal): boolean {
@@ -276,7 +263,9 @@ export class SingleRows extends StateRows {
   }
 
   #make(key: unknown, keyGroup: number, namespace: Namespace): Entry {
-    return namespace === VOID_NAMESPACE ? new Entry(key, keyGroup) : this.makeNamespacedEntry(key, keyGroup, namespace);
+    return namespace === VOID_NAMESPACE
+      ? new Entry(key, keyGroup)
+      : new NamespacedEntry(key, keyGroup, namespace, undefined);
   }
 }
 

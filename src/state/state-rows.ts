@@ -173,6 +173,13 @@ export abstract class StateRows {
     return false;
   }
 
+  /** A new entry takes the place of one that was removed: of one row there must not be two. */
+  protected supersede(removed: Entry, entry: Entry): void {
+    if (this.seals.length > 0) this.saveForSeals(removed);
+    entry.bits |= removed.bits & PERSISTED;
+    this.#bury(removed);
+  }
+
   /** Removes a clean entry from memory, to make room. */
   evict(entry: Entry): void {
     this.detach(entry);

@@ -8,6 +8,7 @@ import type {
   InternalReducingState,
   InternalValueState,
   Namespace,
+  TimerRow,
   TimerTable,
 } from '../../src/api/internal/state-backend.js';
 import { canonicalKey, keyGroupOf } from '../../src/api/internal/key-bytes.js';
@@ -76,6 +77,7 @@ const average = aggregatingState<number, Average, number>('average', {
 
 interface OperatorStates {
   readonly setKey: (key: unknown) => void;
+  readonly currentKey: () => unknown;
   readonly value: InternalValueState<unknown>;
   readonly list: InternalListState<unknown>;
   readonly map: InternalMapState<unknown, unknown>;
@@ -237,7 +239,7 @@ export class StateWorld {
   #checkTimers(operator: number): void {
     const found: string[] = [];
     for (const { operators } of this.#stores) {
-      operators[operator]?.timers.forEach((timestamp, key, namespace) => {
+      operators[operator]?.timers.forEach(({ timestamp, key, namespace }) => {
         found.push(`${modelKey(key)}|${timerRow(timestamp, namespace)}`);
       });
     }
@@ -282,6 +284,7 @@ function openOperator(store: StateStore, uid: string): OperatorStates {
   const backend = store.openBackend(uid);
   return {
     setKey: (key) => backend.setCurrentKey(key),
+    currentKey: () => backend.getCurrentKey(),
     value: backend.valueState(value),
     list: backend.listState(list),
     map: backend.mapState(map),
@@ -427,14 +430,20 @@ const actions: readonly Action[] = [
     });
   },
   ({ timers }, rows, namespace, argument) => {
+    if (rows.has(timerRow(argument, namespace))) return;
     timers.add(argument, namespace);
     rows.set(timerRow(argument, namespace), true);
   },
-  ({ timers }, rows) => {
+  ({ timers, currentKey }, rows) => {
     const first = [...rows.keys()].find((name) => name.startsWith('timer|'));
     if (first === undefined) return;
-    const [, timestamp = '', type, namespace = ''] = first.split('|');
-    timers.remove(Number(timestamp), type === 'number' ? Number(namespace) : namespace);
+    let found: TimerRow | null = null;
+    timers.forEach((row) => {
+      const isIt = timerRow(row.timestamp, row.namespace) === first && modelKey(row.key) === modelKey(currentKey());
+      if (isIt) found = row;
+    });
+    if (found === null) throw new Error(`${first} is not there`);
+    timers.remove(found);
     rows.delete(first);
   },
 ];

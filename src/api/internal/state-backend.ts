@@ -38,26 +38,39 @@ export interface Mergeable extends Namespaced {
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void;
 }
 
-export type InternalValueState<T> = ValueState<T> & Namespaced;
-export type InternalListState<T> = ListState<T> & Mergeable;
-export type InternalMapState<K, V> = MapState<K, V> & Namespaced;
-/** Says of an addition whether there was nothing before. */
-interface Accumulating<I> {
-  add(value: I): boolean;
+/** State that window operators add to: adding says whether it was empty. */
+export interface Accumulating<T> {
+  /** As `add`. @returns whether nothing was there before */
+  append(value: T): boolean;
 }
 
-export type InternalReducingState<T> = Accumulating<T> & ReducingState<T> & Mergeable;
-export type InternalAggregatingState<I, O> = Accumulating<I> & AggregatingState<I, O> & Mergeable;
+export type InternalValueState<T> = ValueState<T> & Namespaced;
+export type InternalListState<T> = ListState<T> & Mergeable & Accumulating<T>;
+export type InternalMapState<K, V> = MapState<K, V> & Namespaced;
+export type InternalReducingState<T> = ReducingState<T> & Mergeable & Accumulating<T>;
+export type InternalAggregatingState<I, O> = AggregatingState<I, O> & Mergeable & Accumulating<I>;
+
+/** One timer of one key: what the timer queue keeps, and what makes it durable, in one. */
+export interface TimerRow {
+  readonly timestamp: number;
+  readonly key: unknown;
+  readonly keyGroup: KeyGroup;
+  readonly namespace: Namespace;
+  /** The timer queue's own mark. */
+  isDeleted: boolean;
+}
 
 /**
  * The stored rows of one timer queue. Order and firing are the timer service's; the table only remembers which timers
- * exist, so that they are part of every checkpoint. Rows are those of the current key.
+ * exist, so that they are part of every checkpoint. Who adds a timer keeps its row, and removes it by that.
  */
 export interface TimerTable {
-  add(timestamp: number, namespace: Namespace): void;
-  remove(timestamp: number, namespace: Namespace): void;
+  /** A timer of the current key, which does not exist yet. */
+  add(timestamp: number, namespace: Namespace): TimerRow;
+  /** Of any key. Once. */
+  remove(row: TimerRow): void;
   /** Calls back for every stored timer of every key, in no particular order: used once, after a restore. */
-  forEach(visit: (timestamp: number, key: unknown, namespace: Namespace) => void): void;
+  forEach(visit: (row: TimerRow) => void): void;
 }
 
 export interface KeyedStateBackend {

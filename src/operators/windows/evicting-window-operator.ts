@@ -87,9 +87,7 @@ class StoredContents<In> implements WindowContents<In> {
   }
 
   add(value: In, timestamp: number): boolean {
-    const isFirst = this.state.get().length === 0;
-    this.state.add({ value, timestamp });
-    return isFirst;
+    return this.state.append({ value, timestamp });
   }
 
   read(): readonly unknown[] | undefined {

@@ -1,4 +1,5 @@
 import type {
+  Accumulating,
   InternalAggregatingState,
   InternalListState,
   InternalReducingState,
@@ -13,7 +14,7 @@ import { MillraceError } from '../../base/errors.js';
 /** What is kept of a window's records: all of them, or what they reduce or aggregate to. Of the current key. */
 export interface WindowContents<In> {
   enter(namespace: Namespace): void;
-  /** @returns whether there was nothing before. */
+  /** @returns whether it is the first. */
   add(value: In, timestamp: number): boolean;
   /** What the window's function is given; `undefined` when there is nothing, and the function is not called. */
   read(): readonly unknown[] | undefined;
@@ -49,9 +50,7 @@ class ListContents<In> implements WindowContents<In> {
   }
 
   add(value: In): boolean {
-    const isFirst = this.#state.get().length === 0;
-    this.#state.add(value);
-    return isFirst;
+    return this.#state.append(value);
   }
 
   read(): readonly unknown[] | undefined {
@@ -68,11 +67,13 @@ class ListContents<In> implements WindowContents<In> {
   }
 }
 
+type SingleState<In, Result> = Mergeable & Accumulating<In> & { get(): Result | undefined; clear(): void };
+
 /** One value per window, whatever the number of records. */
 abstract class SingleContents<In, Result> implements WindowContents<In> {
-  readonly #state: Mergeable & { get(): Result | undefined; add(value: In): boolean; clear(): void };
+  readonly #state: SingleState<In, Result>;
 
-  constructor(state: Mergeable & { get(): Result | undefined; add(value: In): boolean; clear(): void }) {
+  constructor(state: SingleState<In, Result>) {
     this.#state = state;
   }
 
@@ -81,7 +82,7 @@ abstract class SingleContents<In, Result> implements WindowContents<In> {
   }
 
   add(value: In): boolean {
-    return this.#state.add(value);
+    return this.#state.append(value);
   }
 
   read(): readonly unknown[] | undefined {

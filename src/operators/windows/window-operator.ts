@@ -4,7 +4,7 @@ import type { OutputTag } from '../../api/process-function.js';
 import type { TimeDomain } from '../../api/timer-service.js';
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../../api/timer-service.js';
 import type { Trigger, TriggerResult } from '../../api/trigger.js';
-import { EventTimeTrigger } from '../../api/triggers.js';
+import { EventTimeTrigger, ProcessingTimeTrigger } from '../../api/triggers.js';
 import { MergingWindowAssigner } from '../../api/window-assigner.js';
 import type { WindowAssigner, WindowAssignerContext } from '../../api/window-assigner.js';
 import type { TimeWindow, Window } from '../../api/windows.js';
@@ -57,6 +57,8 @@ export class WindowOperator<In, Out, W extends Window>
   readonly #isMerging: boolean;
   /** Whether the trigger's own timer is always at the time of cleanup, so that a second registration would change nothing. */
   readonly #triggerArmsCleanup: boolean;
+  /** Whether, moreover, a window with contents always has that timer, so that only the first record sets it. */
+  readonly #isArmedWhileFull: boolean;
   #contents: WindowContents<In> | null = null;
   #timers: InternalTimerService | null = null;
   #triggerContext: OperatorTriggerContext | null = null;
@@ -71,7 +73,8 @@ export class WindowOperator<In, Out, W extends Window>
     this.caller = windowFunctionCaller(options.fn);
     this.#namespaces = new WindowNamespaces<W>(assigner.fixedSizeMs);
     this.#isMerging = assigner instanceof MergingWindowAssigner;
-    this.#triggerArmsCleanup = trigger instanceof EventTimeTrigger && assigner.isEventTime && allowedLatenessMs === 0;
+    this.#triggerArmsCleanup = armsCleanup(trigger, assigner.isEventTime) && allowedLatenessMs === 0;
+    this.#isArmedWhileFull = this.#triggerArmsCleanup && !this.#isMerging;
     this.#collector = new TimestampedCollector<Out>(this.output, NO_TIMESTAMP);
     if (this.#isMerging && !trigger.canMerge()) {
       throw new MillraceError('MILLRACE_JOB_INVALID', 'windows that merge have a trigger that cannot', {
@@ -159,17 +162,6 @@ export class WindowOperator<In, Out, W extends Window>
     }
   }
 
-  /** Adds the operator's name to an error that has a code already, such as a record without a timestamp. */
-  protected named(error: unknown, method: string): unknown {
-    if (!MillraceError.is(error)) return this.failure(error, method);
-    const { operatorId, runtime } = this.context;
-    return new MillraceError(error.code, `${error.message}, in operator "${runtime.taskInfo.taskName}"`, {
-      details: { ...error.details, operator: operatorId, name: runtime.taskInfo.taskName },
-      ...(error.hint === null ? {} : { hint: error.hint }),
-      cause: error,
-    });
-  }
-
   #addToWindows(windows: readonly W[], value: In, timestamp: number): boolean {
     let wasAdded = false;
     for (let i = 0; i < windows.length; i++) {
@@ -243,8 +235,7 @@ export class WindowOperator<In, Out, W extends Window>
     let result: TriggerResult;
     try {
       const isFirst = contents.add(value, timestamp);
-      // A window with contents has its timer already, and the trigger would do no more than set it again.
-      if (this.#triggerArmsCleanup && !isFirst) return;
+      if (this.#isArmedWhileFull && !isFirst) return;
       result = this.options.trigger.onElement(value, timestamp, window, context);
     } catch (error) {
       throw this.failure(error, 'window');
@@ -331,6 +322,11 @@ export class WindowOperator<In, Out, W extends Window>
     if (this.options.assigner.isEventTime) this.timers.deleteEventTimeTimer(namespace, timestamp);
     else this.timers.deleteProcessingTimeTimer(namespace, timestamp);
   }
+}
+
+/** Of Flink's own triggers: a subclass may do something else. */
+function armsCleanup(trigger: object, isEventTime: boolean): boolean {
+  return trigger.constructor === (isEventTime ? EventTimeTrigger : ProcessingTimeTrigger);
 }
 
 function isFire(result: TriggerResult): boolean {

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keyGroupOf } from '../../../src/api/internal/key-bytes.js';
-import { TimerQueue } from '../../../src/operators/timer-queue.js';
+import { type QueuedTimer, TimerQueue } from '../../../src/operators/timer-queue.js';
 
 type Command =
   | { readonly kind: 'add' | 'remove'; readonly timestamp: number; readonly key: string; readonly namespace: number }
@@ -55,21 +54,26 @@ class ModelQueue {
   }
 }
 
+function add(queue: TimerQueue<QueuedTimer>, at: number, key: string, of: number): boolean {
+  return queue.add(at, key, of, (timestamp, namespace) => ({ timestamp, key, namespace, isDeleted: false }));
+}
+
 describe('TimerQueue', () => {
   it('behaves as a sorted list without duplicates under any adds, removals and polls', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
-        const queue = new TimerQueue();
+        const queue = new TimerQueue<QueuedTimer>();
         const model = new ModelQueue();
         for (const step of commands) {
           if (step.kind === 'add') {
-            const added = queue.add(step.timestamp, step.key, keyGroupOf(step.key), step.namespace);
+            const added = add(queue, step.timestamp, step.key, step.namespace);
             expect(added).toBe(model.add(step));
           } else if (step.kind === 'remove') {
-            expect(queue.remove(step.timestamp, step.key, step.namespace)).toBe(model.remove(step));
+            const removed = queue.remove(step.timestamp, step.key, step.namespace);
+            expect(removed !== null).toBe(model.remove(step));
           } else {
             const at = queue.peekTimestamp();
-            const entry = queue.poll();
+            const entry = queue.pollUpTo(Infinity);
             const expected = model.poll();
             expect([at, entry?.key, entry?.namespace]).toEqual([
               expected?.timestamp,
@@ -84,32 +88,32 @@ describe('TimerQueue', () => {
   });
 
   it('keeps its order through sweeps of many timers that were deleted', () => {
-    const queue = new TimerQueue();
-    const group = keyGroupOf('a');
+    const queue = new TimerQueue<QueuedTimer>();
+
     // Each record moves the timer of its key: what stays behind is empty groups.
     for (let i = 0; i < 20_000; i++) {
-      queue.add((i * 7919) % 100_003, 'a', group, 0);
+      add(queue, (i * 7919) % 100_003, 'a', 0);
       if (i >= 10) queue.remove(((i - 10) * 7919) % 100_003, 'a', 0);
     }
     expect(queue.size).toBe(10);
     const fired: number[] = [];
     for (let at = queue.peekTimestamp(); at !== undefined; at = queue.peekTimestamp()) {
       fired.push(at);
-      queue.poll();
+      queue.pollUpTo(Infinity);
     }
     expect(fired).toEqual([...fired].sort((a, b) => a - b));
     expect(fired).toHaveLength(10);
   });
 
   it('does not grow when timers of one timestamp come and go beside one that stays', () => {
-    const queue = new TimerQueue();
-    queue.add(1, 'stays', keyGroupOf('stays'), 0);
+    const queue = new TimerQueue<QueuedTimer>();
+    add(queue, 1, 'stays', 0);
     for (let i = 0; i < 5_000; i++) {
-      queue.add(1, `key-${i}`, keyGroupOf(`key-${i}`), 0);
+      add(queue, 1, `key-${i}`, 0);
       queue.remove(1, `key-${i}`, 0);
     }
     expect(queue.size).toBe(1);
-    expect(queue.poll()?.key).toBe('stays');
-    expect(queue.poll()).toBeUndefined();
+    expect(queue.pollUpTo(Infinity)?.key).toBe('stays');
+    expect(queue.pollUpTo(Infinity)).toBeUndefined();
   });
 });

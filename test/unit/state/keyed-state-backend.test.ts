@@ -54,7 +54,7 @@ describe('keyed state', () => {
     timers.add(5, '');
     const restored = openBackend([backend.snapshotToMemory()]);
     const found: unknown[] = [];
-    restored.timerTable('x').forEach((...timer) => found.push(timer));
+    restored.timerTable('x').forEach(({ timestamp, key, namespace }) => found.push([timestamp, key, namespace]));
     restored.setCurrentKey('a');
     expect(found).toEqual([[5, 'a', '']]);
     expect(restored.valueState(valueState<number>('x')).value()).toBe(1);
