@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/no-thenable -- a statement of a case has a field of that name
 import { describe, expect, it } from 'vitest';
 import type { Case, Item, Json, JsonObject, OperatorConfig } from '../../tools/conformance/case-format.js';
 import { CaseRunner } from '../../tools/conformance/case-runner.js';
@@ -21,11 +22,11 @@ function run(operators: OperatorConfig | readonly OperatorConfig[], ...scripts: 
   for (let at = 0; at < longest; at++) {
     for (const [index, script] of scripts.entries()) {
       const item = script[at];
-      if (item !== undefined) inputs[index]?.items.push({ ...item, seq: ++seq } as Item);
+      if (item !== undefined) inputs[index]?.items.push({ ...item, seq: ++seq });
     }
   }
   const dataflow = { operators: [operators].flat() };
-  const result = new CaseRunner({ name: 'reasoned', dataflow, inputs } as unknown as Case).run();
+  const result = new CaseRunner({ name: 'reasoned', dataflow, inputs }).run();
   return result.outputs.map((output) => {
     if (output.watermark !== undefined) return `${String(output.seq)} ~${String(output.watermark)}`;
     if (output.status !== undefined) return `${String(output.seq)} ${output.status}`;
@@ -37,22 +38,23 @@ function run(operators: OperatorConfig | readonly OperatorConfig[], ...scripts: 
 
 const withoutWatermarks = (lines: readonly string[]): string[] => lines.filter((line) => !line.includes(' ~'));
 
-const element = (value: Json, ts?: number): Omit<Item, 'seq'> =>
-  (ts === undefined ? { value } : { value, ts }) as Omit<Item, 'seq'>;
+const element = (value: Json, ts?: number): Omit<Item, 'seq'> => (ts === undefined ? { value } : { value, ts });
 const v = (k: string, amount: number, ts: number): Omit<Item, 'seq'> => element({ k, v: amount }, ts);
-const watermark = (time: number): Omit<Item, 'seq'> => ({ watermark: time }) as Omit<Item, 'seq'>;
-const clock = (time: number): Omit<Item, 'seq'> => ({ processingTime: time }) as Omit<Item, 'seq'>;
-const checkpoint = (id: string): Omit<Item, 'seq'> => ({ checkpoint: id }) as Omit<Item, 'seq'>;
-const restore = (id: string, parallelism?: number): Omit<Item, 'seq'> =>
-  ({ restore: id, ...(parallelism === undefined ? {} : { parallelism }) }) as Omit<Item, 'seq'>;
+const watermark = (time: number): Omit<Item, 'seq'> => ({ watermark: time });
+const clock = (time: number): Omit<Item, 'seq'> => ({ processingTime: time });
+const checkpoint = (id: string): Omit<Item, 'seq'> => ({ checkpoint: id });
+const restore = (id: string, parallelism?: number): Omit<Item, 'seq'> => ({
+  restore: id,
+  ...(parallelism === undefined ? {} : { parallelism }),
+});
 
 function window(config: JsonObject): OperatorConfig {
   const sum = { type: 'aggregate', agg: 'sum', field: 'v' };
-  return { operator: 'window', keyBy: 'k', keyType: 'string', function: sum, ...config } as OperatorConfig;
+  return { operator: 'window', keyBy: 'k', keyType: 'string', function: sum, ...config };
 }
 
 function keyedProcess(config: JsonObject): OperatorConfig {
-  return { operator: 'keyedProcess', keyBy: 'k', keyType: 'string', ...config } as OperatorConfig;
+  return { operator: 'keyedProcess', keyBy: 'k', keyType: 'string', ...config };
 }
 
 describe('windows', () => {

@@ -63,7 +63,7 @@ function operatorOf(
       evictor: null,
       allowedLatenessMs: 0,
       lateTag: late,
-      aggregation: { kind: 'aggregate', aggregate: { ...sum, isCommutative } as never },
+      aggregation: { kind: 'aggregate', aggregate: { ...sum, isCommutative } },
       fn: null,
     },
     { writeLine: () => undefined },
@@ -72,7 +72,7 @@ function operatorOf(
 
 /** What comes out: within a step in any order, since timers of one time are in none. */
 function run(steps: readonly Step[], create: () => ReturnType<typeof createOperator>): string[] {
-  const harness = new OperatorHarness<string>(create as never, {
+  const harness = new OperatorHarness<string>(create, {
     inputs: [{ key: (value) => (value as Reading).key }],
   });
   harness.open();
