@@ -1,6 +1,6 @@
 // oxlint-disable unicorn/no-thenable -- a statement of a case has a field of that name
 import { describe, expect, it } from 'vitest';
-import type { Case, Item, Json, JsonObject, OperatorConfig } from '../../tools/conformance/case-format.js';
+import type { Item, Json, JsonObject, OperatorConfig } from '../../tools/conformance/case-format.js';
 import { CaseRunner } from '../../tools/conformance/case-runner.js';
 
 /**
