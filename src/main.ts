@@ -149,6 +149,7 @@ class Service {
       admin: new JobAdministration({
         manager,
         observer,
+        clock: systemClock,
         port: log,
         settings: describeConfig(config),
         cancel: () => this.shutDown('cancelled over HTTP'),

@@ -15,6 +15,13 @@ export class IntervalJoin<A, B> {
     this.#keys = [key1, key2];
   }
 
+  /** Not without bounds: a join of all pairs would keep every record for ever. */
+  process(fn: never): never {
+    void fn;
+    const { builder, id1 } = this.#inputs;
+    throw builder.invalid(id1, 'is joined without bounds', 'Call between(lowerMs, upperMs) before process().');
+  }
+
   /** Pairs with `left.timestamp + lower <= right.timestamp <= left.timestamp + upper`, in milliseconds; may be negative. */
   between(lowerMs: number, upperMs: number): IntervalJoined<A, B> {
     if (!Number.isFinite(lowerMs) || !Number.isFinite(upperMs) || lowerMs > upperMs) {

@@ -78,7 +78,7 @@ export function defineJob(
 
 function buildJob(name: string, define: (env: StreamEnvironment) => unknown, onError: OnError): JobGraph {
   const builder = new GraphBuilder(name);
-  const returned = runAuthorsFunction(name, () => define(new StreamEnvironment(builder)));
+  const returned = runAuthorsFunction(name, builder, () => define(new StreamEnvironment(builder)));
   if (returned instanceof Promise) {
     // Whatever the promise does later finds the builder sealed; its rejection must not end the process.
     returned.catch(() => undefined);
@@ -90,10 +90,11 @@ function buildJob(name: string, define: (env: StreamEnvironment) => unknown, onE
   return builder.build(onError);
 }
 
-function runAuthorsFunction(name: string, run: () => unknown): unknown {
+function runAuthorsFunction(name: string, builder: GraphBuilder, run: () => unknown): unknown {
   try {
     return run();
   } catch (error) {
+    if (MillraceError.is(error, 'MILLRACE_JOB_INVALID')) throw builder.located(error);
     if (MillraceError.is(error)) throw error;
     throw new MillraceError('MILLRACE_JOB_INVALID', `the function that builds job "${name}" threw`, {
       details: { job: name },

@@ -58,6 +58,13 @@ export class JoinedByKey<A, B> {
     this.#key2 = key2;
   }
 
+  /** Not without windows: a join of all pairs would keep every record for ever. */
+  apply(join: never): never {
+    void join;
+    const { builder, id1 } = this.#inputs;
+    throw builder.invalid(id1, 'is joined without windows', 'Call window(assigner) before apply() or coGroup().');
+  }
+
   /** The windows in which records of equal key meet. The assigner sees the values of either side. */
   window<W extends Window>(assigner: WindowAssigner<A | B, W>): JoinedInWindow<A, B> {
     const { builder, id1, id2, streamAt } = this.#inputs;

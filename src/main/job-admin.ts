@@ -1,5 +1,9 @@
 import type { TaskSnapshot, ThreadSnapshot } from '../metrics/counters.js';
 import type { TaskRates } from '../metrics/rate-meter.js';
+import type { StateReading, StateReadRequest } from './state-reads.js';
+import type { WatermarkExplanation } from './watermark-explanation.js';
+
+export type { StateReading, StateReadRequest, WatermarkExplanation };
 
 /**
  * The door through which `http/` looks into a running job and acts on it: what an operator sees and does. Beside
@@ -183,6 +187,10 @@ export interface JobAdmin {
   exceptions(): ExceptionsStatus;
   /** Every setting under its key; secrets are masked. */
   settings(): Readonly<Record<string, unknown>>;
+  /** The state of one key, from the worker that owns it. */
+  readState(request: StateReadRequest): Promise<StateReading>;
+  /** Why event time stands where it does, for each subtask of a vertex. Empty for an unknown vertex. */
+  explainWatermarks(vertexId: string): Promise<readonly WatermarkExplanation[]>;
   topics(): Promise<readonly TopicStatus[]>;
   /** @throws MillraceError `MILLRACE_TOPIC_NOT_FOUND` */
   browse(request: BrowseRequest): Promise<readonly TopicRecordView[]>;

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js';
 import type { TopicDescription, TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type {
@@ -14,6 +15,10 @@ import type {
 } from './job-admin.js';
 import type { JobManager } from './job-manager.js';
 import type { JobObserver } from './job-observer.js';
+import { readKeyedState } from './state-reads.js';
+import type { StateReading, StateReadRequest } from './state-reads.js';
+import { WatermarkExplainer } from './watermark-explanation.js';
+import type { WatermarkExplanation } from './watermark-explanation.js';
 import { browseRecords } from './topic-browser.js';
 
 /** What an operator sees of a running job and does to it. Thread: main. The only implementation of {@link JobAdmin}. */
@@ -23,11 +28,13 @@ export class JobAdministration implements JobAdmin {
   readonly #port: TopicPort;
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #cancel: () => void;
+  readonly #clock: Clock;
 
   constructor(options: {
     manager: JobManager;
     observer: JobObserver;
     port: TopicPort;
+    clock: Clock;
     /** With secrets masked. */
     settings: Readonly<Record<string, unknown>>;
     /** Ends the process in order. */
@@ -38,6 +45,7 @@ export class JobAdministration implements JobAdmin {
     this.#port = options.port;
     this.#settings = options.settings;
     this.#cancel = options.cancel;
+    this.#clock = options.clock;
   }
 
   vertices(): readonly VertexStatus[] {
@@ -75,6 +83,19 @@ export class JobAdministration implements JobAdmin {
 
   settings(): Readonly<Record<string, unknown>> {
     return this.#settings;
+  }
+
+  readState(request: StateReadRequest): Promise<StateReading> {
+    const { attempt, plan } = this.#manager;
+    return readKeyedState(plan, request, (worker, query) => attempt.readState(worker, query));
+  }
+
+  async explainWatermarks(vertexId: string): Promise<readonly WatermarkExplanation[]> {
+    const { attempt, plan } = this.#manager;
+    const vertex = plan.vertices.find(({ id }) => id === vertexId);
+    if (vertex === undefined) return [];
+    const explainer = new WatermarkExplainer(plan, await attempt.describeWatermarks(), this.#clock.now());
+    return Array.from({ length: vertex.parallelism }, (_, subtask) => explainer.explain(vertex, subtask));
   }
 
   async topics(): Promise<readonly TopicStatus[]> {

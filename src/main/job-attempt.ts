@@ -7,6 +7,7 @@
  *
  * A restart is a new attempt over the same topics. Thread: main. Nothing here waits for a worker but the control plane.
  */
+import type { StateAnswer, StateQuery, SubtaskWatermarks } from '../protocol/inspection.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { OutputEnds } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
@@ -86,6 +87,20 @@ export class JobAttempt {
   async start(): Promise<void> {
     await this.#pool.all((commands) => commands.start());
     this.#channels?.start();
+  }
+
+  /** Asks a worker for what its operators hold of a key. */
+  readState(worker: number, query: StateQuery): Promise<StateAnswer> {
+    return this.#pool.one(worker, (commands) => commands.readState(query));
+  }
+
+  /** Where the watermarks of all subtasks stand; those of a worker that does not answer are missing. */
+  async describeWatermarks(): Promise<SubtaskWatermarks[]> {
+    const { workerCount } = this.#options.plan;
+    const answers = await Promise.allSettled(
+      Array.from({ length: workerCount }, (_, worker) => this.#pool.one(worker, (c) => c.describeWatermarks())),
+    );
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   }
 
   /** Whether a checkpoint may be started now. */

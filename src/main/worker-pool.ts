@@ -55,6 +55,15 @@ export class WorkerPool {
     );
   }
 
+  /** Gives a command to one worker. */
+  async one<T>(worker: number, give: GiveCommand<T>): Promise<T> {
+    const link = this.#workers[worker];
+    if (link === undefined) throw workerLost(worker, new Error('it was never started'));
+    const outcome = await this.#ask(link, give);
+    if (!outcome.ok) throw fromWire(outcome.error);
+    return outcome.value;
+  }
+
   /**
    * Cancels every worker and gives the threads back. A worker that does not answer is ended together with its thread, after
    * all others have closed their state. Does not reject; may be called twice.

@@ -14,6 +14,7 @@ export class AssignTimestampsOperator<T> extends OperatorBase<T> implements Stre
   readonly #assigner: TimestampAssigner<T> | null;
   #generator: WatermarkGenerator<T> | null = null;
   #emitter: WatermarkEmitter | null = null;
+  #since = 0;
   readonly #onInterval = (): void => this.#emitPeriodically();
 
   /** @param intervalMs time between periodic emissions; 0 for none. */
@@ -27,7 +28,15 @@ export class AssignTimestampsOperator<T> extends OperatorBase<T> implements Stre
   override open(context: OperatorContext<T>): void {
     super.open(context);
     this.#generator = createWatermarkGenerator(this.#strategy, context.processingTime);
-    this.#emitter = new WatermarkEmitter(context.output);
+    const { output, processingTime } = context;
+    this.#since = processingTime.now();
+    this.#emitter = new WatermarkEmitter({
+      emitWatermark: (timestamp) => {
+        this.#since = processingTime.now();
+        output.emitWatermark(timestamp);
+      },
+      emitStatus: (status) => output.emitStatus(status),
+    });
     this.#scheduleNext();
   }
 
@@ -55,6 +64,10 @@ export class AssignTimestampsOperator<T> extends OperatorBase<T> implements Stre
 
   override processStatus(): void {
     // Idleness is decided here, by the strategy.
+  }
+
+  ownWatermark(): { watermark: number; since: number } {
+    return { watermark: this.#emitter?.current ?? NO_TIMESTAMP, since: this.#since };
   }
 
   finish(): void {

@@ -96,6 +96,8 @@ export interface StreamOperator<In, Out> {
   hasCapacity?(): boolean;
   /** Records whose results are still to come: the task forwards the end of its input only when this is 0. Absent: 0. */
   pendingCount?(): number;
+  /** Where the watermark stands that this operator makes itself. Absent: those of its input pass through. */
+  ownWatermark?(): { readonly watermark: number; readonly since: number };
   /** The input has ended: emit what is left. */
   finish?(): void;
   close(): void;

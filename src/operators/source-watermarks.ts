@@ -28,7 +28,10 @@ export class SourceWatermarks<T> {
   /** A partition that the source reads from now on: until it has a watermark, or is idle, it holds the others back. */
   addPartition(partition: number): void {
     if (this.#partitions.has(partition)) return;
-    this.#partitions.set(partition, new PartitionWatermark(createWatermarkGenerator(this.#strategy, this.#clock)));
+    this.#partitions.set(
+      partition,
+      new PartitionWatermark(createWatermarkGenerator(this.#strategy, this.#clock), this.#clock),
+    );
   }
 
   /** A partition that has ended or went to another instance: it holds nobody back any more. */
@@ -60,12 +63,19 @@ export class SourceWatermarks<T> {
     this.#combine();
   }
 
+  /** Each partition, and since when its watermark stands where it does. */
+  partitions(): { partition: number; watermark: number; since: number; isIdle: boolean }[] {
+    return [...this.#partitions].map(([partition, { watermark, since, isIdle }]) => {
+      return { partition, watermark, since, isIdle };
+    });
+  }
+
   /** The partition that holds the source's watermark back; -1 when none does. For "why does my window not fire". */
   get slowestPartition(): number {
     let slowest = -1;
     let least = Infinity;
     for (const [partition, output] of this.#partitions) {
-      if (output.isIdle || output.watermark >= least) continue;
+      if (output.isIdle || (output.watermark >= least && slowest >= 0)) continue;
       slowest = partition;
       least = output.watermark;
     }
@@ -89,15 +99,22 @@ export class SourceWatermarks<T> {
 class PartitionWatermark<T> implements WatermarkOutput {
   readonly generator: WatermarkGenerator<T>;
   watermark = NO_TIMESTAMP;
+  /** When the watermark last advanced. */
+  since: number;
   isIdle = false;
+  readonly #clock: Clock;
 
-  constructor(generator: WatermarkGenerator<T>) {
+  constructor(generator: WatermarkGenerator<T>, clock: Clock) {
     this.generator = generator;
+    this.#clock = clock;
+    this.since = clock.now();
   }
 
   emitWatermark(timestamp: number): void {
     this.isIdle = false;
-    if (timestamp > this.watermark) this.watermark = timestamp;
+    if (!(timestamp > this.watermark)) return;
+    this.watermark = timestamp;
+    this.since = this.#clock.now();
   }
 
   markIdle(): void {

@@ -108,6 +108,10 @@ export class WatermarkEmitter implements WatermarkOutput {
     this.#target = target;
   }
 
+  get current(): number {
+    return this.#current;
+  }
+
   emitWatermark(timestamp: number): void {
     if (!(timestamp > this.#current)) return;
     this.#current = timestamp;

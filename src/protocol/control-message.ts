@@ -1,6 +1,7 @@
 import type { WireError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { RestoredJob } from './deployment.js';
+import type { StateAnswer, StateQuery, SubtaskWatermarks } from './inspection.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 
 /**
@@ -32,6 +33,10 @@ export interface WorkerCommands {
    * end comes as the event `base-copied`.
    */
   copyBase(request: BaseCopyRequest): CommandOutcome<boolean>;
+  /** What an operator holds of a key. Answered by a worker that is parked, and by one that is busy after its present turn. */
+  readState(query: StateQuery): CommandOutcome<StateAnswer>;
+  /** Where the watermarks of the worker's subtasks stand. */
+  describeWatermarks(): CommandOutcome<SubtaskWatermarks[]>;
   /** Stops polling inputs, closes operators and state. Nothing is flushed downstream. */
   cancel(): Promise<CommandOutcome<null>>;
 }

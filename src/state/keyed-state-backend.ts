@@ -189,6 +189,11 @@ export class OperatorStateBackend implements KeyedStateBackend {
     }
   }
 
+  /** The states that the operator has asked for so far, timers aside. */
+  stateNames(): string[] {
+    return [...this.#states].flatMap(([name, { kind }]) => (kind === 'timer' ? [] : [name]));
+  }
+
   #keysOf(rows: StateRows): unknown[] {
     const keys: unknown[] = [];
     if (!(rows instanceof SingleRows || rows instanceof MapRows)) return keys;

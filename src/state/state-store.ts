@@ -287,6 +287,11 @@ export class StateStore implements BackendHost, RowHost {
     return this.#backends.get(operatorUid)?.query(stateName, key);
   }
 
+  /** The states of an operator that can be queried. */
+  stateNames(operatorUid: string): string[] {
+    return this.#backends.get(operatorUid)?.stateNames() ?? [];
+  }
+
   stats(): StateStoreStats {
     return {
       entries: this.usage.entries,

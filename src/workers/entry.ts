@@ -52,6 +52,8 @@ class WorkerHost {
       notifyCheckpointComplete: (id) => done(() => runtime.notifyCheckpointComplete(id)),
       notifyCheckpointAborted: (id) => done(() => runtime.notifyCheckpointAborted(id)),
       copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
+      readState: (query) => outcomeNow(() => runtime.readState(query)),
+      describeWatermarks: () => outcomeNow(() => runtime.describeWatermarks()),
       cancel: () => outcomeOf(() => this.#cancel()),
     };
   }

@@ -11,6 +11,8 @@ import type { TopicSourceReader } from './topic-source-reader.js';
  */
 export class InputChannel {
   readonly source: ChannelReader | LocalChannel;
+  /** Its index in the execution plan. */
+  readonly channel: number;
   /** 1 or 2: which input of the head operator. */
   readonly input: 1 | 2;
   /** Place among the channels of the same input: the watermark valve's number. */
@@ -25,12 +27,14 @@ export class InputChannel {
 
   constructor(options: {
     source: ChannelReader | LocalChannel;
+    channel: number;
     input: 1 | 2;
     indexInInput: number;
     serde: Serde<unknown>;
     topicReader: TopicSourceReader | null;
   }) {
     this.source = options.source;
+    this.channel = options.channel;
     this.input = options.input;
     this.indexInInput = options.indexInInput;
     this.serde = options.serde;

@@ -129,6 +129,7 @@ class TaskBuilder {
       valves: this.#generator === null ? heads.map((head, index) => this.#valveFor(head, inputs, index + 1)) : [],
       heads,
       generator: this.#generator,
+      source: this.#sourceStatus(heads),
       chain,
       outputs: this.#outputs,
       responses: this.#responses,
@@ -138,6 +139,12 @@ class TaskBuilder {
       counters: this.#counters,
       onError: this.#host.plan.onError,
     });
+  }
+
+  #sourceStatus([head]: readonly ChainTarget[]): TaskOptions['source'] {
+    const [operator] = this.#vertex.operators;
+    if (operator === undefined || !isSource(this.#nodeOf(operator))) return null;
+    return { operatorId: operator.id, watermarks: head instanceof WatermarkedSource ? head : null };
   }
 
   #egressPlan(): EgressChannel | undefined {
@@ -305,6 +312,7 @@ class TaskBuilder {
       inputs.push(
         new InputChannel({
           source: this.#host.localChannel(channel.index) ?? this.#host.openReader(channel.index),
+          channel: channel.index,
           input,
           indexInInput,
           serde: this.#serde,
@@ -345,7 +353,7 @@ class TaskBuilder {
 
   #valveFor(head: ChainTarget, inputs: readonly InputChannel[], input: number): WatermarkValve {
     const channelCount = inputs.filter((channel) => channel.input === input).length;
-    return new WatermarkValve(channelCount, head);
+    return new WatermarkValve(channelCount, head, () => this.#timers.now());
   }
 
   #nodeOf(plan: PlanOperator): StreamNode {

@@ -103,6 +103,15 @@ export class TaskChain {
     return snapshots;
   }
 
+  /** The last operator that makes watermarks of its own; `null` when those of the input pass through. */
+  ownWatermark(): { operatorId: string; watermark: number; since: number } | null {
+    for (const { id, operator } of this.operators.toReversed()) {
+      const own = operator?.ownWatermark?.();
+      if (own !== undefined) return { operatorId: id, ...own };
+    }
+    return null;
+  }
+
   /** Records that entered the chain; of a source, those that it emitted. */
   get recordsIn(): number {
     const head = this.operators[0];

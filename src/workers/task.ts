@@ -7,6 +7,7 @@ import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import type { RecordScope } from '../operators/operator.js';
 import type { SubtaskName } from '../protocol/control-message.js';
+import type { SubtaskWatermarks } from '../protocol/inspection.js';
 import {
   BARRIER,
   decodeNumber,
@@ -25,6 +26,7 @@ import type { ResponseWriter } from './response-writer.js';
 import type { TaskChain } from './task-chain.js';
 import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
+import type { WatermarkedSource } from './watermarked-source.js';
 import type { WatermarkValve } from './watermark-valve.js';
 
 /** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
@@ -53,6 +55,8 @@ export interface TaskOptions {
   readonly heads: readonly ChainTarget[];
   /** `null` unless the head is a source that runs in the worker. */
   readonly generator: GeneratorSource | null;
+  /** `null` unless the head is a source; its watermarks are `null` when it has no strategy. */
+  readonly source: { readonly operatorId: string; readonly watermarks: WatermarkedSource | null } | null;
   readonly chain: TaskChain;
   readonly outputs: readonly TaskOutput[];
   /** `null` when no operator of the chain can answer a request. */
@@ -173,9 +177,33 @@ export class Task {
     this.#refreshBlocked();
   }
 
+  /** Where event time stands here, and what holds it. */
+  describeWatermarks(): SubtaskWatermarks {
+    const { source, valves } = this.#options;
+    const noPartitions = { partitions: [], slowestPartition: -1 };
+    return {
+      ...this.name,
+      inputs: source === null ? valves.map((valve, index) => this.#describeInput(valve, index + 1)) : [],
+      source:
+        source === null ? null : { operatorId: source.operatorId, ...(source.watermarks?.describe() ?? noPartitions) },
+      assigner: this.chain.ownWatermark(),
+    };
+  }
+
   /** Closes the operators, in reverse order. May be called twice. */
   close(): void {
     this.chain.close();
+  }
+
+  #describeInput(valve: WatermarkValve, input: number): SubtaskWatermarks['inputs'][number] {
+    const inputs = this.#inputs.filter((channel) => channel.input === input);
+    return {
+      watermark: valve.currentWatermark,
+      slowest: valve.slowestChannel,
+      channels: valve.channels.map(({ state, watermark, since }, index) => {
+        return { channel: inputs[index]?.channel ?? -1, state, watermark, since };
+      }),
+    };
   }
 
   #isBackPressured(): boolean {
@@ -209,6 +237,21 @@ export class Task {
     counters.setRecords(this.chain.recordsIn, recordsOut);
     counters.setBytes(bytesIn, bytesOut);
     this.chain.publishCounters();
+    this.#publishWatermarks();
+  }
+
+  /** Of a source without a strategy there is none to publish. */
+  #publishWatermarks(): void {
+    const { counters, source, valves } = this.#options;
+    if (source !== null) {
+      const { watermarks } = source;
+      if (watermarks !== null) counters.setOutputWatermark(watermarks.current);
+      return;
+    }
+    let least = Infinity;
+    for (const valve of valves) least = Math.min(least, valve.currentWatermark);
+    counters.setInputWatermark(least);
+    counters.setOutputWatermark(this.chain.ownWatermark()?.watermark ?? least);
   }
 
   #runInputs(deadlineMs: number): boolean {

@@ -13,6 +13,8 @@ type ChannelState = 'ACTIVE' | 'IDLE' | 'FINISHED';
 interface Channel {
   state: ChannelState;
   watermark: number;
+  /** When state or watermark last changed. */
+  since: number;
   /** Whether the channel counts for the minimum: not while it is idle or finished, nor until it has caught up again. */
   isAligned: boolean;
 }
@@ -34,19 +36,23 @@ interface Channel {
  *   event time to the end. Once all are finished, the watermark that ends the stream is output. Therefore a source that
  *   ends says so by end of input, and does not send that watermark itself.
  *
- * Pure: no clock, thread or I/O. A call costs a scan of the channels.
+ * Pure: no thread or I/O, and the clock only says when a channel changed. A call costs a scan of the channels.
  */
 export class WatermarkValve {
   readonly #output: ValveOutput;
+  readonly #now: () => number;
   readonly #channels: Channel[] = [];
   #lastWatermark = NO_TIMESTAMP;
   #lastStatus: WatermarkStatus = 'ACTIVE';
 
-  constructor(channelCount: number, output: ValveOutput) {
+  /** @param now the clock, for {@link channels}; asked when a channel changes */
+  constructor(channelCount: number, output: ValveOutput, now: () => number = () => 0) {
     invariant(channelCount > 0, 'a valve has channels');
     this.#output = output;
+    this.#now = now;
+    const since = now();
     for (let i = 0; i < channelCount; i++) {
-      this.#channels.push({ state: 'ACTIVE', watermark: NO_TIMESTAMP, isAligned: true });
+      this.#channels.push({ state: 'ACTIVE', watermark: NO_TIMESTAMP, since, isAligned: true });
     }
   }
 
@@ -67,10 +73,16 @@ export class WatermarkValve {
     return slowest;
   }
 
+  /** What each channel has said last. */
+  get channels(): readonly Readonly<Pick<Channel, 'state' | 'watermark' | 'since'>>[] {
+    return this.#channels;
+  }
+
   inputWatermark(channelIndex: number, timestamp: number): void {
     const channel = this.#channelAt(channelIndex);
     if (this.#lastStatus === 'IDLE' || channel.state !== 'ACTIVE' || timestamp <= channel.watermark) return;
     channel.watermark = timestamp;
+    channel.since = this.#now();
     if (!channel.isAligned && timestamp >= this.#lastWatermark) channel.isAligned = true;
     this.#outputLeast();
   }
@@ -88,6 +100,7 @@ export class WatermarkValve {
     if (channel.state === 'FINISHED') return;
     const wasActive = channel.state === 'ACTIVE';
     channel.state = 'FINISHED';
+    channel.since = this.#now();
     channel.isAligned = false;
     if (this.#channels.every((each) => each.state === 'FINISHED')) this.#onAllFinished();
     else if (wasActive) this.#onInactive(channel);
@@ -95,6 +108,7 @@ export class WatermarkValve {
 
   #onIdle(channel: Channel): void {
     channel.state = 'IDLE';
+    channel.since = this.#now();
     channel.isAligned = false;
     this.#onInactive(channel);
   }
@@ -112,6 +126,7 @@ export class WatermarkValve {
 
   #onActive(channel: Channel): void {
     channel.state = 'ACTIVE';
+    channel.since = this.#now();
     if (channel.watermark >= this.#lastWatermark) channel.isAligned = true;
     this.#emitStatus('ACTIVE');
   }

@@ -1,3 +1,4 @@
+import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { WatermarkStrategy } from '../api/watermark-strategy.js';
 import type { Output, RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { SourceWatermarks } from '../operators/source-watermarks.js';
@@ -18,6 +19,8 @@ export class WatermarkedSource implements ChainTarget {
   readonly #scope: RecordScope;
   readonly #timers: TaskTimerService;
   readonly #watermarks: SourceWatermarks<unknown>;
+  /** What was emitted last. */
+  current = NO_TIMESTAMP;
 
   constructor(options: {
     strategy: WatermarkStrategy<unknown>;
@@ -29,7 +32,14 @@ export class WatermarkedSource implements ChainTarget {
     this.#output = options.output;
     this.#scope = options.scope;
     this.#timers = options.timers;
-    this.#watermarks = new SourceWatermarks(options.strategy, options.timers, options.output);
+    const { output } = options;
+    this.#watermarks = new SourceWatermarks(options.strategy, options.timers, {
+      emitWatermark: (timestamp) => {
+        this.current = timestamp;
+        output.emitWatermark(timestamp);
+      },
+      emitStatus: (status) => output.emitStatus(status),
+    });
     // All of them from the start: one that has sent nothing yet holds the others back.
     for (const partition of options.partitions) this.#watermarks.addPartition(partition);
     this.#setTimer();
@@ -44,11 +54,18 @@ export class WatermarkedSource implements ChainTarget {
   /** The end of the source: its generators have their last word first. */
   emitWatermark(timestamp: number): void {
     this.#watermarks.emitPeriodic();
+    this.current = timestamp;
     this.#output.emitWatermark(timestamp);
   }
 
   emitStatus(status: WatermarkStatus): void {
     this.#output.emitStatus(status);
+  }
+
+  /** Where each partition stands, and which one holds the source back. */
+  describe(): { partitions: ReturnType<SourceWatermarks<unknown>['partitions']>; slowestPartition: number } {
+    const { slowestPartition } = this.#watermarks;
+    return { partitions: this.#watermarks.partitions(), slowestPartition };
   }
 
   #setTimer(): void {

@@ -21,6 +21,7 @@ import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
+import type { StateAnswer, StateQuery, SubtaskWatermarks } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
@@ -170,6 +171,15 @@ export class WorkerRuntime {
       (error: unknown) => post(0, toWire(error)),
     );
     return true;
+  }
+
+  /** Answers from outside the data plane: between two turns, so nothing is in the middle of a record. */
+  readState(query: StateQuery): StateAnswer {
+    return this.#state.read(query);
+  }
+
+  describeWatermarks(): SubtaskWatermarks[] {
+    return this.#tasks.map((task) => task.describeWatermarks());
   }
 
   #turn(): boolean {

@@ -5,6 +5,7 @@ import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
 import type { BaseCopyRequest, SubtaskName } from '../protocol/control-message.js';
+import type { StateAnswer, StateQuery } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { StateStore } from '../state/state-store.js';
 
@@ -62,6 +63,15 @@ export class WorkerState {
     const store = this.#stores.get(storeName(namespace, subtask));
     invariant(store !== undefined, 'a store is open for each keyed operator');
     return store.openBackend(operatorId);
+  }
+
+  /** What a reader of the state would see of the key now. */
+  read({ operatorId, stateNamespace, subtask, state, key }: StateQuery): StateAnswer {
+    const store = this.#stores.get(storeName(stateNamespace, subtask));
+    const known = store?.stateNames(operatorId) ?? [];
+    if (store === undefined || !known.includes(state)) return { kind: 'unknown-state', known };
+    const value = store.query(operatorId, state, key);
+    return value === undefined ? { kind: 'no-value' } : { kind: 'value', json: JSON.stringify(value, asJson) };
   }
 
   stores(): readonly StateStore[] {
@@ -140,6 +150,15 @@ function namespacesOf(vertex: PlanVertex): Set<string> {
   const namespaces = new Set<string>();
   for (const { stateNamespace } of vertex.operators) if (stateNamespace !== null) namespaces.add(stateNamespace);
   return namespaces;
+}
+
+/** What JSON has no form for: maps as lists of entries, sets as lists, large integers as text, bytes as base64. */
+function asJson(_name: string, value: unknown): unknown {
+  if (value instanceof Map) return [...value];
+  if (value instanceof Set) return [...value];
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  return value;
 }
 
 function storeName(namespace: string, subtask: number): string {

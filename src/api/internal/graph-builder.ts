@@ -127,6 +127,20 @@ export class GraphBuilder {
     });
   }
 
+  /**
+   * Adds the place to an error about an argument, such as a window of no size: whoever threw it knew neither job nor
+   * operator. An argument is evaluated after the stream that it is for, so that is the stream of the newest operator.
+   */
+  located(error: MillraceError): MillraceError {
+    if (error.details?.['job'] !== undefined || this.#transformations.length === 0) return error;
+    const operator = this.#describe(this.#transformations.length - 1);
+    return new MillraceError(error.code, `${error.message}, behind ${operator} of job "${this.#jobName}"`, {
+      details: { ...error.details, job: this.#jobName, operator },
+      ...(error.hint === null ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+
   /** Ends the building. */
   build(onError: OnError): JobGraph {
     this.#isSealed = true;

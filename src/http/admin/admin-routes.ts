@@ -6,6 +6,7 @@ import { addJobDetailRoutes } from './job-routes.js';
 import { addLiveRoute } from './live-route.js';
 import { addPendingRoutes } from './request-routes.js';
 import { addRescaleRoutes } from './rescale-routes.js';
+import { addStateRoutes } from './state-routes.js';
 import { addTopicRoutes } from './topic-routes.js';
 import { addVertexRoutes } from './vertex-routes.js';
 import { addWorkerRoutes } from './worker-routes.js';
@@ -17,6 +18,7 @@ import { addWorkerRoutes } from './worker-routes.js';
 export function addAdminRoutes(app: FastifyInstance, context: AdminContext): void {
   addJobDetailRoutes(app, context);
   addVertexRoutes(app, context);
+  addStateRoutes(app, context);
   addCheckpointRoutes(app, context);
   addRescaleRoutes(app, context);
   addWorkerRoutes(app, context);

@@ -1,5 +1,5 @@
 import type { SubtaskStatus, VertexStatus, WorkerStatus } from '../../main/job-admin.js';
-import { list, object, text } from './json-schemas.js';
+import { integer, list, nullable, object, text } from './json-schemas.js';
 import { namesParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
@@ -9,13 +9,26 @@ export type Metrics = Readonly<Record<string, number>>;
 
 /** Flink writes "no watermark yet" as the least long. */
 const NO_WATERMARK = '-9223372036854775808';
+/** And the one that ends a stream as the greatest. */
+const MAX_WATERMARK = '9223372036854775807';
 
 export const metricsSchema = list({ type: 'object', properties: { id: text, value: text }, required: ['id'] });
 export const metricsQuery = {
   type: 'object',
   properties: { get: { type: 'string', description: 'Names of metrics, with commas. Without it: which there are.' } },
 };
-export const watermarksSchema = list(object({ id: text, value: text }));
+/** Flink's fields, and why the watermark stands where it does. */
+export const watermarksSchema = list(
+  object({
+    id: text,
+    value: text,
+    subtask: integer,
+    since: nullable(integer),
+    heldBy: { type: 'object', properties: { kind: text }, required: ['kind'], additionalProperties: true },
+    path: list(object({ vertex: text, subtask: integer, input: integer })),
+    explanation: text,
+  }),
+);
 
 /** The names of all metrics; or, with `get`, the values of those asked for, as text. Unknown names are left out. */
 export function metricsAnswer(metrics: Metrics, query: Query): readonly object[] {
@@ -25,6 +38,7 @@ export function metricsAnswer(metrics: Metrics, query: Query): readonly object[]
 }
 
 export function metricText(value: number): string {
+  if (value === Infinity) return MAX_WATERMARK;
   return Number.isFinite(value) ? String(value) : NO_WATERMARK;
 }
 

@@ -106,12 +106,20 @@ export function addVertexRoutes(app: FastifyInstance, context: AdminContext): vo
 
   app.get<{ Params: VertexParams }>(
     `${PATH}/watermarks`,
-    route('Input watermarks of the subtasks', watermarksSchema),
-    (request) =>
-      requireVertex(context, request.params).subtasks.map(({ subtask, counters }) => ({
+    route('Input watermarks of the subtasks, and what holds them back', watermarksSchema),
+    async (request) => {
+      const { id } = requireVertex(context, request.params);
+      const explanations = await context.admin.explainWatermarks(id);
+      return explanations.map(({ subtask, watermark, since, heldBy, path, text: explanation }) => ({
         id: `${subtask}.currentInputWatermark`,
-        value: metricText(counters.currentInputWatermark),
-      })),
+        value: metricText(watermark),
+        subtask,
+        since,
+        heldBy,
+        path,
+        explanation,
+      }));
+    },
   );
 
   app.get<{ Params: VertexParams; Querystring: Query }>(
