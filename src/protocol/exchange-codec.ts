@@ -137,7 +137,7 @@ export class RecordCursor {
       scope.originTime = frame.readDoubleLE(at + 12);
       at += 20;
     } else {
-      scope.originPartition = -1;
+      withoutOrigin(scope);
     }
     at = (flags & HAS_REQUEST) === 0 ? withoutRequest(scope, at) : this.#readRequest(scope, at, flags);
     this.valueStart = at;
@@ -165,6 +165,14 @@ export class RecordCursor {
     scope.request = { correlationId, replyTo, deadline, idempotency: frame.toString('utf8', end + 2, ownerEnd) };
     return ownerEnd;
   }
+}
+
+/** Of a record from no topic. Nothing of the record before may be left: what functions draw and see is made of it. */
+export function withoutOrigin(scope: TravellingScope): void {
+  scope.originSource = 0;
+  scope.originPartition = -1;
+  scope.originOffset = 0;
+  scope.originTime = 0;
 }
 
 function withoutRequest(scope: TravellingScope, at: number): number {

@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.js';
 import type { WatermarkStatus } from '../operators/operator.js';
-import type { TravellingScope } from '../protocol/exchange-codec.js';
+import { type TravellingScope, withoutOrigin } from '../protocol/exchange-codec.js';
 import { BARRIER, END_OF_INPUT, RECORD_BATCH, STATUS, WATERMARK } from '../protocol/stream-element.js';
 
 /** Elements that wait before the producer stops taking input: enough to keep a consumer busy, few enough to stay in cache. */
@@ -115,7 +115,7 @@ export class LocalChannel {
     this.#head = (head + 1) | 0;
     if (kind === RECORD_BATCH) {
       scope.request = null;
-      scope.originPartition = -1;
+      withoutOrigin(scope);
     }
     if (kind === SCOPED_RECORD) this.#scopes?.take(at, scope);
     this.kind = kind === SCOPED_RECORD ? RECORD_BATCH : kind;

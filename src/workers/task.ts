@@ -7,6 +7,7 @@ import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import type { RecordScope } from '../operators/operator.js';
 import type { SubtaskName } from '../protocol/control-message.js';
+import { withoutOrigin } from '../protocol/exchange-codec.js';
 import type { SubtaskWatermarks } from '../protocol/inspection.js';
 import {
   BARRIER,
@@ -384,7 +385,7 @@ export class Task {
     const { clock, scope } = this.#options;
     const head = this.#options.heads[0] as ChainTarget;
     scope.request = null;
-    scope.originPartition = -1;
+    withoutOrigin(scope);
     do {
       for (let count = 0; count < GENERATED_BETWEEN_CLOCK_READS; count++) {
         const value = this.#nextOf(generator);

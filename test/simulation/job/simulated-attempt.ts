@@ -1,0 +1,435 @@
+import { shardsOfSubtask } from '../../../src/api/internal/key-groups.js';
+import type { Clock, MonotonicClock } from '../../../src/base/clock.js';
+import type { CheckpointId } from '../../../src/base/ids.js';
+import { invariant } from '../../../src/base/invariant.js';
+import type { Prng } from '../../../src/base/prng.js';
+import type { TopicPort } from '../../../src/connectors/topic.js';
+import type { EgressChannel, ExecutionPlan, IngressChannel as IngressPlan } from '../../../src/graph/execution-plan.js';
+import { isWithinThread } from '../../../src/graph/execution-plan.js';
+import type { StreamGraph } from '../../../src/graph/stream-graph.js';
+import { EgressCollector } from '../../../src/main/egress-collector.js';
+import { IngressChannel, IngressRouter } from '../../../src/main/ingress-router.js';
+import type { SourceOffsets } from '../../../src/main/job-attempt.js';
+import { TransactionalOutput } from '../../../src/main/transactional-output.js';
+import type { TransactionalProducer } from '../../../src/connectors/topic.js';
+import { allocateTaskCounters, taskCountersFootprintBytes } from '../../../src/metrics/counter-layout.js';
+import { TaskCountersWriter } from '../../../src/metrics/counters.js';
+import { ChannelOutput } from '../../../src/protocol/channel-output.js';
+import type { WorkerEvent } from '../../../src/protocol/control-message.js';
+import type { RestoredJob } from '../../../src/protocol/deployment.js';
+import type { SnapshotHandle } from '../../../src/protocol/snapshot-handle.js';
+import { TOPIC_BATCH } from '../../../src/protocol/stream-element.js';
+import { ChannelReader } from '../../../src/shared-memory/channel-reader.js';
+import { ChannelWriter } from '../../../src/shared-memory/channel-writer.js';
+import { Doorbell } from '../../../src/shared-memory/doorbell.js';
+import {
+  allocateRing,
+  ringFootprintBytes,
+  SharedRegion,
+  type RingDescriptor,
+} from '../../../src/shared-memory/shared-region.js';
+import { MemoryStateStore, type MemorySnapshot } from '../../../src/state/memory-state-store.js';
+import { CheckpointParticipant } from '../../../src/workers/checkpoint-participant.js';
+import { LocalChannel } from '../../../src/workers/local-channel.js';
+import { buildTask } from '../../../src/workers/task-builder.js';
+import type { Task } from '../../../src/workers/task.js';
+import { makeControlBlock } from '../../helpers/shared-memory.js';
+
+/** What a segment file holds: the state of each operator of one store. */
+export type SegmentContent = ReadonlyMap<string, MemorySnapshot>;
+
+/**
+ * How the service works: as in production, or wrong in one way, which the simulation must find.
+ *
+ * - `unaligned`: main goes on reading a subtask's output behind its barrier.
+ * - `uncommitted-read`: readers of output see what is not committed, and what was aborted.
+ * - `forgetful`: what is kept of a request with an idempotency key is not part of the checkpoint.
+ */
+export type Variant = 'production' | 'unaligned' | 'uncommitted-read' | 'forgetful';
+
+export interface AttemptOptions {
+  readonly variant: Variant;
+  readonly plan: ExecutionPlan;
+  /** Graphs of their own for the subtasks, so that each has functions of its own. */
+  readonly graphOf: () => StreamGraph;
+  readonly port: TopicPort;
+  readonly producer: TransactionalProducer;
+  readonly positions: SourceOffsets;
+  readonly restored: readonly RestoredJob[] | null;
+  /** Files that survive everything. */
+  readonly segments: Map<string, SegmentContent>;
+  readonly prng: Prng;
+  readonly clock: Clock & MonotonicClock;
+  readonly onEvent: (event: WorkerEvent) => void;
+  readonly onEgressDurable: (channel: number, checkpointId: number) => void;
+  readonly onEgressFailed: (channel: number, checkpointId: number, cause: Error) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+/** What a worker has been told, or a disk has been given, and has not done yet. */
+type Errand = () => void;
+
+/**
+ * One run of the job in this thread, from a restore to a crash. Main's routers, the tasks, the rings between them and each
+ * worker's part of a checkpoint are those of production; threads are replaced by steps, which the simulation takes in any order.
+ */
+export class SimulatedAttempt {
+  readonly ingress: IngressRouter;
+  readonly egress: EgressCollector;
+  readonly output: TransactionalOutput;
+  readonly tasks: readonly Task[];
+  readonly #options: AttemptOptions;
+  readonly #rings: readonly RingDescriptor[];
+  /** By worker: commands arrive in their order, and at any time. */
+  readonly #commands: Errand[][];
+  readonly #participants: readonly CheckpointParticipant[];
+  /** Segments that are being written. */
+  readonly #writes: { readonly done: Errand; readonly fail: (error: Error) => void }[] = [];
+  /** By subtask, as in a worker. */
+  readonly #graphs = new Map<number, StreamGraph>();
+  readonly #localChannels = new Map<number, LocalChannel>();
+  readonly #stores = new Map<string, SimulatedStore>();
+  #isStopped = false;
+
+  constructor(options: AttemptOptions, ringBytes: number) {
+    const { plan } = options;
+    this.#options = options;
+    this.#rings = plan.channels.map(({ index }) =>
+      allocateRing(SharedRegion.allocate(ringFootprintBytes(ringBytes)), ringBytes, index),
+    );
+    const workers = Array.from({ length: plan.workerCount }, (_, worker) => worker);
+    this.#commands = workers.map(() => []);
+    this.tasks = plan.vertices.flatMap((vertex) =>
+      Array.from({ length: vertex.parallelism }, (_, subtask) => this.#buildTask(vertex, subtask)),
+    );
+    this.#participants = workers.map((worker) => this.#participant(worker));
+    for (const task of this.tasks.toReversed()) task.chain.open();
+    const Output = options.variant === 'unaligned' ? UnalignedOutput : TransactionalOutput;
+    this.output = new Output(options.producer, this.#transactionalChannels());
+    this.egress = this.#buildEgress();
+    this.ingress = this.#buildIngress();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- steps
+
+  /** A worker carries out the next command, or runs a task for one frame. */
+  stepWorker(prng: Prng): void {
+    const worker = prng.below(this.#commands.length);
+    const command = prng.below(2) === 0 ? this.#commands[worker]?.shift() : undefined;
+    if (command !== undefined) return command();
+    const task = this.tasks[prng.below(this.tasks.length)];
+    if (task === undefined || !task.isRunnable()) return;
+    try {
+      task.runStep(0);
+    } catch (error) {
+      this.#options.onFailure(error as Error);
+    }
+  }
+
+  /** Main is woken by its doorbell. */
+  stepMain(): void {
+    this.egress.drain();
+    this.ingress.resume();
+  }
+
+  /** The disk of the workers ends a write. */
+  stepDisk(prng: Prng, failure: Error | null): void {
+    const [write] = this.#writes.splice(prng.below(Math.max(1, this.#writes.length)), 1);
+    if (failure === null) write?.done();
+    else write?.fail(failure);
+  }
+
+  get isIdle(): boolean {
+    const isQuiet = this.#writes.length === 0 && this.#commands.every(({ length }) => length === 0);
+    return isQuiet && !this.egress.hasWork() && !this.tasks.map((task) => task.isRunnable()).includes(true);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.ingress.stop();
+    this.egress.stop();
+  }
+
+  // --------------------------------------------------------------------------------------------------------- checkpoints
+
+  triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets {
+    const offsets = this.ingress.emitBarriers(checkpointId);
+    for (const worker of this.#commands.keys()) {
+      this.#tell(worker, () => {
+        this.#participants[worker]?.begin(checkpointId);
+        for (const task of this.#tasksOf(worker)) task.triggerCheckpoint(checkpointId);
+      });
+    }
+    return offsets;
+  }
+
+  notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    for (const worker of this.#commands.keys()) {
+      this.#tell(worker, () => {
+        for (const task of this.#tasksOf(worker)) task.chain.notifyCheckpointComplete(checkpointId);
+      });
+    }
+  }
+
+  notifyCheckpointAborted(checkpointId: CheckpointId): void {
+    this.output.abort(checkpointId);
+    for (const worker of this.#commands.keys()) {
+      this.#tell(worker, () => {
+        for (const task of this.#tasksOf(worker)) task.abortCheckpoint(checkpointId);
+      });
+    }
+  }
+
+  #tell(worker: number, command: Errand): void {
+    this.#commands[worker]?.push(command);
+  }
+
+  #tasksOf(worker: number): readonly Task[] {
+    const { workerCount } = this.#options.plan;
+    return this.tasks.filter(({ name }) => name.subtask % workerCount === worker);
+  }
+
+  #participant(worker: number): CheckpointParticipant {
+    const stores = [...this.#stores.values()].filter(
+      ({ subtask }) => subtask % this.#options.plan.workerCount === worker,
+    );
+    return new CheckpointParticipant({
+      worker,
+      taskCount: this.#tasksOf(worker).length,
+      stores: () => stores,
+      post: (event) => {
+        if (!this.#isStopped) this.#options.onEvent(event);
+      },
+    });
+  }
+
+  #onSnapshot(task: Task, id: number): void {
+    const checkpointId = id as CheckpointId;
+    const { vertex, subtask } = task.name;
+    const operatorStates = task.chain.snapshotOperatorStates();
+    for (const operator of this.#options.plan.vertices[vertex]?.operators ?? []) {
+      if (operator.stateNamespace === null) continue;
+      this.#stores.get(storeName(operator.stateNamespace, subtask))?.seal(operator.id, checkpointId);
+    }
+    this.#participants[subtask % this.#options.plan.workerCount]?.add(checkpointId, operatorStates, 0);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ building
+
+  #buildTask(vertex: ExecutionPlan['vertices'][number], subtask: number): Task {
+    const { plan, graphOf, restored, clock } = this.#options;
+    const graph = this.#graphs.get(subtask) ?? graphOf();
+    this.#graphs.set(subtask, graph);
+    return buildTask(
+      {
+        plan,
+        graphOf: () => graph,
+        openReader: (channel) => new ChannelReader(this.#ring(channel), { producer: nobody() }),
+        openWriter: (channel) => new ChannelWriter(this.#ring(channel), { consumer: nobody() }),
+        localChannel: (channel) => this.#localChannel(channel),
+        openCounters: () => {
+          const region = SharedRegion.allocate(taskCountersFootprintBytes(vertex.operators.length));
+          return new TaskCountersWriter(allocateTaskCounters(region, vertex.operators.length));
+        },
+        openKeyedState: (namespace, index, operatorId) =>
+          this.#store(namespace, index, vertex.parallelism).open(operatorId),
+        restored: restored?.[subtask % plan.workerCount] ?? null,
+        clock,
+        attempt: 0,
+        mailbox: { wake: () => undefined, addPending: () => undefined },
+        writeLine: () => undefined,
+        taskEvents: {
+          clock,
+          onSnapshot: (task, checkpointId) => this.#onSnapshot(task, checkpointId),
+          onSkipped: (error) => this.#options.onFailure(error),
+          onFinished: () => undefined,
+        },
+      },
+      vertex,
+      subtask,
+    );
+  }
+
+  #store(namespace: string, subtask: number, parallelism: number): SimulatedStore {
+    const name = storeName(namespace, subtask);
+    const known = this.#stores.get(name);
+    if (known !== undefined) return known;
+    const { plan, restored, segments, clock, variant } = this.#options;
+    const handles = restored?.[subtask % plan.workerCount]?.keyed[namespace]?.handles ?? [];
+    const sources = plan.topicSources.map(({ operatorId }) => operatorId);
+    const store = new SimulatedStore({
+      forgets: new Set(variant === 'forgetful' ? sources : []),
+      namespace,
+      subtask,
+      parallelism,
+      shardCount: plan.shardCount,
+      clock,
+      restored: handles.flatMap((handle) => handle.segments.map(({ file }) => segments.get(file) ?? missing(file))),
+      write: (file, content) =>
+        new Promise((resolve, reject) => {
+          const done = (): void => {
+            segments.set(file, content);
+            resolve();
+          };
+          this.#writes.push({ done, fail: reject });
+        }),
+    });
+    this.#stores.set(name, store);
+    return store;
+  }
+
+  #transactionalChannels(): number {
+    const { channels, topicSinks } = this.#options.plan;
+    return channels.filter(
+      (channel) =>
+        channel.kind === 'egress' && channel.topicSinks.some((sink) => topicSinks[sink]?.guarantee === 'exactly-once'),
+    ).length;
+  }
+
+  #buildEgress(): EgressCollector {
+    const { plan, port, onEgressDurable, onEgressFailed, onFailure } = this.#options;
+    const channels = plan.channels.filter((channel): channel is EgressChannel => channel.kind === 'egress');
+    return new EgressCollector(
+      channels.map((channel) => ({
+        plan: channel,
+        reader: new ChannelReader(this.#ring(channel.index), { producer: nobody() }),
+      })),
+      {
+        port,
+        output: this.output,
+        sinkTopics: plan.topicSinks.map(({ topic }) => ({
+          topic,
+          partitionCount: plan.shardCount,
+          isTransactional: true,
+        })),
+        responseTopic: plan.responseTopic,
+        onBarrierDurable: (channel, id) => {
+          if (!this.#isStopped) onEgressDurable(channel, id);
+        },
+        onBarrierFailed: (channel, id, cause) => {
+          if (!this.#isStopped) onEgressFailed(channel, id, cause);
+        },
+        onFailure,
+      },
+    );
+  }
+
+  #buildIngress(): IngressRouter {
+    const { plan, port, positions, onFailure } = this.#options;
+    const channels = plan.channels.filter((channel): channel is IngressPlan => channel.kind === 'ingress');
+    return new IngressRouter(
+      channels.map((channel) => {
+        const source = plan.topicSources[channel.topicSource];
+        invariant(source !== undefined, 'an ingress channel belongs to a source');
+        const starts = positions.get(source.operatorId);
+        return new IngressChannel({
+          plan: channel,
+          source,
+          output: new ChannelOutput(new ChannelWriter(this.#ring(channel.index), { consumer: nobody() }), TOPIC_BATCH),
+          port,
+          positions: new Map(channel.partitions.map((partition) => [partition, starts?.get(partition) ?? 0])),
+          expired: null,
+          onFailure,
+        });
+      }),
+    );
+  }
+
+  #localChannel(index: number): LocalChannel | null {
+    const channel = this.#options.plan.channels[index];
+    if (channel === undefined || !isWithinThread(channel)) return null;
+    const local = this.#localChannels.get(index) ?? new LocalChannel(index);
+    this.#localChannels.set(index, local);
+    return local;
+  }
+
+  #ring(channel: number): RingDescriptor {
+    const ring = this.#rings[channel];
+    invariant(ring !== undefined, 'each channel has a ring');
+    return ring;
+  }
+}
+
+class UnalignedOutput extends TransactionalOutput {
+  override isBlocked(): boolean {
+    return false;
+  }
+}
+
+interface SimulatedStoreOptions {
+  /** Operators whose state is lost in a restore. */
+  readonly forgets: ReadonlySet<string>;
+  readonly namespace: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly shardCount: number;
+  readonly clock: Clock;
+  readonly restored: readonly SegmentContent[];
+  readonly write: (file: string, content: SegmentContent) => Promise<void>;
+}
+
+/** The keyed state of one subtask, in memory; each operator in a store of its own, since barriers reach them one by one. */
+class SimulatedStore {
+  readonly subtask: number;
+  readonly #options: SimulatedStoreOptions;
+  readonly #operators = new Map<string, MemoryStateStore>();
+  #sealedId = 0;
+  #sealed = new Map<string, MemorySnapshot>();
+
+  constructor(options: SimulatedStoreOptions) {
+    this.subtask = options.subtask;
+    this.#options = options;
+  }
+
+  open(operatorId: string): ReturnType<MemoryStateStore['openBackend']> {
+    const { subtask, parallelism, shardCount, clock, restored, forgets } = this.#options;
+    const shards = shardsOfSubtask(subtask, parallelism, shardCount);
+    const restore = forgets.has(operatorId) ? [] : restored.flatMap((content) => content.get(operatorId) ?? []);
+    const store = new MemoryStateStore({ shardCount, shards, clock, restore });
+    this.#operators.set(operatorId, store);
+    return store.openBackend(operatorId);
+  }
+
+  seal(operatorId: string, checkpointId: number): void {
+    if (checkpointId > this.#sealedId) {
+      this.#sealedId = checkpointId;
+      this.#sealed = new Map();
+    }
+    const store = this.#operators.get(operatorId);
+    if (store !== undefined) this.#sealed.set(operatorId, store.snapshotToMemory());
+  }
+
+  async finishSnapshot(checkpointId: CheckpointId): Promise<SnapshotHandle> {
+    const { namespace, subtask, parallelism, shardCount, write } = this.#options;
+    const content = this.#sealed;
+    invariant(content.size === this.#operators.size, 'every operator of a store has had its barrier');
+    const file = `${namespace}-${String(subtask)}-${String(checkpointId)}`;
+    await write(file, content);
+    return {
+      namespace,
+      backend: 'heap',
+      checkpointId,
+      shards: shardsOfSubtask(subtask, parallelism, shardCount),
+      shardCount,
+      segments: [{ file, checkpointId, kind: 'full', bytes: 0, rows: 0, sections: [] }],
+      bases: [],
+      bytes: 0,
+      rows: 0,
+    };
+  }
+}
+
+function storeName(namespace: string, subtask: number): string {
+  return `${namespace}#${String(subtask)}`;
+}
+
+function missing(file: string): never {
+  throw new Error(`the manifest names the segment '${file}', which is not there`);
+}
+
+const silence = makeControlBlock();
+
+/** Nobody sleeps here: a step is taken whether or not somebody rang. */
+function nobody(): Doorbell {
+  return new Doorbell(silence);
+}
