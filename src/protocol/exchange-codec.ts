@@ -1,3 +1,4 @@
+import { invariant } from '../base/invariant.js';
 import type { ByteWriter } from './byte-writer.js';
 
 /**
@@ -122,6 +123,7 @@ export class RecordCursor {
     const frame = this.#frame;
     let at = this.#next + 4;
     this.valueEnd = at + frame.readUInt32LE(this.#next);
+    invariant(this.valueEnd <= this.#end, 'a record lies within its frame');
     const flags = frame[at] as number;
     at += 1;
     if ((flags & HAS_TIMESTAMP) !== 0) {

@@ -1,5 +1,6 @@
 import { RecordBlock, recordBlockBytes, type RecordFields, writeRecordBlock } from '../api/internal/record-block.js';
 import { MillraceError } from '../base/errors.js';
+import { invariant } from '../base/invariant.js';
 import type { ByteWriter } from './byte-writer.js';
 
 /**
@@ -58,6 +59,8 @@ export class TopicRecordCursor extends RecordBlock {
   advance(): boolean {
     if (this.#next >= this.#frameEnd) return false;
     this.moveTo(this.#frame, this.#frameView, this.#next);
+    // Of a size of nothing, the walk would never end.
+    invariant(this.end > this.#next && this.end <= this.#frameEnd, 'a record lies within its frame');
     this.#next = this.end;
     return true;
   }
