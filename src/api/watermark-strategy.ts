@@ -110,7 +110,10 @@ export class WatermarkStrategy<T> {
     return this.#with({ idlenessMs });
   }
 
-  /** Sources of one group are not read further than this ahead of the slowest of them, in event time. */
+  /**
+   * Sources of one group are not read further than this ahead of the slowest of them, in event time. Has no effect yet, of which
+   * the start of the job warns.
+   */
   withWatermarkAlignment(group: string, maxDriftMs: number): WatermarkStrategy<T> {
     requireDuration(maxDriftMs, 0, 'the drift of watermark alignment');
     return this.#with({ alignment: { group, maxDriftMs } });

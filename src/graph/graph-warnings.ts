@@ -9,6 +9,7 @@ export function graphWarnings(graph: StreamGraph): string[] {
     ...stateWithoutUid(node),
     ...recordsThatGoNowhere(node),
     ...requestsWithoutAnswer(graph, node),
+    ...alignmentWithoutEffect(node),
   ]);
 }
 
@@ -30,6 +31,14 @@ function stateWithoutUid(node: StreamNode): string[] {
   if (!node.isGeneratedId || !STATEFUL.has(node.spec.kind)) return [];
   return [
     `${title(node)} keeps state under the generated uid "${node.id}" and loses it when the job changes before it: set uid("…").`,
+  ];
+}
+
+/** Sources are read as fast as the job takes their records: none waits for the others of its group yet. */
+function alignmentWithoutEffect({ watermarks, ...node }: StreamNode): string[] {
+  if ((watermarks?.alignment ?? null) === null) return [];
+  return [
+    `The watermark alignment of ${title(node)} has no effect yet: sources of a group do not wait for each other.`,
   ];
 }
 
@@ -76,6 +85,6 @@ function requestsWithoutAnswer(graph: StreamGraph, node: StreamNode): string[] {
   return [`Nothing after ${title(node)} can answer, so every request will time out: end the stream with respond().`];
 }
 
-function title(node: StreamNode): string {
+function title(node: Pick<StreamNode, 'spec' | 'name'>): string {
   return `${node.spec.kind} "${node.name}"`;
 }

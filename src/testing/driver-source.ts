@@ -15,6 +15,8 @@ export interface DriverSourceOptions {
   readonly clock: Clock;
   readonly subtask: number;
   readonly parallelism: number;
+  /** Where a source that makes its own values goes on; `undefined` for a start from nothing. */
+  readonly position: readonly unknown[] | undefined;
 }
 
 /** One subtask of a source in a job driver. */
@@ -25,17 +27,21 @@ export class DriverSource {
   readonly #values: GeneratorSource | null;
 
   constructor(options: DriverSourceOptions) {
-    const { spec, strategy, output, clock, subtask, parallelism } = options;
+    const { spec, strategy, output, clock, subtask, parallelism, position } = options;
     this.index = options.index;
     this.#output = output;
     this.#watermarks = strategy === null ? null : new SourceWatermarks(strategy, clock, output);
     const isOwn = spec.kind === 'collection-source' || spec.kind === 'generator-source';
-    this.#values = isOwn ? new GeneratorSource(spec, { index: subtask, parallelism }, undefined) : null;
+    this.#values = isOwn ? new GeneratorSource(spec, { index: subtask, parallelism }, position) : null;
   }
 
   /** The next value of a source that makes its own; `undefined` when there is none. */
   next(): unknown {
     return this.#values?.next();
+  }
+
+  snapshot(): readonly unknown[] {
+    return this.#values?.snapshot() ?? [];
   }
 
   emit(value: unknown, recordTimestamp: number, partition: number): void {

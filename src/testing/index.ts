@@ -10,6 +10,12 @@ export {
   type HarnessSnapshot,
 } from './operator-harness.js';
 export { functionHarness, type FunctionHarnessOptions, type HarnessFunction } from './function-harness.js';
-export { JobDriver, type JobDriverOptions, type SendOptions } from './job-driver.js';
+export {
+  JobDriver,
+  type JobDriverOptions,
+  type JobSnapshot,
+  type RestoreOptions,
+  type SendOptions,
+} from './job-driver.js';
 export type { CollectedRecord } from './topic-collector.js';
 export { type Prng, SeededPrng } from '../base/prng.js';

@@ -8,6 +8,8 @@ import { buildStreamGraph } from '../graph/stream-graph.js';
 import type { StreamEdge, StreamGraph, StreamNode } from '../graph/stream-graph.js';
 import { createOperator } from '../operators/operator-factory.js';
 import type { RecordScope } from '../operators/operator.js';
+import type { MemorySnapshot } from '../state/memory-state-store.js';
+import { POSITION_STATE } from '../workers/generator-source.js';
 import { RespondSinkOperator } from '../workers/egress-sinks.js';
 import { WatermarkValve } from '../workers/watermark-valve.js';
 import { DriverSource } from './driver-source.js';
@@ -16,6 +18,8 @@ import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
 import { JobOutput } from './job-output.js';
 import type { OutputRoute } from './job-output.js';
 import { ManualClock } from './manual-clock.js';
+import { RestoredLists, serialiseLists } from './operator-lists.js';
+import type { SerialisedLists } from './operator-lists.js';
 import { TopicCollector } from './topic-collector.js';
 import type { CollectedRecord } from './topic-collector.js';
 
@@ -37,6 +41,26 @@ export interface SendOptions {
   readonly subtask?: number;
   /** The topic partition that the record is from: each has a watermark of its own. @defaultValue 0 */
   readonly partition?: number;
+}
+
+/** The state of one operator or source. */
+interface OperatorSnapshot {
+  readonly operatorState: readonly SerialisedLists[];
+  readonly keyedState: readonly MemorySnapshot[];
+}
+
+/** The state of a whole job at one moment, for {@link JobDriver.restore}. @public */
+export interface JobSnapshot {
+  /** By uid. */
+  readonly operators: Readonly<Record<string, OperatorSnapshot>>;
+}
+
+/** @public */
+export interface RestoreOptions {
+  /** @defaultValue the present one */
+  readonly parallelism?: number;
+  /** Another version of the job. @defaultValue the present one */
+  readonly job?: JobDefinition;
 }
 
 /** The subtasks of one node, with the valves in front of each. */
@@ -67,24 +91,72 @@ export class JobDriver {
   /** Lines that `print()` wrote. */
   readonly lines: string[] = [];
   readonly responses: HarnessResponse[] = [];
-  readonly #parallelism: number;
+  #job: JobDefinition;
+  #parallelism: number;
   readonly #scope: RecordScope = newRecordScope();
-  readonly #graph: StreamGraph;
+  #graph: StreamGraph;
   /** One graph per subtask index: each subtask has function instances of its own. */
-  readonly #graphs: readonly StreamGraph[];
+  #graphs: readonly StreamGraph[] = [];
   readonly #topics = new Map<string, CollectedRecord[]>();
-  readonly #running: (RunningNode | null)[] = [];
-  readonly #sources = new Map<string, DriverSource[]>();
+  #running: (RunningNode | null)[] = [];
+  #sources = new Map<string, DriverSource[]>();
+  /** What the present run began with. */
+  #restored: JobSnapshot | null = null;
+  #attempt = 0;
   #offset = 0;
   #hasEnded = false;
 
   constructor(job: JobDefinition, options: JobDriverOptions = {}) {
-    this.#parallelism = options.parallelism ?? 1;
     this.clock = options.clock ?? new ManualClock();
+    this.#job = job;
+    this.#parallelism = options.parallelism ?? 1;
     this.#graph = buildStreamGraph(job.build());
+    this.#deploy();
+  }
+
+  /**
+   * The state of all operators, and how far the job's own sources have come; operators are told that the checkpoint is
+   * complete. Nothing is under way between two calls, so it is consistent.
+   */
+  snapshot(checkpointId = 1): JobSnapshot {
+    const operators: Record<string, OperatorSnapshot> = {};
+    for (const [id, sources] of this.#sources) {
+      const positions = sources.map((source) => serialiseLists({ [POSITION_STATE]: source.snapshot() }));
+      operators[id] = { operatorState: positions, keyedState: [] };
+    }
+    for (const running of this.#running) {
+      if (running === null) continue;
+      operators[running.node.id] = {
+        operatorState: running.subtasks.map(({ operator }) => serialiseLists(operator.snapshotOperatorState?.() ?? {})),
+        keyedState: running.subtasks.flatMap((subtask) => subtask.snapshotKeyedState() ?? []),
+      };
+    }
+    for (const { operator } of this.#allSubtasks()) operator.notifyCheckpointComplete?.(checkpointId);
+    return { operators };
+  }
+
+  /**
+   * Throws what runs away, as a crash would, and goes on from a snapshot, at another parallelism or with another version of
+   * the job. What was emitted is kept, watermarks start anew, the clock goes on; records sent since the snapshot are not
+   * sent again by themselves.
+   */
+  restore(snapshot: JobSnapshot, options: RestoreOptions = {}): void {
+    this.close();
+    this.#job = options.job ?? this.#job;
+    this.#parallelism = options.parallelism ?? this.#parallelism;
+    this.#graph = buildStreamGraph(this.#job.build());
+    this.#restored = snapshot;
+    this.#attempt++;
+    this.#hasEnded = false;
+    this.#deploy();
+  }
+
+  #deploy(): void {
+    this.#running = [];
+    this.#sources = new Map();
     const most = Math.max(this.#parallelism, ...this.#graph.nodes.map((node) => node.parallelism ?? 1));
     this.#graphs = Array.from({ length: most }, (_, index) =>
-      index === 0 ? this.#graph : buildStreamGraph(job.build()),
+      index === 0 ? this.#graph : buildStreamGraph(this.#job.build()),
     );
     // Built from the last to the first, since each output needs its targets.
     for (const node of this.#graph.nodes.toReversed()) this.#start(node);
@@ -151,7 +223,7 @@ export class JobDriver {
   }
 
   close(): void {
-    for (const running of this.#running) for (const { operator } of running?.subtasks ?? []) operator.close();
+    for (const { operator } of this.#allSubtasks()) operator.close();
   }
 
   /** What a topic sink has written, in order. */
@@ -176,6 +248,7 @@ export class JobDriver {
           clock: this.clock,
           subtask,
           parallelism,
+          position: this.#listsOf(node, subtask, parallelism).restored(POSITION_STATE),
         });
       });
       this.#sources.set(node.id, sources);
@@ -191,17 +264,25 @@ export class JobDriver {
         operatorId: node.id,
         name: node.name,
         jobName: this.#graph.jobName,
-        attempt: 0,
+        attempt: this.#attempt,
         clock: this.clock,
         output,
         respond: (response) => this.responses.push(response),
-        operatorState: { restored: () => undefined },
-        keyedState: [],
+        operatorState: this.#listsOf(node, index, parallelism),
+        keyedState: this.#restored?.operators[node.id]?.keyedState ?? [],
         scope: this.#scope,
       });
     });
     const valves = subtasks.map((subtask) => this.#createValves(node, subtask));
     this.#running[node.index] = { node, subtasks, valves };
+  }
+
+  #listsOf(node: StreamNode, index: number, parallelism: number): RestoredLists {
+    return new RestoredLists(this.#restored?.operators[node.id]?.operatorState ?? [], index, parallelism);
+  }
+
+  #allSubtasks(): readonly HarnessSubtask<unknown>[] {
+    return this.#running.flatMap((running) => running?.subtasks ?? []);
   }
 
   #createOperator(node: StreamNode, subtask: number): AnyOperator<unknown> {

@@ -1,19 +1,18 @@
 import type { KeySelector } from '../api/functions.js';
 import { keyGroupOf } from '../api/internal/key-bytes.js';
 import { DEFAULT_SHARD_COUNT, shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
-import type { OperatorStateStore } from '../api/internal/state-backend.js';
 import type { RequestHandle } from '../api/process-function.js';
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError } from '../base/errors.js';
-import { shareOf } from '../checkpoint/recovery-plan.js';
 import type { OperatorCounters, WatermarkStatus } from '../operators/operator.js';
-import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import type { MemorySnapshot } from '../state/memory-state-store.js';
 import { WatermarkValve } from '../workers/watermark-valve.js';
 import { HarnessOutput } from './harness-output.js';
 import type { HarnessElement } from './harness-output.js';
 import { HarnessSubtask } from './harness-subtask.js';
 import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
+import { RestoredLists, serialiseLists } from './operator-lists.js';
+import type { SerialisedLists } from './operator-lists.js';
 import { ManualClock } from './manual-clock.js';
 
 /** How records of one input reach the subtasks. @public */
@@ -81,7 +80,6 @@ export class OperatorHarness<Out> {
   readonly #createOperator: () => AnyOperator<Out>;
   readonly #options: HarnessOptions<Out>;
   readonly #inputs: readonly HarnessInput[];
-  readonly #serde = new MessagePackSerde<unknown>();
   readonly #settles: boolean;
   #subtasks: HarnessSubtask<Out>[] = [];
   #valves: WatermarkValve[] = [];
@@ -156,9 +154,9 @@ export class OperatorHarness<Out> {
   /** Takes what a checkpoint would; the operators are told that it is complete. */
   snapshot(checkpointId = 1): HarnessSnapshot {
     const keyedState: MemorySnapshot[] = [];
-    const operatorState: Record<string, readonly Uint8Array[]>[] = [];
+    const operatorState: SerialisedLists[] = [];
     for (const subtask of this.#subtasks) {
-      operatorState.push(this.#serialised(subtask.operator.snapshotOperatorState?.() ?? {}));
+      operatorState.push(serialiseLists(subtask.operator.snapshotOperatorState?.() ?? {}));
       const keyed = subtask.snapshotKeyedState();
       if (keyed !== null) keyedState.push(keyed);
     }
@@ -224,7 +222,7 @@ export class OperatorHarness<Out> {
         clock: this.clock,
         output: new HarnessOutput(index, receive),
         respond: (response) => this.responses.push(response),
-        operatorState: this.#restoredLists(snapshot, index, parallelism),
+        operatorState: new RestoredLists(snapshot?.operatorState ?? [], index, parallelism),
         keyedState: snapshot?.keyedState ?? [],
       });
       this.#subtasks.push(subtask);
@@ -289,31 +287,6 @@ export class OperatorHarness<Out> {
 
   #afterStep(): void {
     if (this.#settles) this.settle();
-  }
-
-  #serialised(lists: Readonly<Record<string, readonly unknown[]>>): Record<string, readonly Uint8Array[]> {
-    const serialised: Record<string, readonly Uint8Array[]> = {};
-    for (const [name, entries] of Object.entries(lists)) {
-      serialised[name] = entries.map((entry) => Uint8Array.from(this.#serde.serialise(entry)));
-    }
-    return serialised;
-  }
-
-  /** At the same parallelism each subtask gets its own lists back; else entries are dealt out in contiguous runs. */
-  #restoredLists(snapshot: HarnessSnapshot | null, index: number, parallelism: number): OperatorStateStore {
-    const all = (name: string): readonly Uint8Array[] | undefined => {
-      const lists = snapshot?.operatorState.flatMap((state) => (state[name] === undefined ? [] : [state[name]]));
-      return lists === undefined || lists.length === 0 ? undefined : lists.flat();
-    };
-    const own = (name: string): readonly Uint8Array[] | undefined => {
-      if (snapshot?.operatorState.length === parallelism) return snapshot.operatorState[index]?.[name];
-      const entries = all(name);
-      if (entries === undefined) return undefined;
-      return shareOf(entries, index, parallelism);
-    };
-    const decode = (entries: readonly Uint8Array[] | undefined): readonly unknown[] | undefined =>
-      entries?.map((bytes) => this.#serde.deserialise(bytes));
-    return { restored: (name) => decode(own(name)), restoredUnion: (name) => decode(all(name)) };
   }
 }
 

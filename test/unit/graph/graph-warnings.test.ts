@@ -3,6 +3,7 @@ import { KeyedProcessFunction, ProcessFunction } from '../../../src/api/process-
 import { topicSink } from '../../../src/api/sink.js';
 import { topic } from '../../../src/api/source.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
+import { WatermarkStrategy } from '../../../src/api/watermark-strategy.js';
 import { planOf } from '../../helpers/build-job.js';
 
 class Count extends KeyedProcessFunction<unknown, unknown, unknown> {
@@ -27,6 +28,16 @@ describe('a job is warned', () => {
     expect(warnings).toEqual([
       'collection-source "Source: collection" keeps state under the generated uid "collection-source-1" and loses it when the job changes before it: set uid("…").',
       'keyed-process "Count" keeps state under the generated uid "keyed-process-1" and loses it when the job changes before it: set uid("…").',
+    ]);
+  });
+
+  it('of watermark alignment, which has no effect yet', () => {
+    const { warnings } = planOf((env) => {
+      const strategy = WatermarkStrategy.monotonousTimestamps<number>().withWatermarkAlignment('group', 5);
+      env.fromCollection([1], strategy).uid('ones').name('Ones').print();
+    });
+    expect(warnings).toEqual([
+      expect.stringContaining('watermark alignment of collection-source "Ones" has no effect'),
     ]);
   });
 

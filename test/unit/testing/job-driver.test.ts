@@ -6,8 +6,10 @@ import {
   defineJob,
   EventTimeSessionWindows,
   functionSink,
+  generator,
   jsonSerde,
   KeyedBroadcastProcessFunction,
+  KeyedProcessFunction,
   mapState,
   orderedWait,
   OutputTag,
@@ -16,13 +18,17 @@ import {
   topic,
   topicSink,
   TumblingEventTimeWindows,
+  valueState,
   WatermarkStrategy,
 } from '../../../src/index.js';
 import type {
   KeyedBroadcastContext,
   KeyedBroadcastReadContext,
+  KeyedProcessContext,
+  OnTimerContext,
   ProcessWindowContext,
   TimeWindow,
+  ValueState,
 } from '../../../src/index.js';
 import { JobDriver, ManualClock } from '../../../src/testing/index.js';
 
@@ -201,5 +207,52 @@ describe('JobDriver', () => {
       await Promise.resolve();
     }
     expect(received).toEqual([10, 20, 30]);
+  });
+});
+
+describe('a job driver, over a snapshot', () => {
+  class Alarm extends KeyedProcessFunction<string, string, string> {
+    #seen: ValueState<number> | null = null;
+
+    override open(context: RuntimeContext): void {
+      this.#seen = context.getState(valueState<number>('seen'));
+    }
+
+    processElement(_word: string, context: KeyedProcessContext<string>, out: Collector<string>): void {
+      const seen = (this.#seen?.value() ?? 0) + 1;
+      this.#seen?.update(seen);
+      context.timerService().registerProcessingTimeTimer(100);
+      out.collect(`${context.getCurrentKey()} ${String(seen)}`);
+    }
+
+    override onTimer(timestamp: number, context: OnTimerContext<string>, out: Collector<string>): void {
+      out.collect(`${context.getCurrentKey()} rings at ${String(timestamp)}`);
+    }
+  }
+
+  const words = ['a', 'b', 'c', 'a', 'b', 'a'];
+  const countingJob = defineJob('counting', (env) => {
+    env
+      .fromSource(generator((index) => words[index]))
+      .uid('words')
+      .keyBy((word) => word)
+      .process(new Alarm())
+      .uid('alarm')
+      .sinkTo(topicSink('lines', jsonSerde<string>()));
+  });
+  const linesOf = (driver: JobDriver): string[] => driver.topic('lines').map(({ value }) => String(value));
+
+  it.each([1, 3])('goes on with state, timers and the place in its sources, at parallelism %d', (parallelism) => {
+    const driver = new JobDriver(countingJob, { parallelism: 2 });
+    driver.runSources(4);
+    const snapshot = driver.snapshot();
+    driver.runSources();
+    expect(linesOf(driver)).toEqual(['a 1', 'b 1', 'c 1', 'a 2', 'b 2', 'a 3']);
+    driver.restore(snapshot, { parallelism });
+    driver.runSources();
+    driver.setProcessingTime(100);
+    const after = linesOf(driver).slice(6);
+    expect(after.slice(0, 2)).toEqual(['b 2', 'a 3']);
+    expect(after.slice(2).sort()).toEqual(['a rings at 100', 'b rings at 100', 'c rings at 100']);
   });
 });
