@@ -22,6 +22,8 @@ const suites: readonly Suite[] = [
   { name: 'latency', run: async () => (await import('./latency.js')).run() },
   { name: 'recovery', run: async () => (await import('./recovery.js')).run() },
   { name: 'http', run: async () => (await import('./http.js')).run() },
+  { name: 'overhead', run: async () => (await import('./overhead.js')).run() },
+  { name: 'ingest', run: async () => (await import('./ingest.js')).run() },
 ];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });

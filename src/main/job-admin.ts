@@ -178,7 +178,29 @@ export interface BrowseRequest {
   readonly limit: number;
 }
 
+/** A record that comes over HTTP. */
+export interface IngestRecord {
+  /** `null` spreads records over all partitions in turn; a key's partition is the one that Kafka's producers take. */
+  readonly key: string | null;
+  /** Chosen by the caller; `null` to follow the key. */
+  readonly partition: number | null;
+  readonly value: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/** A cursor over all partitions of a topic. */
+export interface TopicTail {
+  /** Hands over up to so many records that are ready. `onReadable` is called when there are more after it returned 0. */
+  poll(recordsMax: number, visit: (record: TopicRecordView) => void): number;
+  close(): void;
+}
+
 export interface JobAdmin {
+  /** Appends a record. `onDone` is called once: when it is durable, or with why it was refused. */
+  append(topic: TopicStatus, record: IngestRecord, onDone: (error: Error | null) => void): void;
+  /** Reads a topic from these offsets on, by partition. */
+  tail(topic: string, positions: ReadonlyMap<number, number>, onReadable: () => void): TopicTail;
   vertices(): readonly VertexStatus[];
   edges(): readonly EdgeStatus[];
   channels(): readonly ChannelStatus[];

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { murmur2 } from '../api/internal/key-groups.js';
 import type { TopicDescription, TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type {
@@ -7,9 +8,11 @@ import type {
   CheckpointsStatus,
   EdgeStatus,
   ExceptionsStatus,
+  IngestRecord,
   JobAdmin,
   TopicRecordView,
   TopicStatus,
+  TopicTail,
   VertexStatus,
   WorkerStatus,
 } from './job-admin.js';
@@ -19,7 +22,7 @@ import { readKeyedState } from './state-reads.js';
 import type { StateReading, StateReadRequest } from './state-reads.js';
 import { WatermarkExplainer } from './watermark-explanation.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
-import { browseRecords } from './topic-browser.js';
+import { browseRecords, viewOf } from './topic-browser.js';
 
 /** What an operator sees of a running job and does to it. Thread: main. The only implementation of {@link JobAdmin}. */
 export class JobAdministration implements JobAdmin {
@@ -29,6 +32,7 @@ export class JobAdministration implements JobAdmin {
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #cancel: () => void;
   readonly #clock: Clock;
+  #turn = 0;
 
   constructor(options: {
     manager: JobManager;
@@ -111,6 +115,36 @@ export class JobAdministration implements JobAdmin {
     if (begin === undefined) return [];
     const offset = Math.max(begin, request.offset);
     return browseRecords(this.#port, { ...request, offset }, endOffsets[request.partition] ?? 0);
+  }
+
+  append(topic: TopicStatus, record: IngestRecord, onDone: (error: Error | null) => void): void {
+    const key = record.key === null ? null : Buffer.from(record.key);
+    const { value, timestamp } = record;
+    const partition = record.partition ?? this.#partitionOf(key, topic.partitions.length);
+    this.#port.append(
+      topic.name,
+      { partition, key, value, headers: [], timestamp },
+      { onAppended: () => onDone(null), onAppendFailed: onDone },
+    );
+  }
+
+  tail(topic: string, positions: ReadonlyMap<number, number>, onReadable: () => void): TopicTail {
+    const reader = this.#port.openReader(topic, { positions, visibility: 'durable', onReadable });
+    return {
+      poll: (recordsMax, visit) =>
+        reader.poll(recordsMax, (record) => {
+          visit(viewOf(record));
+          return true;
+        }),
+      close: () => reader.close(),
+    };
+  }
+
+  /** As Kafka's own producers: by the key's hash, else in turn. */
+  #partitionOf(key: Uint8Array | null, partitionCount: number): number {
+    if (key !== null) return (murmur2(key, 0, key.length) & 0x7fffffff) % partitionCount;
+    this.#turn = (this.#turn + 1) % partitionCount;
+    return this.#turn;
   }
 
   async takeCheckpoint(): Promise<number> {

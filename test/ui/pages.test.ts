@@ -164,6 +164,16 @@ describe('the web UI', () => {
     await dialog.getByRole('button', { name: 'Close' }).click();
     await dialog.waitFor({ state: 'hidden' });
   });
+
+  it('takes a savepoint, and says where it lies', async () => {
+    const page = await visit('overview');
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Take a savepoint…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Take a savepoint now?' });
+    await dialog.getByRole('button', { name: 'Take savepoint' }).click();
+    await dialog.getByText(/The savepoint lies in \S+/).waitFor();
+    await keepScreenshot(page, 'action-savepoint');
+  });
 });
 
 describe('a graph of two hundred tasks', () => {

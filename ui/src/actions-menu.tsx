@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 
-import { act, jobPath } from './api/client.js';
+import { act, getJson, jobPath } from './api/client.js';
 import { useHasRoute, useLive } from './api/hooks.js';
 import type { Snapshot } from './api/types.js';
 import { ConfirmDialog } from './components/dialog.js';
@@ -31,6 +31,41 @@ const checkpoint: Action = {
     return `Checkpoint ${checkpointId} is complete.`;
   },
 };
+
+const savepoint: Action = {
+  id: 'savepoint',
+  label: 'Take a savepoint…',
+  title: 'Take a savepoint now?',
+  text: 'A savepoint is kept until you delete it. The job can go on from it with other code, or at another parallelism.',
+  verb: 'Take savepoint',
+  isDangerous: false,
+  run: async ({ job }) => {
+    const path = jobPath(job.jid, 'savepoints');
+    const { 'request-id': id } = (await act('POST', path, {})) as { readonly 'request-id': string };
+    return savepointOutcome(`${path}/${encodeURIComponent(id)}`);
+  },
+};
+
+interface SavepointProgress {
+  readonly status: { readonly id: string };
+  readonly operation?: {
+    readonly location?: string;
+    readonly 'failure-cause'?: { readonly 'stack-trace'?: string; readonly class?: string };
+  };
+}
+
+const ASK_AGAIN_MS = 500;
+
+/** Asks until the savepoint is there, and says where. @throws Error when it failed */
+async function savepointOutcome(path: string): Promise<string> {
+  for (;;) {
+    const { status, operation } = await getJson<SavepointProgress>(path);
+    const failure = operation?.['failure-cause'];
+    if (failure !== undefined) throw new Error(failure['stack-trace'] ?? failure.class ?? 'The savepoint failed.');
+    if (status.id === 'COMPLETED') return `The savepoint lies in ${operation?.location ?? 'its folder'}.`;
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+  }
+}
 
 const cancel: Action = {
   id: 'cancel',
@@ -137,7 +172,8 @@ function MenuItems({ actions, onChoose }: MenuItemsProps): ReactElement {
 function useActions(): readonly Action[] {
   const isThere = {
     checkpoint: useHasRoute('post', '/jobs/{jobId}/checkpoints'),
+    savepoint: useHasRoute('post', '/jobs/{jobId}/savepoints'),
     cancel: useHasRoute('patch', '/jobs/{jobId}'),
   };
-  return [...(isThere.checkpoint ? [checkpoint] : []), ...(isThere.cancel ? [cancel] : [])];
+  return [checkpoint, savepoint, cancel].filter(({ id }) => isThere[id as keyof typeof isThere]);
 }

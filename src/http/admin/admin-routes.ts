@@ -7,7 +7,9 @@ import { addLiveRoute } from './live-route.js';
 import { addPendingRoutes } from './request-routes.js';
 import { addRescaleRoutes } from './rescale-routes.js';
 import { addStateRoutes } from './state-routes.js';
+import { addTopicIngestRoute } from './topic-ingest.js';
 import { addTopicRoutes } from './topic-routes.js';
+import { addTopicStreamRoute } from './topic-stream.js';
 import { addVertexRoutes } from './vertex-routes.js';
 import { addWorkerRoutes } from './worker-routes.js';
 
@@ -23,6 +25,8 @@ export function addAdminRoutes(app: FastifyInstance, context: AdminContext): voi
   addRescaleRoutes(app, context);
   addWorkerRoutes(app, context);
   addTopicRoutes(app, context);
+  addTopicStreamRoute(app, context);
+  addTopicIngestRoute(app, context);
   addPendingRoutes(app, context);
   addLiveRoute(app, context);
 }

@@ -20,7 +20,8 @@ const UNSENT_BYTES_MAX = 256 * 1024;
  */
 export function addLiveRoute(app: FastifyInstance, context: AdminContext): void {
   const feed = new LiveFeed(context);
-  app.addHook('onClose', (_app, done) => {
+  // Before connections are waited for: this one would never be idle.
+  app.addHook('preClose', (done) => {
     feed.close();
     done();
   });
