@@ -22,7 +22,7 @@ import { createExecutionPlan } from './graph/create-execution-plan.js';
 import type { ExecutionPlan } from './graph/execution-plan.js';
 import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
-import { buildStreamGraph } from './graph/stream-graph.js';
+import { buildStreamGraph, type StreamGraph } from './graph/stream-graph.js';
 import { JobAdministration } from './main/job-administration.js';
 import { CheckpointMirror } from './checkpoint/checkpoint-mirror.js';
 import { JobCheckpoints } from './main/job-checkpoints.js';
@@ -32,6 +32,7 @@ import { JobMetrics } from './main/job-metrics.js';
 import { JobObserver, type RunningJob } from './main/job-observer.js';
 import type { GatewayPlugin } from './http/gateway.js';
 import { loadHttpPlugin, readTlsFiles } from './main/http-files.js';
+import type { GroupSharing } from './main/kafka-sharing.js';
 import { createLogger } from './main/logger.js';
 import { mirrorFamilies } from './main/mirror-metrics.js';
 import type { SavepointControl } from './main/savepoint-control.js';
@@ -93,6 +94,7 @@ class Service {
   #port: number;
   #waitingRoom: WaitingRoom | null = null;
   #savepoints: SavepointControl | null = null;
+  #group: GroupSharing['group'] | null = null;
   #hasJobEnded = false;
   #isShuttingDown = false;
 
@@ -168,6 +170,7 @@ class Service {
     this.#closers.push(() => (this.#hasJobEnded ? gateway.close() : gateway.drain(config.shutdownTimeoutMs / 2)));
     this.#registry.register(() => gateway.metricFamilies());
     await manager.run();
+    this.#group?.start(manager);
     const address = await gateway.listen();
     // Their library takes a while to load: not with the first requests, and not at the first scrape either.
     setTimeout(() => void this.#registry.startProcessMetrics(), PROCESS_METRICS_DELAY_MS).unref();
@@ -215,7 +218,7 @@ class Service {
     dataDir: string;
     log: TopicPort;
     jobModule: string;
-    graph: ReturnType<typeof buildStreamGraph>;
+    graph: StreamGraph;
     plan: ExecutionPlan;
     planOf: (parallelism: number) => ExecutionPlan;
   }): Promise<JobManager> {
@@ -229,11 +232,12 @@ class Service {
       logger: this.#logger,
     });
     const { store, segmentDir, stateDir } = folders;
-    const checkpoints = new JobCheckpoints({ ...config, store, clock: systemClock });
+    const sharing = await this.#shareWithGroup({ dataDir, log, graph, plan, store, segmentDir });
+    const checkpoints = sharing?.checkpoints ?? new JobCheckpoints({ ...config, store, clock: systemClock });
     const manager = await JobManager.create({
       graph,
-      plan,
-      planOf,
+      plan: sharing?.plan ?? plan,
+      planOf: sharing?.planOf ?? planOf,
       jobModule,
       port: log,
       checkpoints,
@@ -248,12 +252,31 @@ class Service {
       monotonic: systemMonotonicClock,
       prng: new SeededPrng(randomInt(2 ** 31)),
       logger: this.#logger,
+      ...(sharing === null ? {} : { replyPlace: sharing.replyPlace, takesCareOf: sharing.group.takesCareOf }),
       onEnd: (cause) => this.#onJobEnd(cause),
     });
-    await this.#mirrorCheckpoints(folders, checkpoints, manager);
+    // Instances of a group have a store in common already.
+    if (sharing === null) await this.#mirrorCheckpoints(folders, checkpoints, manager);
+    this.#group = sharing?.group ?? null;
+    this.#closers.push(() => sharing?.group.leave());
     this.#closers.push(() => manager.stop());
     this.#savepoints = this.#openSavepoints(dataDir, segmentDir, checkpoints, manager);
     return manager;
+  }
+
+  /** `null` on the embedded log, and for a job whose sources no two instances could share. */
+  async #shareWithGroup(parts: {
+    dataDir: string;
+    log: TopicPort;
+    graph: StreamGraph;
+    plan: ExecutionPlan;
+    store: JobFolders['store'];
+    segmentDir: string;
+  }): Promise<GroupSharing | null> {
+    const config = this.#config;
+    if (config.transport !== 'kafka') return null;
+    const { shareWithGroup } = await import('./main/kafka-sharing.js');
+    return shareWithGroup({ ...parts, config, environment: process.env, clock: systemClock, logger: this.#logger });
   }
 
   #observe(manager: JobManager): JobObserver {

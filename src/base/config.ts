@@ -78,10 +78,11 @@ export function describeConfig(
   return Object.fromEntries(values);
 }
 
-/** A default never conflicts with a value that somebody wrote: fewer shards mean fewer threads. */
+/** A default never conflicts with a value that somebody wrote: fewer shards mean fewer threads, and Kafka the backend heap. */
 function capDefaults(config: Config, origins: ReadonlyMap<string, string>): Config {
-  if (origins.has('parallelism')) return config;
-  return { ...config, parallelism: Math.min(config.parallelism, config.shardCount) };
+  const parallelism = origins.has('parallelism') ? config.parallelism : Math.min(config.parallelism, config.shardCount);
+  const isHeap = config.transport === 'kafka' && !origins.has('stateBackend');
+  return { ...config, parallelism, stateBackend: isHeap ? 'heap' : config.stateBackend };
 }
 
 /** What each value allows by itself but not together. */
@@ -113,6 +114,9 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   }
   if (config.transport !== 'kafka' && config.brokers.length > 0) {
     refuse('brokers', 'only with transport kafka');
+  }
+  if (config.transport === 'kafka' && config.stateBackend === 'lmdb') {
+    refuse('stateBackend', 'expected heap with transport kafka, whose shards move between instances; got "lmdb"');
   }
   const malformed = config.brokers.filter((broker) => !/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(broker));
   if (malformed.length > 0) {

@@ -21,6 +21,24 @@ export const kafkaSettings = {
     default: 'millrace',
     description: 'Kafka consumer group. Instances of one group share the partitions.',
   },
+  kafkaStateStore: {
+    section: 'Kafka',
+    kind: 'optional-text',
+    placeholder: 'place',
+    default: null,
+    defaultText: 'the folder group in the data folder',
+    description:
+      'Folder, or s3://bucket/prefix, that all instances of the group reach: through it the state of a shard follows its partition. Needed for more than one instance.',
+  },
+  kafkaSessionTimeoutMs: {
+    section: 'Kafka',
+    kind: 'integer',
+    unit: 'ms',
+    default: 10 * SECOND,
+    least: SECOND,
+    most: HOUR,
+    description: 'Silence after which the group takes an instance for dead, and others take over its shards.',
+  },
   kafkaTls: {
     section: 'Kafka',
     kind: 'switch',

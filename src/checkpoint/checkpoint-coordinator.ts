@@ -75,7 +75,13 @@ export type CoordinatorEvent<Ack> =
       readonly cause: unknown;
     }
   | { readonly kind: 'participant-lost'; readonly nowMs: number; readonly participant: number }
-  | { readonly kind: 'resumed'; readonly nowMs: number; readonly participantCount: number }
+  | {
+      readonly kind: 'resumed';
+      readonly nowMs: number;
+      readonly participantCount: number;
+      /** The next id is at least this: what was restored may come from elsewhere, and be newer than any checkpoint here. */
+      readonly leastCheckpointId?: CheckpointId;
+    }
   | { readonly kind: 'stopped'; readonly nowMs: number };
 
 /** What the caller has to do, in this order. */
@@ -283,6 +289,7 @@ export class CheckpointCoordinator<Ack> {
     this.#isSuspended = false;
     this.#failuresInRow = 0;
     this.#participantCount = event.participantCount;
+    this.#nextId = Math.max(this.#nextId, event.leastCheckpointId ?? 0);
     this.#lastStartMs = event.nowMs;
     return [];
   }

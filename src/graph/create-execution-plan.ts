@@ -291,7 +291,9 @@ function planChannels(planning: Planning, vertices: readonly PlanVertex[]): Plan
   for (const source of planning.topicSources) {
     for (const consumer of subtasksOf(vertices[source.vertex], options)) {
       const { parallelism } = vertices[source.vertex] ?? { parallelism: 1 };
-      const partitions = partitionsOf(consumer.subtask, parallelism, source.partitionCount);
+      const partitions = partitionsOf(consumer.subtask, parallelism, source.partitionCount).filter((partition) =>
+        isOwned(partition, options),
+      );
       channels.push({ kind: 'ingress', index: channels.length, topicSource: source.index, consumer, partitions });
     }
   }
@@ -328,6 +330,11 @@ function partitionsOf(subtask: number, parallelism: number, partitionCount: numb
   const partitions: number[] = [];
   for (let partition = subtask; partition < partitionCount; partition += parallelism) partitions.push(partition);
   return partitions;
+}
+
+/** A partition belongs to whoever has the shard of its number; of topics with more partitions they are dealt out in turn. */
+function isOwned(partition: number, { ownedShards, shardCount }: PlanOptions): boolean {
+  return ownedShards === undefined || ownedShards.includes(partition % shardCount);
 }
 
 function nodeAt(graph: StreamGraph, index: number): StreamNode {

@@ -185,6 +185,8 @@ export interface PlanOptions {
   readonly workerCount: number;
   /** A power of two. */
   readonly shardCount: number;
+  /** The shards that this process runs, where several share a job; its sources read no partition of another. All when absent. */
+  readonly ownedShards?: readonly number[];
   /** Partition counts of topics that exist and do not have `shardCount` partitions. */
   readonly topicPartitions?: ReadonlyMap<string, number>;
 }

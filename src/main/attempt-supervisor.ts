@@ -29,7 +29,7 @@ import type { CheckpointHistory } from './checkpoint-history.js';
 import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
 import { JobAttempt } from './job-attempt.js';
 import type { JobCheckpoints } from './job-checkpoints.js';
-import { type JobTopics, openExpiredRequests, openProducer } from './job-topics.js';
+import { type JobTopics, openExpiredRequests } from './job-topics.js';
 import { startPositions } from './start-positions.js';
 import { WorkerThreads } from './worker-thread.js';
 
@@ -215,7 +215,7 @@ export class AttemptSupervisor {
     }
     // It may fail, too, before the last of its workers has said that it runs.
     if (this.#failure !== null) await this.#giveUp(next, this.#failure);
-    this.scheduler.resume(next);
+    this.scheduler.resume(next, this.#options.checkpoints.nextCheckpointId);
     await this.#threads.endIdle();
     if (next.isFinished) this.#options.onFinished();
   }
@@ -228,13 +228,14 @@ export class AttemptSupervisor {
 
   async #deploy(attempt: JobAttempt): Promise<void> {
     const { port, clock, checkpoints, topics } = this.#options;
+    const { defaultPositions } = topics;
+    const { restorePoint, producer } = await checkpoints.begin(attempt.plan, { port, defaultPositions });
     const expired = await openExpiredRequests(port, attempt.plan, clock);
-    const restorePoint = checkpoints.restorePoint(attempt.plan);
     this.#restoredCheckpointId = restorePoint?.checkpointId ?? null;
     await attempt.deploy({
       positions: startPositions(restorePoint, topics),
       expired,
-      producer: await openProducer(port, attempt.plan, checkpoints.committedOutput()),
+      producer,
       restored: restorePoint?.workers ?? null,
     });
   }
@@ -289,8 +290,14 @@ export class AttemptSupervisor {
   /** The manifest is the point of no return; exactly-once output is visible behind it. */
   async #commit(attempt: JobAttempt, checkpoint: AcknowledgedCheckpoint): Promise<void> {
     const { checkpointId, offsets } = checkpoint;
-    await this.#options.checkpoints.commit(checkpoint, attempt.plan, attempt.outputsOf(checkpointId));
-    await attempt.commitOutputs(checkpointId, offsets);
+    try {
+      await this.#options.checkpoints.commit(checkpoint, attempt.plan, attempt.outputsOf(checkpointId));
+      await attempt.commitOutputs(checkpointId, offsets);
+    } catch (error) {
+      // Somebody else goes on from an older checkpoint: no later one of this attempt can be completed either.
+      if (MillraceError.is(error, 'MILLRACE_PRODUCER_FENCED')) this.#onFailure(attempt, error);
+      throw error;
+    }
   }
 
   /** Only the first failure of an attempt counts: those after it are its consequences. */

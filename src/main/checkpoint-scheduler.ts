@@ -169,12 +169,13 @@ export class CheckpointScheduler {
     if (this.#isSuspended) this.#refuseWaiters(suspended());
   }
 
-  /** Another attempt runs. {@link suspend} must have resolved. */
-  resume(target: CheckpointTarget): void {
+  /** Another attempt runs, whose checkpoints have ids from this one on. {@link suspend} must have resolved. */
+  resume(target: CheckpointTarget, leastCheckpointId: CheckpointId): void {
     this.#isSuspended = false;
     this.#target = target;
     this.#participantOfChannel = participantsOf(target);
-    this.#step({ kind: 'resumed', nowMs: this.#options.clock.nowMs(), participantCount: this.#participantCount });
+    const nowMs = this.#options.clock.nowMs();
+    this.#step({ kind: 'resumed', nowMs, participantCount: this.#participantCount, leastCheckpointId });
   }
 
   /** Begins no further checkpoint, and waits for a commit that is under way. */

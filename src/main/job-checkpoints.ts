@@ -4,20 +4,37 @@ import type { CheckpointId } from '../base/ids.js';
 import type { CheckpointManifest, ManifestOperator } from '../checkpoint/checkpoint-manifest.js';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
 import { planRecovery } from '../checkpoint/recovery-plan.js';
-import type { OutputEnds, TransactionalProducerOptions } from '../connectors/topic.js';
+import type {
+  OutputEnds,
+  TopicPort,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import type { AcknowledgedCheckpoint } from './checkpoint-scheduler.js';
+import { openProducer } from './job-topics.js';
 import type { SourceOffsets } from './job-attempt.js';
 
 /** Where a job goes on. */
 export interface RestorePoint {
   readonly checkpointId: CheckpointId;
   readonly offsets: SourceOffsets;
-  /** By worker. */
-  readonly workers: readonly RestoredJob[];
+  /** By worker; `null` when there is no state yet. */
+  readonly workers: readonly RestoredJob[] | null;
   /** Whether it was brought here from elsewhere, and its offsets may be those of topics that are not here. */
   readonly isFromElsewhere: boolean;
+}
+
+export interface AttemptTopics {
+  readonly port: TopicPort;
+  /** Where sources begin that no checkpoint knows. */
+  readonly defaultPositions: SourceOffsets;
+}
+
+export interface AttemptBeginning {
+  readonly restorePoint: RestorePoint | null;
+  readonly producer: TransactionalProducer;
 }
 
 /** Told of each completed checkpoint, and awaited before the next one completes. Must not reject. */
@@ -59,7 +76,16 @@ export class JobCheckpoints {
    */
   restorePoint(plan: ExecutionPlan): RestorePoint | null {
     const manifest = this.#store.latest;
-    if (manifest === null) return null;
+    return manifest === null ? null : this.recover(manifest, plan);
+  }
+
+  /** Where an attempt begins, and what its exactly-once output is written with. The attempt before has ended. */
+  async begin(plan: ExecutionPlan, { port }: AttemptTopics): Promise<AttemptBeginning> {
+    const restorePoint = this.restorePoint(plan);
+    return { restorePoint, producer: await openProducer(port, plan, this.committedOutput()) };
+  }
+
+  protected recover(manifest: CheckpointManifest, plan: ExecutionPlan): RestorePoint {
     const { jobName, workerCount, shardCount, topicSources } = plan;
     const { workers, sources } = planRecovery(
       manifest,
@@ -106,13 +132,23 @@ export class JobCheckpoints {
     plan: ExecutionPlan,
     outputs: OutputEnds,
   ): Promise<void> {
+    const manifest = this.manifestOf({ checkpointId, offsets, acks }, plan, outputs);
+    await this.#store.commit(manifest);
+    for (const listener of this.#listeners) await listener(manifest);
+  }
+
+  protected manifestOf(
+    { checkpointId, offsets, acks }: AcknowledgedCheckpoint,
+    plan: ExecutionPlan,
+    outputs: OutputEnds,
+  ): CheckpointManifest {
     const { jobName, shardCount, topicSources } = plan;
     const sources: Record<string, { topic: string; offsets: Record<number, number> }> = {};
     for (const { operatorId, topic } of topicSources) {
       sources[operatorId] = { topic, offsets: Object.fromEntries(offsets.get(operatorId) ?? []) };
     }
     const origin = this.#store.latest?.origin ?? null;
-    const manifest: CheckpointManifest = {
+    return {
       checkpointId,
       jobName,
       timestamp: this.#clock.now(),
@@ -126,8 +162,6 @@ export class JobCheckpoints {
       origin: origin === null ? null : { ...origin, isFresh: false },
       savepointId: null,
     };
-    await this.#store.commit(manifest);
-    for (const listener of this.#listeners) await listener(manifest);
   }
 }
 

@@ -44,8 +44,15 @@ import { ReplyReceiver } from './reply-receiver.js';
 import { RequestIngress } from './request-ingress.js';
 import { createRestartStrategy, type RestartSettings } from './restart-strategy.js';
 
-/** The one partition of the response topic that this instance's replies go to. */
-const REPLY_PARTITION = 0;
+/** Where this instance's replies go. */
+export interface ReplyPlace {
+  /** Of the response topic. */
+  readonly partitionCount: number;
+  /** The one that this instance reads. Two that read the same one are no harm: a reply to the other's request is dropped. */
+  readonly partition: number;
+}
+
+const ONLY_PLACE: ReplyPlace = { partitionCount: 1, partition: 0 };
 
 export interface JobSettings extends AttemptSettings, RestartSettings {
   readonly retentionMs: number;
@@ -68,6 +75,13 @@ export interface JobManagerOptions {
   /** Jitter of restarts. */
   readonly prng: Prng;
   readonly logger: Logger;
+  /** @defaultValue the one partition of the response topic */
+  readonly replyPlace?: ReplyPlace;
+  /**
+   * Asked when an attempt has failed: whether somebody else puts another in its place, who has to do so by
+   * {@link JobManager.replaceAttempt}. Otherwise the job fails.
+   */
+  readonly takesCareOf?: (failure: Error) => boolean;
   /** The job has ended by itself: failed, with the cause, or finished. Called at most once. */
   readonly onEnd: (cause: Error | null) => void;
 }
@@ -110,16 +124,14 @@ export class JobManager implements JobControl {
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
   static async create(options: JobManagerOptions): Promise<JobManager> {
-    const { port, plan, settings } = options;
+    const { port, plan, settings, replyPlace: { partition, partitionCount: replyPartitions } = ONLY_PLACE } = options;
     const { retentionMs, retentionBytes } = settings;
-    const topics = await openJobTopics({ port, plan, retentionMs, retentionBytes });
+    const topics = await openJobTopics({ port, plan, replyPartitions, retentionMs, retentionBytes });
     let onReplyFailure: (error: Error) => void = () => undefined;
     const replies =
       plan.responseTopic === null
         ? null
-        : await ReplyReceiver.create(port, { topic: plan.responseTopic, partition: REPLY_PARTITION }, (error) =>
-            onReplyFailure(error),
-          );
+        : await ReplyReceiver.create(port, { topic: plan.responseTopic, partition }, (error) => onReplyFailure(error));
     const manager = new JobManager(options, topics, replies);
     onReplyFailure = (error) => manager.#fail(error);
     await manager.#supervisor.deploy();
@@ -127,7 +139,7 @@ export class JobManager implements JobControl {
   }
 
   private constructor(options: JobManagerOptions, topics: JobTopics, replies: ReplyReceiver | null) {
-    const { plan, graph, port, clock, settings, monotonic, logger, prng } = options;
+    const { plan, graph, port, clock, settings, monotonic, logger, prng, replyPlace = ONLY_PLACE } = options;
     this.#options = options;
     this.exceptions = new ExceptionHistory(clock);
     this.checkpointHistory = new CheckpointHistory(clock);
@@ -138,7 +150,7 @@ export class JobManager implements JobControl {
     this.#ingress = new RequestIngress({
       port,
       clock,
-      replyTo: `${plan.responseTopic ?? ''}:${String(REPLY_PARTITION)}`,
+      replyTo: `${plan.responseTopic ?? ''}:${String(replyPlace.partition)}`,
       sources: plan.topicSources,
     });
     this.#supervisor = new AttemptSupervisor({
@@ -333,6 +345,7 @@ export class JobManager implements JobControl {
 
   /** The attempt is being stopped. What follows is the restart strategy's affair, unless somebody has asked for the end. */
   #onAttemptFailed(error: Error): void {
+    if (this.#options.takesCareOf?.(error) === true) return this.exceptions.failed(error);
     const { state } = this.#life;
     const isRestartable = state === 'RUNNING' || state === 'RESTARTING';
     if (!isRestartable || !this.#restarts.onFailure(error)) return this.#fail(error);

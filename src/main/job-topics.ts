@@ -12,6 +12,8 @@ import type { SourceOffsets } from './job-attempt.js';
 export interface JobTopicsOptions {
   readonly port: TopicPort;
   readonly plan: ExecutionPlan;
+  /** Partitions of the response topic. */
+  readonly replyPartitions: number;
   /** For every topic that the job creates. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
@@ -63,7 +65,7 @@ export async function openJobTopics(options: JobTopicsOptions): Promise<JobTopic
 export function openProducer(
   port: TopicPort,
   plan: ExecutionPlan,
-  state: Pick<TransactionalProducerOptions, 'committed' | 'nextCheckpointId'>,
+  state: Pick<TransactionalProducerOptions, 'committed' | 'nextCheckpointId'> & { readonly transactionalId?: string },
 ): Promise<TransactionalProducer> {
   const topics = plan.topicSinks.flatMap(({ topic, guarantee }) => (guarantee === 'exactly-once' ? [topic] : []));
   return port.openTransactionalProducer({ transactionalId: plan.jobName, topics: [...new Set(topics)], ...state });
@@ -90,9 +92,9 @@ export async function openExpiredRequests(
 
 /** Replies reach their callers from memory, and a replay gives them again: their disk writes leave way to the requests'. */
 function createResponseTopic(port: TopicPort, topic: string, options: JobTopicsOptions): Promise<void> {
-  const { retentionMs, retentionBytes } = options;
+  const { replyPartitions, retentionMs, retentionBytes } = options;
   return port.createTopic(topic, {
-    partitions: 1,
+    partitions: replyPartitions,
     retentionMs,
     retentionBytes,
     commitDelayMs: RESPONSE_COMMIT_DELAY_MS,

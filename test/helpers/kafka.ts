@@ -52,19 +52,7 @@ export async function kafkaService(
   const brokers = changes.brokers ?? (await sharedCluster()).bootstrap;
   return {
     job: 'kafka-counters',
-    args: [
-      '--transport',
-      'kafka',
-      '--brokers',
-      brokers,
-      '--group',
-      job,
-      '--parallelism',
-      '1',
-      '--state-backend',
-      'heap',
-      ...(changes.args ?? []),
-    ],
+    args: ['--transport', 'kafka', '--brokers', brokers, '--group', job, '--parallelism', '1', ...(changes.args ?? [])],
     env: { TEST_JOB: job },
   };
 }

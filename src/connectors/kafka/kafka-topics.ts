@@ -17,6 +17,7 @@ import { KafkaConnection, type KafkaClientOptions, pause } from './kafka-connect
 import { asConnectorError, topicNotFound, typeOf } from './kafka-errors.js';
 import { KafkaProducer } from './kafka-producer.js';
 import { KafkaReader } from './kafka-reader.js';
+import { type ClaimedOffset, type ClaimOptions, claimPartitions } from './partition-claims.js';
 import { KafkaTransactionalProducer } from './kafka-transactional-producer.js';
 
 export interface KafkaTopicsOptions {
@@ -174,6 +175,18 @@ export class KafkaTopics implements TopicPort {
         { offset: Number(offset), metadata: metadata ?? '' },
       ]),
     );
+  }
+
+  /** Makes a transactional id the only one that can commit the group's offsets of some partitions. */
+  async claimPartitions(
+    claim: Pick<ClaimOptions, 'group' | 'transactionalId' | 'generation' | 'partitions'>,
+  ): Promise<ReadonlyMap<string, ReadonlyMap<number, ClaimedOffset>>> {
+    return claimPartitions({
+      ...claim,
+      connection: this.#connection,
+      transactionTimeoutMs: this.#options.transactionTimeoutMs,
+      committedOffsets: (topic) => this.committedOffsets(claim.group, topic),
+    });
   }
 
   close(): Promise<void> {

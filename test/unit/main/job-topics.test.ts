@@ -23,7 +23,7 @@ describe("a job's topics", () => {
   it('are created with a partition for each shard, and requests begin at the beginning', async () => {
     await withTemporaryLog(async (log) => {
       const { topicSources, responseTopic } = plan();
-      const topics = await openJobTopics({ port: log, plan: plan(), ...keepAll });
+      const topics = await openJobTopics({ port: log, plan: plan(), replyPartitions: 1, ...keepAll });
       const expired = await openExpiredRequests(log, plan(), clock);
       const requests = topicSources[0]?.topic ?? '';
       expect(new Set(log.topics())).toEqual(new Set([requests, `${requests}.expired`, responseTopic, 'paths']));
@@ -39,12 +39,12 @@ describe("a job's topics", () => {
   it("refuse a source's topic with other partitions than its shards, and take a sink's as it is", async () => {
     await withTemporaryLog(async (log) => {
       await log.createTopic('paths', { partitions: 3, ...keepAll });
-      const topics = await openJobTopics({ port: log, plan: plan(), ...keepAll });
+      const topics = await openJobTopics({ port: log, plan: plan(), replyPartitions: 1, ...keepAll });
       expect(topics.sinkPartitionCounts).toEqual([3]);
     });
     await withTemporaryLog(async (log) => {
       await log.createTopic(plan().topicSources[0]?.topic ?? '', { partitions: 3, ...keepAll });
-      await expect(openJobTopics({ port: log, plan: plan(), ...keepAll })).rejects.toMatchObject({
+      await expect(openJobTopics({ port: log, plan: plan(), replyPartitions: 1, ...keepAll })).rejects.toMatchObject({
         code: 'MILLRACE_TOPIC_PARTITIONS_MISMATCH',
       });
     });
