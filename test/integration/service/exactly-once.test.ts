@@ -59,6 +59,16 @@ describe('a topic that a job writes exactly once', () => {
       await expectEachOnce(dataDir);
     });
   });
+
+  it('has all of it once the job has ended', async () => {
+    await withTemporaryDirectory(async (dataDir) => {
+      const { end } = await ServiceProcess.run({ dataDir, job: 'exactly-once-finite', args: ['--parallelism', '2'] });
+      expect(end).toEqual({ code: 0, signal: null });
+      const place = { jobName: 'exactly-once-finite', topic: 'numbers', committedCount: 1_000 };
+      const { committed } = await readStoredTopic(dataDir, place);
+      expect(new Set(committed.map(Number)).size).toBe(1_000);
+    });
+  });
 });
 
 async function expectEachOnce(dataDir: string): Promise<void> {
