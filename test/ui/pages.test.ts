@@ -14,7 +14,8 @@ const GZIP_BYTES_MAX = 350 * 1024;
 const pages: readonly (readonly [id: string, shows: string])[] = [
   ['overview', 'Requests per second'],
   ['graph', 'spending'],
-  ['graph/orders', 'Subtasks'],
+  ['graph/orders', 'What the windows wait for'],
+  ['state', 'State of a key'],
   ['checkpoints', 'Bytes written'],
   ['topics', 'revenue'],
   ['topics/shop.requests.orders', 'Partitions'],
@@ -111,6 +112,21 @@ describe('the web UI', () => {
     await keepScreenshot(page, 'record');
   });
 
+  it('reads the state of a key, and says what there is where the name is wrong', async () => {
+    const page = await visit('state');
+    await page.getByRole('combobox', { name: 'Operator' }).selectOption('spending');
+    await page.getByRole('textbox', { name: 'State' }).fill('sum');
+    await page.getByRole('textbox', { name: 'Key' }).fill('alice');
+    await page.getByRole('button', { name: 'Look' }).click();
+    await page.getByText('It has: "total"').waitFor();
+    // The browser notes each answer that is not 2xx.
+    expect(browser.faults.splice(0).every((fault) => fault.includes('404'))).toBe(true);
+    await page.getByRole('textbox', { name: 'State' }).fill('total');
+    await page.keyboard.press('Enter');
+    await page.getByRole('region', { name: 'Value' }).getByText('870').waitFor();
+    await keepScreenshot(page, 'state-of-alice');
+  });
+
   it('opens a checkpoint, and says what each worker did for it', async () => {
     const page = await visit('checkpoints');
     await page.getByRole('region', { name: 'Checkpoints' }).getByRole('button').first().click();
@@ -163,6 +179,19 @@ describe('the web UI', () => {
     await keepScreenshot(page, 'action-checkpoint');
     await dialog.getByRole('button', { name: 'Close' }).click();
     await dialog.waitFor({ state: 'hidden' });
+  });
+
+  it('rescales the job in place', async () => {
+    const page = await visit('workers');
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Rescale…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Move to another number of workers?' });
+    await dialog.getByRole('spinbutton', { name: 'Worker threads' }).fill('3');
+    await dialog.getByRole('button', { name: 'Rescale' }).click();
+    await dialog.getByText('The job runs on 3 workers.').waitFor();
+    await keepScreenshot(page, 'action-rescale');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('heading', { name: 'worker-2' }).waitFor();
   });
 
   it('takes a savepoint, and says where it lies', async () => {

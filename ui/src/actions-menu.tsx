@@ -67,6 +67,20 @@ async function savepointOutcome(path: string): Promise<string> {
   }
 }
 
+const rescale: Action = {
+  id: 'rescale',
+  label: 'Rescale…',
+  title: 'Move to another number of workers?',
+  text: 'The job moves in place: requests wait meanwhile, and none is lost.',
+  verb: 'Rescale',
+  isDangerous: false,
+  number: ({ workers }) => ({ label: 'Worker threads', least: 1, most: 256, initial: workers.length }),
+  run: async ({ job }, parallelism) => {
+    await act('PATCH', jobPath(job.jid, 'parallelism'), { parallelism });
+    return `The job runs on ${parallelism} worker${parallelism === 1 ? '' : 's'}.`;
+  },
+};
+
 const cancel: Action = {
   id: 'cancel',
   label: 'Cancel the job…',
@@ -173,7 +187,8 @@ function useActions(): readonly Action[] {
   const isThere = {
     checkpoint: useHasRoute('post', '/jobs/{jobId}/checkpoints'),
     savepoint: useHasRoute('post', '/jobs/{jobId}/savepoints'),
+    rescale: useHasRoute('patch', '/jobs/{jobId}/parallelism'),
     cancel: useHasRoute('patch', '/jobs/{jobId}'),
   };
-  return [checkpoint, savepoint, cancel].filter(({ id }) => isThere[id as keyof typeof isThere]);
+  return [checkpoint, savepoint, rescale, cancel].filter(({ id }) => isThere[id as keyof typeof isThere]);
 }

@@ -10,6 +10,7 @@ import { ConfigurationPage } from './pages/configuration-page.js';
 import { ExceptionsPage } from './pages/exceptions-page.js';
 import { OverviewPage } from './pages/overview-page.js';
 import { RequestsPage } from './pages/requests-page.js';
+import { StatePage } from './pages/state-page.js';
 import { TopicsPage } from './pages/topics-page.js';
 import { WorkersPage } from './pages/workers-page.js';
 import { goTo, usePlace } from './router.js';
@@ -38,6 +39,7 @@ const pages: readonly Page[] = [
   { id: 'graph', title: 'Job graph', icon: 'graph', key: 'g', component: (props) => <GraphPage {...props} /> },
   { id: 'checkpoints', title: 'Checkpoints', icon: 'checkpoints', key: 'c', component: CheckpointsPage },
   { id: 'topics', title: 'Topics', icon: 'topics', key: 't', component: TopicsPage },
+  { id: 'state', title: 'State', icon: 'state', key: 's', component: StatePage },
   { id: 'requests', title: 'Requests', icon: 'requests', key: 'r', component: RequestsPage },
   { id: 'workers', title: 'Workers', icon: 'workers', key: 'w', component: WorkersPage },
   { id: 'exceptions', title: 'Exceptions', icon: 'exceptions', key: 'e', component: ExceptionsPage },

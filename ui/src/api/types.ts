@@ -116,6 +116,13 @@ export interface Backpressure {
   }[];
 }
 
+/** A subtask's watermark, and what holds it back. */
+export interface WatermarkMetric extends Metric {
+  readonly subtask: number;
+  readonly since: number | null;
+  readonly explanation: string;
+}
+
 export interface Metric {
   readonly id: string;
   readonly value: string;

@@ -39,7 +39,7 @@ export const TaskNodeView = memo(function TaskNodeView({ data, selected }: NodeP
       </footer>
       <footer className="muted">
         <span>{lag === null ? '' : `lag ${lag}`}</span>
-        <span>{vertex.watermarkLagMs === null ? '' : `watermark −${formatDuration(vertex.watermarkLagMs)}`}</span>
+        <span>{vertex.watermarkLagMs === null ? '' : `watermark ${formatDuration(vertex.watermarkLagMs)} behind`}</span>
       </footer>
       <Handle type="source" position={Position.Right} isConnectable={false} />
     </div>

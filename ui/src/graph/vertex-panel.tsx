@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 
 import { jobPath } from '../api/client.js';
 import { usePolled } from '../api/hooks.js';
-import type { Backpressure, Edge, Metric, Snapshot, Vertex, VertexDetails } from '../api/types.js';
+import type { Backpressure, Edge, Snapshot, Vertex, VertexDetails, WatermarkMetric } from '../api/types.js';
 import { formatCount, formatDate, formatDuration, formatPercent, formatRate } from '../components/format.js';
 import { Icon } from '../components/icon.js';
 import { LoadBar, Meter, Pending, TableFrame } from '../components/panels.js';
@@ -68,7 +68,7 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
   const path = jobPath(jid, 'vertices', vertex.id);
   const { data, error } = usePolled<VertexDetails>(path);
   const { data: load } = usePolled<Backpressure>(`${path}/backpressure`);
-  const { data: watermarks } = usePolled<readonly Metric[]>(`${path}/watermarks`);
+  const { data: watermarks } = usePolled<readonly WatermarkMetric[]>(`${path}/watermarks`);
   if (data === null) return <Pending error={error} />;
   const most = Math.max(1, ...data.subtasks.map(({ metrics }) => metrics['read-records'] ?? 0));
   return (
@@ -115,6 +115,23 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
           })}
         </tbody>
       </TableFrame>
+      {watermarks !== null && <Waiting watermarks={watermarks} />}
+    </>
+  );
+}
+
+/** Why a window does not fire: what holds the watermark of each subtask back. */
+function Waiting({ watermarks }: { readonly watermarks: readonly WatermarkMetric[] }): ReactElement {
+  return (
+    <>
+      <h3>What the windows wait for</h3>
+      <ul className="explanations">
+        {watermarks.map(({ subtask, explanation }) => (
+          <li key={subtask}>
+            <strong>#{subtask}</strong> {explanation}
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
@@ -122,7 +139,7 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
 /** Beyond what a date can be: before the first record, and after the last. */
 const DATE_MAX = 8.64e15;
 
-function watermarkOf(watermarks: readonly Metric[] | null, subtask: number): string {
+function watermarkOf(watermarks: readonly WatermarkMetric[] | null, subtask: number): string {
   const value = Number(watermarks?.[subtask]?.value ?? Number.NaN);
   if (Number.isNaN(value) || value < -DATE_MAX) return '—';
   return value > DATE_MAX ? 'end' : formatDate(value);
