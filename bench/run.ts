@@ -17,10 +17,16 @@ const suites: readonly Suite[] = [
   { name: 'state', run: async () => (await import('./micro/state.js')).run() },
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
   { name: 'datastream', run: async () => (await import('./micro/datastream.js')).run() },
+  { name: 'checkpoints', run: async () => (await import('./checkpoints.js')).run() },
   { name: 'jobs', run: async () => (await import('./jobs.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'latency', run: async () => (await import('./latency.js')).run() },
   { name: 'recovery', run: async () => (await import('./recovery.js')).run() },
+  {
+    name: 'restart',
+    // Ten million keys take minutes to make: only where somebody asks for them.
+    run: async (isNamed) => (await import('./restart.js')).run(isNamed ? undefined : [100_000]),
+  },
   { name: 'http', run: async () => (await import('./http.js')).run() },
   { name: 'overhead', run: async () => (await import('./overhead.js')).run() },
   { name: 'ingest', run: async () => (await import('./ingest.js')).run() },

@@ -14,17 +14,19 @@ export interface RunningServer {
   /** From the start of the process to the line that says it serves, in milliseconds. */
   readonly startedInMs: number;
   stop(): Promise<void>;
+  /** Ends it without a chance to say good-bye. */
+  kill(): Promise<void>;
 }
 
-/** Starts `node dist/main.js` on a free port with a data folder that is removed at the end. */
-export async function startMillrace(args: readonly string[]): Promise<RunningServer> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const server = await startServer(['dist/main.js', '--port', '0', '--data-dir', dataDir, ...args], /listens\s+(\S+)/);
+/** Starts `node dist/main.js` on a free port with a data folder that is removed at the end, or with one that stays. */
+export async function startMillrace(args: readonly string[], dataDir?: string): Promise<RunningServer> {
+  const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'millrace-bench-')));
+  const server = await startServer(['dist/main.js', '--port', '0', '--data-dir', folder, ...args], /listens\s+(\S+)/);
   return {
     ...server,
     stop: async () => {
       await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -42,7 +44,8 @@ async function startServer(args: readonly string[], ready: RegExp): Promise<Runn
     url,
     pid: child.pid ?? 0,
     startedInMs: performance.now() - startedAt,
-    stop: () => stopChild(child),
+    stop: () => stopChild(child, 'SIGTERM'),
+    kill: () => stopChild(child, 'SIGKILL'),
   };
 }
 
@@ -81,9 +84,9 @@ function firstMatch(child: ChildProcess, pattern: RegExp, what: string): Promise
   });
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
+async function stopChild(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const ended = exitOf(child);
-  child.kill('SIGTERM');
+  child.kill(signal);
   await ended;
 }
 

@@ -27,7 +27,7 @@ const SHARD_COUNT = 16;
 const SHARDS = Array.from({ length: SHARD_COUNT }, (_, shard) => shard as ShardId);
 /** As between two turns of a worker's loop. */
 const UPDATES_PER_BATCH = 500;
-const SLICE_MS = 0.5;
+export const SLICE_MS = 0.5;
 const DIRTY_KEYS = 100_000;
 /** What an entry of an integer key takes in the memtable, by its own estimate. */
 const ENTRY_BYTES = 144;
@@ -35,13 +35,13 @@ const ENTRY_BYTES = 144;
 type StateStore = stateStoreModule.StateStore;
 type StateBackend = ReturnType<StateStore['openBackend']>;
 
-interface Modules {
+export interface Modules {
   readonly StateStore: typeof stateStoreModule.StateStore;
   readonly keyedState: typeof keyedStateModule;
   readonly keyGroupOf: (key: unknown) => KeyGroup;
 }
 
-interface Keys {
+export interface Keys {
   /** The key of each update. */
   readonly sequence: Int32Array;
   /** By key. */
@@ -65,14 +65,14 @@ export async function run(options: StateBenchOptions = {}): Promise<Row[]> {
   ];
 }
 
-async function loadModules(): Promise<Modules> {
+export async function loadModules(): Promise<Modules> {
   const { StateStore } = (await import(new URL('state/state-store.js', dist).href)) as typeof stateStoreModule;
   const keyedState = (await import(new URL('api/keyed-state.js', dist).href)) as typeof keyedStateModule;
   const { keyGroupOf } = (await import(new URL('api/internal/key-bytes.js', dist).href)) as typeof keyBytesModule;
   return { StateStore, keyedState, keyGroupOf };
 }
 
-function chooseKeys({ keyGroupOf }: Modules, keyCount: number, updateCount: number): Keys {
+export function chooseKeys({ keyGroupOf }: Modules, keyCount: number, updateCount: number): Keys {
   let seed = 1;
   const sequence = Int32Array.from({ length: updateCount }, () => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
@@ -81,7 +81,7 @@ function chooseKeys({ keyGroupOf }: Modules, keyCount: number, updateCount: numb
   return { sequence, keyGroups: Uint16Array.from({ length: keyCount }, (_, key) => keyGroupOf(key)) };
 }
 
-async function withStore<T>(
+export async function withStore<T>(
   { StateStore }: Modules,
   options: { backend: 'heap' | 'lmdb'; budgetBytes: number },
   use: (store: StateStore, reopen: (restore: RestoredState) => Promise<StateStore>) => Promise<T>,
@@ -222,7 +222,7 @@ function checkCounts(
 }
 
 /** What a worker does for its store between two batches. */
-class Upkeep {
+export class Upkeep {
   readonly #store: StateStore;
   readonly #checkpointMs: number;
   #lastMs = performance.now();
@@ -361,7 +361,7 @@ function perSecond(count: number, startMs: number): number {
   return (count * 1000) / (performance.now() - startMs);
 }
 
-function turnOfEventLoop(): Promise<void> {
+export function turnOfEventLoop(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });

@@ -1,0 +1,154 @@
+/**
+ * What a checkpoint per second costs: keyed updates with and without, in one run; and how long a barrier with 100,000 changed keys
+ * holds up the thread.
+ *
+ * Values are compared at the end, before anything is reported.
+ */
+import type { CheckpointId, KeyGroup } from '../src/base/ids.js';
+import { atLeast, atMost, median, type Row } from './lib/report.js';
+import {
+  chooseKeys,
+  type Keys,
+  loadModules,
+  type Modules,
+  SLICE_MS,
+  turnOfEventLoop,
+  Upkeep,
+  withStore,
+} from './micro/state.js';
+
+const ROUNDS = 3;
+const SECONDS = 3;
+/** About what a worker does between two turns of its loop, which it gives a millisecond. */
+const UPDATES_PER_BATCH = 5_000;
+const KEYS = 100_000;
+const MANY_KEYS = 1_000_000;
+const BARRIERS = 100;
+/** Everything fits, so that what is measured is checkpoints and not reads from disk. */
+const BUDGET_BYTES = 2 ** 32;
+
+export async function run(): Promise<Row[]> {
+  const modules = await loadModules();
+  const few = chooseKeys(modules, KEYS, 2_000_000);
+  const many = chooseKeys(modules, MANY_KEYS, 2_000_000);
+  return [
+    ...(await cost(modules, 'heap', few, ROUNDS, true)),
+    ...(await cost(modules, 'lmdb', few, ROUNDS, true)),
+    ...(await cost(modules, 'heap', many, 1, false)),
+    ...(await barrier(modules)),
+  ];
+}
+
+async function cost(
+  modules: Modules,
+  backend: 'heap' | 'lmdb',
+  keys: Keys,
+  rounds: number,
+  isPromised: boolean,
+): Promise<Row[]> {
+  const without: number[] = [];
+  const withCheckpoints: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    without.push(await updatesPerSecond(modules, backend, keys, Infinity));
+    withCheckpoints.push(await updatesPerSecond(modules, backend, keys, 1000));
+  }
+  const ratio = median(withCheckpoints) / median(without);
+  const name = `${backend}: ${keys.keyGroups.length.toLocaleString('en')} keys, all changed in each second`;
+  return [
+    { name: `${name}, no checkpoints`, value: median(without), unit: 'updates/s' },
+    {
+      name: `${name}, one per second`,
+      value: median(withCheckpoints),
+      unit: 'updates/s',
+      against: { name: 'without', ratio },
+      ...(isPromised ? { target: atLeast(ratio, 0.95, '0.95 × without') } : {}),
+    },
+  ];
+}
+
+async function updatesPerSecond(
+  modules: Modules,
+  kind: 'heap' | 'lmdb',
+  { sequence, keyGroups }: Keys,
+  checkpointMs: number,
+): Promise<number> {
+  return withStore(modules, { backend: kind, budgetBytes: BUDGET_BYTES }, async (store) => {
+    const backend = store.openBackend('op');
+    const count = backend.valueState(modules.keyedState.valueState<number>('count'));
+    const expected = new Uint32Array(keyGroups.length);
+    const upkeep = new Upkeep(store, checkpointMs);
+    let at = 0;
+    const batch = async (): Promise<void> => {
+      const end = Math.min(at + UPDATES_PER_BATCH, sequence.length);
+      for (; at < end; at++) {
+        const key = sequence[at] as number;
+        backend.setCurrentKeyAndGroup(key, keyGroups[key] as KeyGroup);
+        count.update((count.value() ?? 0) + 1);
+        expected[key] = (expected[key] as number) + 1;
+      }
+      if (at === sequence.length) at = 0;
+      await upkeep.run();
+    };
+    // In the first pass keys come into being.
+    for (let done = 0; done < sequence.length; done += UPDATES_PER_BATCH) await batch();
+    let updates = 0;
+    const startMs = performance.now();
+    while (performance.now() - startMs < SECONDS * 1000) {
+      await batch();
+      updates += UPDATES_PER_BATCH;
+    }
+    const rate = (updates * 1000) / (performance.now() - startMs);
+    await upkeep.finish();
+    for (let key = 0; key < expected.length; key++) {
+      backend.setCurrentKeyAndGroup(key, keyGroups[key] as KeyGroup);
+      if ((count.value() ?? 0) !== expected[key]) throw new Error(`key ${String(key)} is miscounted`);
+    }
+    return rate;
+  });
+}
+
+/** How long the thread stands still for a checkpoint: at the barrier, and in the longest slice of what follows. */
+async function barrier(modules: Modules): Promise<Row[]> {
+  const keys = chooseKeys(modules, KEYS, 1);
+  const pauses: number[] = [];
+  const slices: number[] = [];
+  await withStore(modules, { backend: 'lmdb', budgetBytes: BUDGET_BYTES }, async (store) => {
+    const backend = store.openBackend('op');
+    const count = backend.valueState(modules.keyedState.valueState<{ id: number }>('count'));
+    for (let id = 1; id <= BARRIERS; id++) {
+      for (let key = 0; key < KEYS; key++) {
+        backend.setCurrentKeyAndGroup(key, keys.keyGroups[key] as KeyGroup);
+        count.update({ id });
+      }
+      const startMs = performance.now();
+      store.beginSnapshot('op', id as CheckpointId);
+      const finished = store.finishSnapshot(id as CheckpointId);
+      pauses.push(performance.now() - startMs);
+      let longestMs = 0;
+      while (store.stats().pendingSnapshots > 0 || store.stats().pendingSegments > 0) {
+        const sliceMs = performance.now();
+        store.runSlice(SLICE_MS);
+        longestMs = Math.max(longestMs, performance.now() - sliceMs);
+        await turnOfEventLoop();
+      }
+      slices.push(longestMs);
+      await finished;
+      store.notifyCheckpointComplete(id as CheckpointId);
+    }
+  });
+  const pause = percentile99(pauses);
+  return [
+    {
+      name: `barrier with ${KEYS.toLocaleString('en')} changed keys, p99 of ${String(BARRIERS)}`,
+      value: pause,
+      unit: 'ms',
+      target: atMost(pause, 20, '20 ms'),
+    },
+    { name: 'longest slice of such a checkpoint, p99', value: percentile99(slices), unit: 'ms' },
+  ];
+}
+
+function percentile99(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
+}
