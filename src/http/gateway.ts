@@ -283,7 +283,11 @@ export class Gateway {
     // A body that nobody will read is not parsed either.
     app.removeAllContentTypeParsers();
     if (config.logRequests) this.#logRequests(app);
-    app.setErrorHandler((error, _request, reply) => this.#onError(error, reply));
+    app.setErrorHandler((error, request, reply) => {
+      // What is wrong with the body of a request that nothing serves does not matter: QUERY without a content type, say.
+      if (request.is404) this.#onNotFound(request, reply);
+      else this.#onError(error, reply);
+    });
     app.setNotFoundHandler((request, reply) => this.#onNotFound(request, reply));
     return app;
   }
