@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { EmbeddedLog } from '../../../src/connectors/log/embedded-log.js';
+import { readTopic } from '../../helpers/read-topic.js';
+import { type ServiceProcess, withService } from '../../helpers/service-process.js';
+import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
+
+const USERS = Array.from({ length: 8 }, (_, index) => `user-${String(index)}`);
+const argsOf = (parallelism: number): string[] =>
+  `--state-backend heap --parallelism ${String(parallelism)} --log-level warn`.split(' ');
+
+async function ruleOf(service: ServiceProcess, user: string): Promise<unknown> {
+  return (await service.post(`/checks/${user}`, {})).json();
+}
+
+describe('state that belongs to no key', () => {
+  it(
+    'is back in every subtask after a restart, at the same parallelism and at others',
+    { timeout: 60_000 },
+    async () => {
+      await withTemporaryDirectory(async (dataDir) => {
+        const options = { dataDir, job: 'remembers' };
+        await withService({ ...options, args: argsOf(2) }, async (service) => {
+          expect(await (await service.post('/rules', { limit: 5 })).json()).toEqual({ set: 5 });
+          expect((await service.stop()).code, service.stderr).toBe(0);
+        });
+        for (const parallelism of [2, 3, 1]) {
+          await withService({ ...options, args: argsOf(parallelism) }, async (service) => {
+            for (const user of USERS) expect(await ruleOf(service, user), user).toEqual({ rule: 5 });
+            expect((await service.stop()).code, service.stderr).toBe(0);
+          });
+        }
+      });
+    },
+  );
+
+  it('holds asynchronous requests that were under way: they start anew, each once', { timeout: 60_000 }, async () => {
+    await withTemporaryDirectory(async (dataDir) => {
+      const ids = ['1', '2', '3'];
+      const options = { dataDir, job: 'remembers', args: argsOf(2) };
+      await withService({ ...options, env: { HOLD: '1' } }, async (service) => {
+        for (const id of ids) expect((await service.post(`/orders/${id}`, {})).status).toBe(200);
+        // The last checkpoint covers the records: only the operator's state still knows them.
+        expect((await service.stop()).code, service.stderr).toBe(0);
+      });
+      await withService(options, async (service) => {
+        expect((await service.post('/orders/4', {})).status).toBe(200);
+        expect((await service.stop()).code, service.stderr).toBe(0);
+      });
+      const log = await EmbeddedLog.open({ dataDir: join(dataDir, 'log') });
+      try {
+        const found = (await readTopic(log, 'shipped')).map(({ value }) => JSON.parse(value) as string);
+        expect(found.sort()).toEqual(['1', '2', '3', '4']);
+      } finally {
+        await log.close();
+      }
+    });
+  });
+});
