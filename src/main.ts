@@ -78,10 +78,20 @@ async function run(args: readonly string[]): Promise<void> {
   const file = commandLine.configPath === null ? null : await readConfigFile(commandLine.configPath);
   const config = parseConfig({ args, env: process.env, file }, { availableCores: availableParallelism() });
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  if (config.supervise) process.exit(await supervise(args, logger));
   const service = new Service(config, logger);
   process.once('SIGTERM', () => service.shutDown('SIGTERM'));
   process.once('SIGINT', () => service.shutDown('SIGINT'));
   await service.start();
+}
+
+/** Runs the same command as a child, without this setting. */
+async function supervise(args: readonly string[], logger: Logger): Promise<number> {
+  const { ProcessSupervisor } = await import('./main/process-supervisor.js');
+  const own = args.filter((arg) => !/^--supervise(=|$)/.test(arg));
+  const command = [...process.execArgv, process.argv[1] ?? '', 'run', ...own, '--no-supervise'];
+  const prng = new SeededPrng(randomInt(2 ** 31));
+  return new ProcessSupervisor({ command, clock: systemMonotonicClock, prng, logger }).run();
 }
 
 /** Everything that runs, in the order in which it was opened; closed in the reverse order. */
@@ -284,7 +294,7 @@ class Service {
     const observer = new JobObserver(running, systemMonotonicClock);
     observer.start();
     this.#closers.push(() => observer.stop());
-    const metrics = new JobMetrics({ observer, checkpoints: () => manager.checkpoints });
+    const metrics = new JobMetrics({ observer, job: manager });
     this.#registry.register(() => metrics.families());
     return observer;
   }

@@ -107,4 +107,11 @@ export const restartSettings = {
     unlimited: true,
     description: 'exponential-delay: restarts without restartBackoffResetMs in between; one more failure ends the job.',
   },
+  supervise: {
+    section: 'Restarts',
+    kind: 'switch',
+    default: false,
+    description:
+      'Run the job in a child process, which is started again when it is aborted: out of memory, by a fault in native code, by the system. Signals and exit codes are passed on.',
+  },
 } as const satisfies SettingTable;

@@ -120,6 +120,17 @@ export const settings = {
     description:
       'Failed checkpoints in a row that the job survives; one more fails the job. A full disk fails each of them.',
   },
+  checkpointAgeMaxMs: {
+    section: 'Checkpoints',
+    kind: 'integer',
+    unit: 'ms',
+    default: 10 * MINUTE,
+    least: SECOND,
+    most: 36_500 * DAY,
+    unlimited: true,
+    description:
+      'When no checkpoint has been completed for so long, /readyz says that the process is not ready. Never less than checkpointIntervalMs and checkpointTimeoutMs together.',
+  },
   checkpointsRetained: {
     section: 'Checkpoints',
     kind: 'integer',

@@ -33,6 +33,9 @@ import { type JobTopics, openExpiredRequests } from './job-topics.js';
 import { startPositions } from './start-positions.js';
 import { WorkerThreads } from './worker-thread.js';
 
+/** The spare thread is started when the first requests have had the machine for themselves, in milliseconds. */
+const SPARE_THREAD_DELAY_MS = 1_000;
+
 export interface AttemptSettings {
   readonly checkpointIntervalMs: number;
   readonly checkpointTimeoutMs: number;
@@ -111,6 +114,7 @@ export class AttemptSupervisor {
   async run(): Promise<void> {
     await this.#attempt.start();
     if (this.#failure === null) this.scheduler.start();
+    setTimeout(() => void this.#threads.settle(), SPARE_THREAD_DELAY_MS).unref();
   }
 
   /** The one that runs, or the one that ran last. */
@@ -145,7 +149,7 @@ export class AttemptSupervisor {
     await this.scheduler.stop();
     await this.#turn;
     await this.#attempt.stop();
-    await this.#threads.endIdle();
+    await this.#threads.end();
   }
 
   async #replace({ plan = this.#attempt.plan, reason, mode }: AttemptReplacement): Promise<void> {
@@ -175,7 +179,7 @@ export class AttemptSupervisor {
       this.#refuseWhenStopped();
     } catch (error) {
       await next.stop();
-      await this.#threads.endIdle();
+      await this.#threads.settle();
       present.resumeIngress();
       throw error;
     }
@@ -216,7 +220,7 @@ export class AttemptSupervisor {
     // It may fail, too, before the last of its workers has said that it runs.
     if (this.#failure !== null) await this.#giveUp(next, this.#failure);
     this.scheduler.resume(next, this.#options.checkpoints.nextCheckpointId);
-    await this.#threads.endIdle();
+    await this.#threads.settle();
     if (next.isFinished) this.#options.onFinished();
   }
 

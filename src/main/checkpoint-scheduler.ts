@@ -86,6 +86,7 @@ export class CheckpointScheduler {
   readonly #afterInFlight: (() => void)[] = [];
   #offsets: SourceOffsets = new Map();
   #timer: NodeJS.Timeout | null = null;
+  #startedMs = Infinity;
   #isSuspended = false;
   #isStopped = false;
   #commitUnderWay: Promise<void> = Promise.resolve();
@@ -108,6 +109,7 @@ export class CheckpointScheduler {
   }
 
   start(): void {
+    this.#startedMs = this.#options.clock.nowMs();
     this.#setTimer();
   }
 
@@ -115,6 +117,11 @@ export class CheckpointScheduler {
   get lastCompletedAgeMs(): number | null {
     const { lastCompletedMs } = this.#coordinator.status;
     return lastCompletedMs === null ? null : this.#options.clock.nowMs() - lastCompletedMs;
+  }
+
+  /** Milliseconds for which no checkpoint has been completed, counted from the start before the first. */
+  get overdueMs(): number {
+    return this.lastCompletedAgeMs ?? this.#options.clock.nowMs() - this.#startedMs;
   }
 
   onWorkerEvent(event: WorkerEvent): void {

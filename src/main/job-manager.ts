@@ -55,6 +55,7 @@ export interface ReplyPlace {
 const ONLY_PLACE: ReplyPlace = { partitionCount: 1, partition: 0 };
 
 export interface JobSettings extends AttemptSettings, RestartSettings {
+  readonly checkpointAgeMaxMs: number;
   readonly retentionMs: number;
   readonly retentionBytes: number;
 }
@@ -242,9 +243,19 @@ export class JobManager implements JobControl {
   }
 
   readiness(): Readiness {
-    if (this.#life.state === 'RUNNING') return { ready: true, reasons: [] };
+    if (this.#life.state === 'RUNNING' && !this.isCheckpointOverdue) return { ready: true, reasons: [] };
+    if (this.#life.state === 'RUNNING') {
+      const seconds = Math.round(this.checkpoints.overdueMs / 1000);
+      return { ready: false, reasons: [`no checkpoint has been completed for ${String(seconds)} s`] };
+    }
     const cause = this.#failure === null ? '' : `: ${this.#failure.message}`;
     return { ready: false, reasons: [`the job is ${this.#life.state.toLowerCase()}${cause}`] };
+  }
+
+  /** Whether a crash now would lose more time than `checkpointAgeMaxMs` allows. */
+  get isCheckpointOverdue(): boolean {
+    const { checkpointAgeMaxMs, checkpointIntervalMs, checkpointTimeoutMs } = this.#options.settings;
+    return this.checkpoints.overdueMs > Math.max(checkpointAgeMaxMs, checkpointIntervalMs + checkpointTimeoutMs);
   }
 
   routes(): readonly RequestRoute[] {

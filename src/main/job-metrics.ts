@@ -2,6 +2,13 @@ import type { MetricFamily, MetricSample } from '../metrics/prometheus.js';
 import type { CheckpointScheduler } from './checkpoint-scheduler.js';
 import type { JobObserver, TaskReading } from './job-observer.js';
 
+/** The job, as far as it counts by itself. */
+export interface MeasuredJob {
+  readonly checkpoints: CheckpointScheduler;
+  readonly isCheckpointOverdue: boolean;
+  readonly numRestarts: number;
+}
+
 type TaskMetric = readonly [name: string, type: 'counter' | 'gauge', help: string, read: (task: TaskReading) => number];
 
 /** Per subtask. Names are Flink's, in Prometheus form. */
@@ -70,11 +77,11 @@ const taskMetrics: readonly TaskMetric[] = [
  */
 export class JobMetrics {
   readonly #observer: JobObserver;
-  readonly #checkpoints: () => CheckpointScheduler;
+  readonly #job: MeasuredJob;
 
-  constructor(options: { observer: JobObserver; checkpoints: () => CheckpointScheduler }) {
+  constructor(options: { observer: JobObserver; job: MeasuredJob }) {
     this.#observer = options.observer;
-    this.#checkpoints = options.checkpoints;
+    this.#job = options.job;
   }
 
   families(): MetricFamily[] {
@@ -96,7 +103,8 @@ export class JobMetrics {
   }
 
   #checkpointFamilies(): MetricFamily[] {
-    const { statistics, lastCompletedAgeMs } = this.#checkpoints();
+    const { checkpoints, isCheckpointOverdue, numRestarts } = this.#job;
+    const { statistics, lastCompletedAgeMs } = checkpoints;
     const one = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => {
       return { name, type, help, samples: [{ labels: {}, value }] };
     };
@@ -137,6 +145,13 @@ export class JobMetrics {
         'Time since a checkpoint completed: what a crash now would replay. -1 before the first.',
         lastCompletedAgeMs === null ? -1 : lastCompletedAgeMs / 1000,
       ),
+      one(
+        'millrace_checkpoint_overdue',
+        'gauge',
+        '1 when no checkpoint has been completed for checkpointAgeMaxMs: the process is not ready then.',
+        isCheckpointOverdue ? 1 : 0,
+      ),
+      one('millrace_job_restarts_total', 'counter', 'Restarts after a failure (numRestarts).', numRestarts),
     ];
   }
 }

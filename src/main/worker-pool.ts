@@ -77,8 +77,8 @@ export class WorkerPool {
     const outcomes = await Promise.allSettled(this.#workers.map((link) => this.#ask(link, (c) => c.cancel())));
     await Promise.all(
       this.#workers.map(async (link, worker) => {
-        await link.end(outcomes[worker]?.status === 'fulfilled');
-        this.#options.threads.giveBack(link.thread);
+        const hasDied = await link.end(outcomes[worker]?.status === 'fulfilled');
+        this.#options.threads.giveBack(link.thread, hasDied);
       }),
     );
   }
@@ -157,16 +157,21 @@ class WorkerLink {
     this.#controlBlock.postMail();
   }
 
-  /** Resolves when the thread is free again: the worker has ended, or its thread is gone and another in its place. */
-  async end(wasCancelled: boolean): Promise<void> {
+  /**
+   * Resolves when the thread is free again: the worker has ended, or its thread is gone and another in its place.
+   *
+   * @returns whether it is another
+   */
+  async end(wasCancelled: boolean): Promise<boolean> {
     if (!wasCancelled) this.#task.terminate();
-    try {
-      await this.#task.ended;
-    } catch {
-      // Native handles of a dead thread are closed by then: another thread may open the same state.
-      await this.#task.exited;
-    }
+    const hasDied = await this.#task.ended.then(
+      () => false,
+      () => true,
+    );
+    // Native handles of a dead thread are closed by then: another thread may open the same state.
+    if (hasDied) await this.#task.exited;
     for (const port of this.#ports) port.close();
+    return hasDied;
   }
 }
 

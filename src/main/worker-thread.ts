@@ -65,25 +65,43 @@ export class WorkerThread {
   }
 }
 
+/** Threads that wait, loaded, for one that dies: what takes longest in a restart is done before. */
+const SPARE_THREADS = 1;
+
 /**
- * The threads of a job. They pass from one attempt to the next: a restart needs a new thread only for one that has died, and
- * has it already. Thread: main.
+ * The threads of a job. They pass from one attempt to the next, and a spare one waits, so that a restart needs none that has yet
+ * to load its modules. Thread: main.
  */
 export class WorkerThreads {
+  /** Those that have been there longest come last, and are taken first. */
   #idle: WorkerThread[] = [];
+  #isEnding = false;
 
   /** A thread for one worker: one that waits, or a new one. */
   take(): WorkerThread {
     return this.#idle.pop() ?? new WorkerThread();
   }
 
-  /** The worker on it has ended. */
-  giveBack(thread: WorkerThread): void {
-    this.#idle.push(thread);
+  /** The worker on it has ended. `isNew` when its thread has died, and another is about to take its place. */
+  giveBack(thread: WorkerThread, isNew: boolean): void {
+    if (isNew) this.#idle.unshift(thread);
+    else this.#idle.push(thread);
   }
 
-  /** Ends the threads that nobody has taken. */
-  async endIdle(): Promise<void> {
-    await Promise.all(this.#idle.splice(0).map((thread) => thread.end()));
+  /** Ends the threads that nobody has taken, but for the spare one, which is made when there is none. */
+  async settle(): Promise<void> {
+    if (this.#isEnding) return;
+    while (this.#idle.length < SPARE_THREADS) this.#idle.unshift(new WorkerThread());
+    await this.#end(this.#idle.splice(0, this.#idle.length - SPARE_THREADS));
+  }
+
+  /** Ends all threads that nobody has taken. No other is made afterwards. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#end(this.#idle.splice(0));
+  }
+
+  async #end(threads: readonly WorkerThread[]): Promise<void> {
+    await Promise.all(threads.map((thread) => thread.end()));
   }
 }

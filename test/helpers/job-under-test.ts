@@ -37,6 +37,7 @@ const settings: JobManagerOptions['settings'] = {
   checkpointFailuresMax: 100,
   controlTimeoutMs: 30_000,
   ringBytes: 65_536,
+  checkpointAgeMaxMs: Infinity,
   restartStrategy: 'none',
   restartAttempts: 1,
   restartDelayMs: 0,

@@ -68,7 +68,7 @@ async function withThreads(
       }, threads);
     } finally {
       for (const pool of pools) await pool.stop();
-      await threads.endIdle();
+      await threads.end();
     }
   });
 }
