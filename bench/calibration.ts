@@ -14,10 +14,12 @@ export function run(): Promise<Row[]> {
   ]);
 }
 
-function integerSeconds(): number {
+/** @param share of the iterations. @returns the seconds that they took */
+export function integerSeconds(share = 1): number {
+  const iterations = INTEGER_ITERATIONS * share;
   const startedAt = performance.now();
   let h = 1;
-  for (let i = 0; i < INTEGER_ITERATIONS; i++) h = Math.imul(h ^ (h >>> 13), 0x5bd1e995) | 0;
+  for (let i = 0; i < iterations; i++) h = Math.imul(h ^ (h >>> 13), 0x5bd1e995) | 0;
   keep(h);
   return (performance.now() - startedAt) / 1000;
 }

@@ -17,6 +17,7 @@ const SLOPE_MIB_PER_MINUTE_MAX = 1;
 const GROWTH_MIB_MAX = 64;
 const P99_FACTOR_MAX = 2;
 const P99_SLACK_MS = 5;
+const P99_SLACK_SHORT_MS = 50;
 const DESCRIPTOR_SLACK = 4;
 
 interface Sample {
@@ -73,7 +74,10 @@ async function soak(forMinutes: number): Promise<Check[]> {
       { name: 'failures', text: String(failures), isMet: failures === 0 },
       memoryCheck(samples, forMinutes),
       descriptorCheck(samples),
-      latencyCheck(intervals.map(({ p99Ms }) => p99Ms)),
+      latencyCheck(
+        intervals.map(({ p99Ms }) => p99Ms),
+        forMinutes,
+      ),
     ];
   } finally {
     await server.stop();
@@ -104,9 +108,11 @@ function descriptorCheck(samples: readonly Sample[]): Check {
   return { name: 'descriptors', text: `${String(Math.max(...early))}, then ${String(Math.max(...late))}`, isMet };
 }
 
-function latencyCheck(p99s: readonly number[]): Check {
+function latencyCheck(p99s: readonly number[], forMinutes: number): Check {
   const [early, late] = thirds(p99s).map(median) as [number, number];
-  const isMet = late <= early * P99_FACTOR_MAX + P99_SLACK_MS;
+  // Intervals of a short run are a second or less: one slow write of the disk decides.
+  const slackMs = forMinutes < SLOPE_MINUTES_LEAST ? P99_SLACK_SHORT_MS : P99_SLACK_MS;
+  const isMet = late <= early * P99_FACTOR_MAX + slackMs;
   return { name: 'p99', text: `${early.toFixed(1)} ms, then ${late.toFixed(1)} ms`, isMet };
 }
 

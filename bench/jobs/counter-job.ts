@@ -11,6 +11,7 @@ import {
 import { TimedSink } from './timed-sink.js';
 
 const COUNT = Number(process.env['BENCH_RECORDS'] ?? 1_000_000);
+const PARALLELISM = Number(process.env['BENCH_PARALLELISM'] ?? 1);
 const KEYS = 1_000_000;
 
 class Count extends KeyedProcessFunction<number, number, number> {
@@ -31,6 +32,7 @@ class Count extends KeyedProcessFunction<number, number, number> {
 export default defineJob('keyed-counter', (env) => {
   env
     .fromGenerator((index) => (index < COUNT ? index : undefined))
+    .setParallelism(PARALLELISM)
     .keyBy((value) => value % KEYS)
     .process(new Count())
     .uid('count')

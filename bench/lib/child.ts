@@ -52,7 +52,7 @@ async function startServer(args: readonly string[], ready: RegExp): Promise<Runn
 /** Runs a job that ends by itself, and gives what it wrote to standard output. */
 export async function runJob(job: string, args: readonly string[], env: Record<string, string>): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const command = ['dist/main.js', '--port', '0', '--data-dir', dataDir, '--job', job, '--log-level', 'warn', ...args];
+  const command = ['dist/main.js', '--port', '0', '--data-dir', dataDir, '--job', job, '--log-level', 'error', ...args];
   const child = spawn(process.execPath, command, {
     cwd: projectDir,
     stdio: ['ignore', 'pipe', 'inherit'],
