@@ -5,8 +5,8 @@
  * `npm run bench:compare -- --write RUN.json…` stores the medians of these runs, and how far they lie apart: the noise.
  * Exits with 1 when a ratio is worse by more than the noise.
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectDir } from './lib/child.js';
 import { type BaselineRow, compareRatios, ratiosOf, type SavedRun, toBaseline } from './lib/ratios.js';
@@ -20,10 +20,16 @@ const runs = await Promise.all(files.map(async (file) => JSON.parse(await readFi
 
 if (values.write === true) {
   const baseline = toBaseline(runs.map(ratiosOf));
+  await mkdir(dirname(baselineFile), { recursive: true });
   await writeFile(baselineFile, `${JSON.stringify(baseline, null, 2)}\n`);
   process.stdout.write(`${String(baseline.length)} ratios written to ${baselineFile}\n`);
 } else {
-  const baseline = JSON.parse(await readFile(baselineFile, 'utf8')) as BaselineRow[];
+  const stored = await readFile(baselineFile, 'utf8').catch(() => null);
+  if (stored === null) {
+    process.stderr.write(`there is no ${baselineFile}: write one with npm run bench:compare -- --write RUN.json…\n`);
+    process.exit(2);
+  }
+  const baseline = JSON.parse(stored) as BaselineRow[];
   const verdicts = runs.flatMap((run) => compareRatios(baseline, ratiosOf(run)));
   for (const { name, before, now, noise, verdict } of verdicts) {
     const change = `${before.toFixed(2)} → ${now.toFixed(2)}`;
