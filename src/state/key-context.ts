@@ -12,8 +12,8 @@ export class KeyContext {
   /** The form under which the key is looked up in memory. */
   lookupKey: string | number = '';
   readonly #shardCount: number;
-  /** Negative: not asked for yet. */
-  #keyGroup = -1;
+  /** Negative: of a key whose group nobody has asked for yet. */
+  #keyGroup = 0;
 
   constructor(shardCount: number) {
     this.#shardCount = shardCount;

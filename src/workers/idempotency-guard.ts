@@ -65,6 +65,21 @@ interface KeptRequest {
 /** Requests that expire in one minute are removed together. */
 const BUCKET_MS = 60_000;
 
+interface GuardStates {
+  readonly requests: InternalValueState<KeptRequest>;
+  readonly expiring: InternalMapState<string, number>;
+  readonly oldestBucket: InternalValueState<number>;
+}
+
+/** What a request source keeps, for whoever opens its state without requests to decide about. */
+export function declareGuardStates(backend: Pick<KeyedStateBackend, 'valueState' | 'mapState'>): GuardStates {
+  return {
+    requests: backend.valueState(valueState<KeptRequest>('idempotent-requests')),
+    expiring: backend.mapState(mapState<string, number>('idempotent-requests-expiring')),
+    oldestBucket: backend.valueState(valueState<number>('idempotent-requests-oldest')),
+  };
+}
+
 export class IdempotencyGuard {
   readonly #topic: string;
   readonly #partitions: ReadonlySet<number>;
@@ -89,9 +104,10 @@ export class IdempotencyGuard {
     this.#partitions = new Set(options.partitions);
     this.#responses = options.responses;
     this.#backend = backend;
-    this.#requests = backend.valueState(valueState<KeptRequest>('idempotent-requests'));
-    this.#expiring = backend.mapState(mapState<string, number>('idempotent-requests-expiring'));
-    this.#oldestBucket = backend.valueState(valueState<number>('idempotent-requests-oldest'));
+    const states = declareGuardStates(backend);
+    this.#requests = states.requests;
+    this.#expiring = states.expiring;
+    this.#oldestBucket = states.oldestBucket;
   }
 
   /**

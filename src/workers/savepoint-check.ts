@@ -24,6 +24,7 @@ import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import type { SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { DeclaredStates, type InspectedState, inspectState } from '../state/state-inspection.js';
+import { declareGuardStates } from './idempotency-guard.js';
 import { RestoredOperatorStates } from './task-chain.js';
 import { TaskTimerService } from './task-timer-service.js';
 
@@ -99,7 +100,8 @@ function declareStates(
 function open(plan: ExecutionPlan, graph: StreamGraph, operator: PlanOperator, declared: DeclaredStates): void {
   const spec = graph.nodes[operator.node]?.spec;
   if (spec === undefined) return;
-  // A source keeps no keyed state.
+  if (spec.kind === 'requests') return void declareGuardStates(declared.openBackend(operator.id));
+  // No other source keeps keyed state.
   const opened = createOperator(spec as OperatorSpec, { writeLine: () => undefined });
   opened.open(contextOf(plan, operator, declared));
   opened.close();
