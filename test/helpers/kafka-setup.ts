@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { KafkaCluster } from '../../tools/kafka/cluster.mjs';
+import { freePort } from './free-port.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -22,13 +23,13 @@ export async function setup(project: TestProject): Promise<(() => Promise<void>)
     return undefined;
   }
   const dir = await mkdtemp(join(tmpdir(), 'millrace-kafka-'));
-  const cluster = await KafkaCluster.start(dir, { port: FIRST_PORT, security: true });
+  const cluster = await KafkaCluster.start(dir, { port: await freePort(PORTS), security: true });
   project.provide('kafkaDir', dir);
   return () => cluster.dispose();
 }
 
-/** Beside Kafka's own, so that a broker that runs here for other reasons is left alone. */
-const FIRST_PORT = 19_092;
+/** Of a broker, its controller and three secure listeners. */
+const PORTS = 5;
 
 function hasJava(): boolean {
   try {
