@@ -84,9 +84,9 @@ export class NumberTable {
   read(slot: number): number | undefined {
     if (((this.#words[slot * 4 + 1] as number) & ABSENT) !== 0) return undefined;
     const value = this.#values[slot * 2 + 1] as number;
-    // An integer that stays one costs no allocation on its way to the caller.
+    // An integer that stays one costs no allocation on its way to the caller. Minus zero is none, though it equals one.
     const integer = value | 0;
-    return integer === value ? integer : value;
+    return integer === value && integer !== 0 ? integer : value;
   }
 
   /** Sets the value of a slot that {@link find} gave. */

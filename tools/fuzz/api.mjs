@@ -48,10 +48,30 @@ function addressOf(child) {
 
 function fuzz(url) {
   const args = [
-    ...['run', `${url}/openapi.json`, '--checks', 'not_a_server_error,response_schema_conformance'],
-    ...['--max-examples', '15', '--request-timeout', '10', '--seed', '1', '--suppress-health-check', 'all'],
-    ...['--phases', 'examples,coverage,fuzzing', '--warnings', 'off', '--workers', '2', '--continue-on-failure'],
-    ...['--exclude-path-regex', LEFT_OUT, '--exclude-by', LINES, ...process.argv.slice(2)],
+    'run',
+    `${url}/openapi.json`,
+    '--checks',
+    'not_a_server_error,response_schema_conformance',
+    '--max-examples',
+    '15',
+    '--request-timeout',
+    '10',
+    '--seed',
+    '1',
+    '--suppress-health-check',
+    'all',
+    '--phases',
+    'examples,coverage,fuzzing',
+    '--warnings',
+    'off',
+    '--workers',
+    '2',
+    '--continue-on-failure',
+    '--exclude-path-regex',
+    LEFT_OUT,
+    '--exclude-by',
+    LINES,
+    ...process.argv.slice(2),
   ];
   // It keeps what it found in the folder where it runs.
   const child = spawn(schemathesis, args, { cwd: dataDir, stdio: 'inherit' });
