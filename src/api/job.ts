@@ -11,6 +11,11 @@ export interface JobOptions {
    * - `reject`: a record that came from a request is dropped, since its caller was told; any other record stops the job.
    * - `skip`: the record is dropped and counted.
    * - `fail`: the job stops.
+   * - `dead-letter`: the record is appended to the topic `<job>.dlq`, with what went wrong in its headers, and counted as
+   *   with `skip`. The checkpoint that covers the record completes only when its dead letter is durable; after a restart a
+   *   letter may be there twice.
+   *
+   * A failure in a timer or in the outcome of an asynchronous request has no record at hand: it stops the job in any case.
    *
    * State that the record changed before its function threw stays changed, unless the job goes back to a checkpoint.
    *
@@ -33,7 +38,7 @@ export interface JobDefinition {
 
 /** Job names become part of topic names. */
 const JOB_NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject']);
+const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject', 'dead-letter']);
 
 /**
  * Defines a job. Nothing runs and nothing is opened: the main thread and every worker import the module and call
@@ -70,7 +75,7 @@ export function defineJob(
   const onError = options.onError ?? 'reject';
   if (!ON_ERROR.has(onError)) {
     throw new MillraceError('MILLRACE_JOB_INVALID', `job "${name}" has onError ${JSON.stringify(onError)}`, {
-      hint: 'Choose "reject", "skip" or "fail".',
+      hint: 'Choose "reject", "skip", "fail" or "dead-letter".',
     });
   }
   return { name, build: () => buildJob(name, define, onError) };

@@ -18,7 +18,7 @@ import { fingerprintOf } from './fingerprint.js';
 import { graphWarnings } from './graph-warnings.js';
 import { chainOperators, type OperatorChains } from './operator-chaining.js';
 import { downstreamOf, type StreamGraph, type StreamNode } from './stream-graph.js';
-import { requestTopicName, responseTopicName } from './topic-names.js';
+import { deadLetterTopicName, requestTopicName, responseTopicName } from './topic-names.js';
 
 /** The store that keyed operators of default parallelism share. */
 const SHARED_STATE_NAMESPACE = 'main';
@@ -95,6 +95,7 @@ export function createExecutionPlan(graph: StreamGraph, options: PlanOptions): E
     channels: planChannels(planning, vertices),
     topicSources: planning.topicSources,
     topicSinks: planning.topicSinks,
+    deadLetterSink: deadLetterSinkOf(planning),
     responseTopic: planning.answering.size > 0 ? responseTopicName(graph.jobName) : null,
     warnings: graphWarnings(graph),
   };
@@ -178,17 +179,27 @@ function planTopicSinks(graph: StreamGraph): PlanTopicSink[] {
   const sinks: PlanTopicSink[] = [];
   for (const { index, id, spec } of graph.nodes) {
     if (spec.kind !== 'topic-sink') continue;
-    const other = sinks.find(({ topic, guarantee }) => topic === spec.topic && guarantee !== spec.guarantee);
-    if (other !== undefined) throw mixedGuarantees(spec.topic, [other.operatorId, id]);
-    sinks.push({
-      index: sinks.length,
-      operatorId: id,
-      node: index,
-      topic: spec.topic,
-      guarantee: spec.guarantee,
-    });
+    addTopicSink(sinks, { operatorId: id, node: index, topic: spec.topic, guarantee: spec.guarantee });
+  }
+  if (graph.onError === 'dead-letter') {
+    const topic = deadLetterTopicName(graph.jobName);
+    addTopicSink(sinks, { operatorId: null, node: null, topic, guarantee: 'at-least-once' });
   }
   return sinks;
+}
+
+function addTopicSink(sinks: PlanTopicSink[], sink: Omit<PlanTopicSink, 'index'>): void {
+  const other = sinks.find(({ topic, guarantee }) => topic === sink.topic && guarantee !== sink.guarantee);
+  if (other !== undefined) throw mixedGuarantees(sink.topic, [nameOfSink(other), nameOfSink(sink)]);
+  sinks.push({ index: sinks.length, ...sink });
+}
+
+function nameOfSink({ operatorId }: Pick<PlanTopicSink, 'operatorId'>): string {
+  return operatorId ?? 'dead letters';
+}
+
+function deadLetterSinkOf({ topicSinks }: Planning): number | null {
+  return topicSinks.find(({ node }) => node === null)?.index ?? null;
 }
 
 /** What one writes at once would lie among what the other has not committed, and share its fate. */
@@ -250,7 +261,9 @@ function planVertex(planning: Planning, chain: readonly number[], index: number)
     outputEdges: planning.edges.filter((edge) => edge.sourceVertex === index).map((edge) => edge.index),
     topicSource: planning.topicSources.find((source) => source.node === head.index)?.index ?? null,
     hasEgress:
-      chain.some((node) => planning.answering.has(node)) || operators.some(({ topicSink }) => topicSink !== null),
+      chain.some((node) => planning.answering.has(node)) ||
+      operators.some(({ topicSink }) => topicSink !== null) ||
+      deadLetterSinkOf(planning) !== null,
   };
 }
 
@@ -307,7 +320,9 @@ function planChannels(planning: Planning, vertices: readonly PlanVertex[]): Plan
   }
   for (const vertex of vertices) {
     if (!vertex.hasEgress) continue;
-    const topicSinks = vertex.operators.flatMap(({ topicSink }) => (topicSink === null ? [] : [topicSink]));
+    const topicSinks = [...vertex.operators.map(({ topicSink }) => topicSink), deadLetterSinkOf(planning)].filter(
+      (sink) => sink !== null,
+    );
     const responds = vertex.operators.some((operator) => planning.answering.has(operator.node));
     for (const producer of subtasksOf(vertex, options)) {
       channels.push({ kind: 'egress', index: channels.length, producer, topicSinks, responds });

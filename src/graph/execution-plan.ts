@@ -27,6 +27,8 @@ export interface ExecutionPlan {
   readonly channels: readonly PlanChannel[];
   readonly topicSources: readonly PlanTopicSource[];
   readonly topicSinks: readonly PlanTopicSink[];
+  /** The entry of `topicSinks` that takes records whose processing failed; `null` unless the job keeps them. */
+  readonly deadLetterSink: number | null;
   /** Where answers to requests go; `null` when no operator can answer. */
   readonly responseTopic: string | null;
   /** What the author should know: one sentence each. */
@@ -52,7 +54,7 @@ export interface PlanVertex {
   readonly outputEdges: readonly number[];
   /** The entry of `topicSources` that feeds the head; `null` when the head is an operator, or a source that runs in the worker. */
   readonly topicSource: number | null;
-  /** Whether its subtasks have an egress channel: some operator writes to a topic, or can answer a request. */
+  /** Whether its subtasks have an egress channel: some operator writes to a topic or can answer a request, or the job keeps dead letters. */
   readonly hasEgress: boolean;
 }
 
@@ -168,11 +170,12 @@ export interface PlanTopicSource {
   readonly forwardHeaders: readonly string[];
 }
 
-/** A topic that main appends to for a sink. */
+/** A topic that main appends to for a sink, or for dead letters: those come from every vertex, and from no operator. */
 export interface PlanTopicSink {
   readonly index: number;
-  readonly operatorId: string;
-  readonly node: number;
+  /** `null` for dead letters, as is `node`. */
+  readonly operatorId: string | null;
+  readonly node: number | null;
   readonly topic: string;
   readonly guarantee: DeliveryGuarantee;
 }

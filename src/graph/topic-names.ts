@@ -8,6 +8,11 @@ export function requestTopicName(jobName: string, sourceUid: string): string {
   return `${jobName}.requests.${sourceUid}`;
 }
 
+/** Records whose processing failed, of a job with `onError: 'dead-letter'`. */
+export function deadLetterTopicName(jobName: string): string {
+  return `${jobName}.dlq`;
+}
+
 /** Answers to requests, on their way out. */
 export function responseTopicName(jobName: string): string {
   return `${jobName}.responses`;

@@ -29,6 +29,7 @@ import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import { RECORD_BATCH, TOPIC_BATCH } from '../protocol/stream-element.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { ChannelWriter } from '../shared-memory/channel-writer.js';
+import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { IdempotencyGuard } from './idempotency-guard.js';
@@ -133,6 +134,7 @@ class TaskBuilder {
       chain,
       outputs: this.#outputs,
       responses: this.#responses,
+      deadLetters: this.#deadLetterWriter(),
       scope: this.#scope,
       timers: this.#timers,
       mailbox: this.#mailbox,
@@ -145,6 +147,21 @@ class TaskBuilder {
     const [operator] = this.#vertex.operators;
     if (operator === undefined || !isSource(this.#nodeOf(operator))) return null;
     return { operatorId: operator.id, watermarks: head instanceof WatermarkedSource ? head : null };
+  }
+
+  #deadLetterWriter(): DeadLetterWriter | null {
+    const { deadLetterSink, topicSources } = this.#host.plan;
+    if (deadLetterSink === null) return null;
+    invariant(this.#egress !== null, 'where dead letters are kept, each task has a channel to main');
+    return new DeadLetterWriter({
+      egress: this.#egress,
+      sink: deadLetterSink,
+      topicSources,
+      scope: this.#scope,
+      serde: this.#serde,
+      clock: this.#host.clock,
+      headId: this.#vertex.id,
+    });
   }
 
   #egressPlan(): EgressChannel | undefined {

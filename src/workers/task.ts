@@ -7,7 +7,7 @@ import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import type { RecordScope } from '../operators/operator.js';
 import type { SubtaskName } from '../protocol/control-message.js';
-import { withoutOrigin } from '../protocol/exchange-codec.js';
+import { type RecordCursor, withoutOrigin } from '../protocol/exchange-codec.js';
 import type { SubtaskWatermarks } from '../protocol/inspection.js';
 import {
   BARRIER,
@@ -18,6 +18,7 @@ import {
   TOPIC_BATCH,
   WATERMARK,
 } from '../protocol/stream-element.js';
+import type { DeadLetterWriter } from './dead-letter-writer.js';
 import type { GeneratorSource } from './generator-source.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { InputChannel } from './input-channel.js';
@@ -62,6 +63,8 @@ export interface TaskOptions {
   readonly outputs: readonly TaskOutput[];
   /** `null` when no operator of the chain can answer a request. */
   readonly responses: ResponseWriter | null;
+  /** `null` unless the job keeps records that fail. */
+  readonly deadLetters: DeadLetterWriter | null;
   readonly scope: RecordScope;
   readonly timers: TaskTimerService;
   readonly mailbox: WorkerMailbox;
@@ -320,7 +323,8 @@ export class Task {
         try {
           head.collect(channel.value, channel.number);
         } catch (error) {
-          this.#recordFailed(error);
+          const failure = this.#recordFailed(error);
+          this.#options.deadLetters?.writeValue(failure, channel.value, channel.number);
         }
       } else {
         this.#takeLocalControl(input, channel);
@@ -360,7 +364,8 @@ export class Task {
         }
         return;
       } catch (error) {
-        this.#recordFailed(error);
+        const failure = this.#recordFailed(error);
+        this.#keepSerialised(failure, cursor, frame);
       }
     }
   }
@@ -375,7 +380,8 @@ export class Task {
         while (topicReader.advance()) head.collect(topicReader.value, topicReader.timestamp);
         return;
       } catch (error) {
-        this.#recordFailed(error);
+        const failure = this.#recordFailed(error);
+        this.#options.deadLetters?.writeSourceRecord(failure, topicReader.record);
       }
     }
   }
@@ -393,7 +399,8 @@ export class Task {
         try {
           head.collect(value, NO_TIMESTAMP);
         } catch (error) {
-          this.#recordFailed(error);
+          const failure = this.#recordFailed(error);
+          this.#options.deadLetters?.writeValue(failure, value, NO_TIMESTAMP);
         }
         if (!this.chain.hasCapacity()) return;
       }
@@ -409,13 +416,17 @@ export class Task {
     }
   }
 
-  /** The record's request is answered at once, whatever becomes of the job. */
-  #recordFailed(error: unknown): void {
+  /**
+   * The record's request is answered at once, whatever becomes of the job.
+   *
+   * @returns why it failed, if the task goes on without it
+   */
+  #recordFailed(error: unknown): MillraceError {
     const failure = MillraceError.is(error) ? error : this.chain.unexpected(error);
     if (failure.recovery === 'crash') throw failure;
     const { scope, responses, onError } = this.#options;
     const { request } = scope;
-    const isFinal = onError === 'skip' || (request !== null && onError === 'reject');
+    const isFinal = onError === 'skip' || onError === 'dead-letter' || (request !== null && onError === 'reject');
     if (request !== null && responses !== null) responses.respondFailure(request, failure, isFinal);
     if (!isFinal) {
       // The step ends here: its answers, this one among them, would stay behind.
@@ -423,6 +434,13 @@ export class Task {
       throw failure;
     }
     this.#options.onSkipped(failure);
+    return failure;
+  }
+
+  #keepSerialised(failure: MillraceError, cursor: RecordCursor, frame: Buffer): void {
+    const { deadLetters } = this.#options;
+    if (cursor.isNumber) deadLetters?.writeValue(failure, cursor.number, cursor.timestamp);
+    else deadLetters?.writeSerialised(failure, frame.subarray(cursor.valueStart, cursor.valueEnd), cursor.timestamp);
   }
 
   #takeBarrier(channel: number, checkpointId: number): void {

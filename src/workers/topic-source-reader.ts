@@ -46,6 +46,11 @@ export class TopicSourceReader {
     this.#guard = options.guard;
   }
 
+  /** The record that {@link advance} took, also when it could not be decoded. */
+  get record(): TopicRecordCursor {
+    return this.#cursor;
+  }
+
   open(frame: Buffer, start: number, end: number): void {
     this.#cursor.open(frame, start, end);
   }

@@ -1,4 +1,5 @@
 import { defineJob, type JobDefinition } from '../../src/api/job.js';
+import type { OnError } from '../../src/api/internal/transformation.js';
 import type { StreamEnvironment } from '../../src/api/environment.js';
 import { systemClock, systemMonotonicClock } from '../../src/base/clock.js';
 import type { MillraceError } from '../../src/base/errors.js';
@@ -36,7 +37,7 @@ export interface EgressElement {
 export interface TopologyOptions {
   readonly parallelism: number;
   readonly ringBytes: number;
-  readonly onError?: 'reject' | 'skip' | 'fail';
+  readonly onError?: OnError;
   /** Whether tasks hand elements over as within a worker, in place of rings as between two. */
   readonly isLocal?: boolean;
 }

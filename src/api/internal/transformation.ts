@@ -89,8 +89,9 @@ export interface HashPartitioning {
  * - `fail`: the job fails, and is restarted from its last checkpoint by the restart strategy.
  * - `skip`: the record is dropped, counted and logged.
  * - `reject`: a record that came from a request is dropped, since its caller was told; any other record fails the job.
+ * - `dead-letter`: as `skip`, and the record is kept in the job's topic of dead letters.
  */
-export type OnError = 'fail' | 'skip' | 'reject';
+export type OnError = 'fail' | 'skip' | 'reject' | 'dead-letter';
 
 export interface JobGraph {
   readonly jobName: string;

@@ -8,6 +8,24 @@ interface Problem {
   readonly detail: string;
 }
 const problemOf = async (response: Response): Promise<Problem> => (await response.json()) as Problem;
+interface Letter {
+  readonly value: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Everything in the topic of dead letters. */
+async function lettersOf(service: ServiceProcess): Promise<Letter[]> {
+  const path = '/topics/poison-dead-letter.dlq';
+  const topic = (await (await service.fetch(path)).json()) as { partitions: { endOffset: number }[] };
+  const written = [...topic.partitions.entries()].filter(([, { endOffset }]) => endOffset > 0);
+  const pages = await Promise.all(
+    written.map(async ([partition]) => {
+      const response = await service.fetch(`${path}/records?partition=${String(partition)}`);
+      return ((await response.json()) as { records: Letter[] }).records;
+    }),
+  );
+  return pages.flat();
+}
 
 describe('a record whose processing throws', () => {
   it('is answered with 500 at once, before and behind the key, and the service goes on', async () => {
@@ -24,6 +42,46 @@ describe('a record whose processing throws', () => {
       }
       expect(await (await service.post('/poison', { key: 'a' })).json()).toEqual({ key: 'a', count: 2 });
       await service.until(() => service.stderr.includes('records skipped'), 'the report of skipped records');
+      expect(await service.stop()).toEqual({ code: 0, signal: null });
+    });
+  });
+
+  it('is kept as a dead letter where the job wants it, with its bytes and what went wrong, and the service goes on', async () => {
+    await withService({ job: 'poison-record-dead-letter', args }, async (service) => {
+      for (const path of ['/poison?in=map', '/poison']) {
+        const response = await service.post(path, { key: 'a', poison: true });
+        expect(response.status).toBe(500);
+      }
+      expect(await (await service.post('/poison', { key: 'a' })).json()).toEqual({ key: 'a', count: 1 });
+      const byOperator = new Map<string, Letter>();
+      await expect
+        .poll(
+          async () => {
+            for (const letter of await lettersOf(service)) {
+              byOperator.set(letter.headers['millrace-error-operator'] ?? '', letter);
+            }
+            return [...byOperator.keys()].toSorted();
+          },
+          { timeout: 20_000 },
+        )
+        .toEqual(['fragile', 'poisoned']);
+      expect(byOperator.get('fragile')).toMatchObject({
+        value: { encoding: 'json', json: { key: 'a', poison: true } },
+        headers: {
+          'millrace-error-code': 'MILLRACE_USER_FUNCTION_FAILED',
+          'millrace-error-message': expect.stringContaining('this record is poison early') as string,
+          'millrace-error-topic': 'poison-dead-letter.requests.poison',
+          'millrace-error-partition': expect.stringMatching(/^\d+$/) as string,
+          'millrace-error-offset': expect.stringMatching(/^\d+$/) as string,
+          'millrace-error-timestamp': expect.stringMatching(/^\d{13}$/) as string,
+          'millrace-error-value': 'source',
+        },
+      });
+      // Behind the key: as it came over the exchange.
+      expect(byOperator.get('poisoned')?.headers).toMatchObject({
+        'millrace-error-topic': 'poison-dead-letter.requests.poison',
+        'millrace-error-value': 'msgpack',
+      });
       expect(await service.stop()).toEqual({ code: 0, signal: null });
     });
   });

@@ -37,6 +37,7 @@ describe('defineJob', () => {
     const define = (env: StreamEnvironment): void => void env.fromCollection([1]).print();
     expect(defineJob('a', define).build().onError).toBe('reject');
     expect(defineJob('a', define, { onError: 'skip' }).build().onError).toBe('skip');
+    expect(defineJob('a', define, { onError: 'dead-letter' }).build().onError).toBe('dead-letter');
   });
 
   it.each(['', 'a job', 'a.job', 'a/job', 'x'.repeat(65), 5])('refuses the name %j', (name) => {

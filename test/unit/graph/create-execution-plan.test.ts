@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamEnvironment } from '../../../src/api/environment.js';
 import { shardsOfSubtask } from '../../../src/api/internal/key-groups.js';
+import { defineJob } from '../../../src/api/job.js';
 import { KeyedProcessFunction, OutputTag, ProcessFunction } from '../../../src/api/process-function.js';
 import { functionSink, topicSink } from '../../../src/api/sink.js';
 import { topic } from '../../../src/api/source.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
+import { createExecutionPlan } from '../../../src/graph/create-execution-plan.js';
 import type { ExecutionPlan, PlanChannel } from '../../../src/graph/execution-plan.js';
+import { buildStreamGraph } from '../../../src/graph/stream-graph.js';
 import { planOf } from '../../helpers/build-job.js';
 import { refusalOf } from '../../helpers/refusal-of.js';
 
@@ -207,6 +210,37 @@ describe('channels to main', () => {
         numbers.sinkTo(topicSink('a', jsonSerde())).uid('twice');
       }),
     ).toThrow('the sinks "once" and "twice" write to topic "a" with different guarantees');
+  });
+
+  it('exist for every subtask of a job that keeps dead letters, whose topic promises no more than at least once', () => {
+    const keeping = (define: (env: StreamEnvironment) => void): ExecutionPlan =>
+      createExecutionPlan(buildStreamGraph(defineJob('test', define, { onError: 'dead-letter' }).build()), {
+        parallelism: 2,
+        workerCount: 2,
+        shardCount: 16,
+      });
+    const plan = keeping((env) => {
+      const numbers = env.fromCollection(['1']);
+      numbers.rebalance().sinkTo(topicSink('a', jsonSerde(), { guarantee: 'exactly-once' }));
+    });
+    expect(plan.topicSinks).toMatchObject([
+      { topic: 'a', operatorId: 'topic-sink-1' },
+      { topic: 'test.dlq', operatorId: null, node: null, guarantee: 'at-least-once' },
+    ]);
+    expect(plan.deadLetterSink).toBe(1);
+    expect(plan.channels.filter(({ kind }) => kind === 'egress')).toMatchObject([
+      { producer: { vertex: 0, subtask: 0 }, topicSinks: [1] },
+      { producer: { vertex: 1, subtask: 0 }, topicSinks: [0, 1] },
+      { producer: { vertex: 1, subtask: 1 }, topicSinks: [0, 1] },
+    ]);
+    expect(() =>
+      keeping((env) => {
+        env
+          .fromCollection(['1'])
+          .sinkTo(topicSink('test.dlq', jsonSerde(), { guarantee: 'exactly-once' }))
+          .uid('mine');
+      }),
+    ).toThrow('the sinks "mine" and "dead letters" write to topic "test.dlq" with different guarantees');
   });
 
   it('exist for respond() even without a route, because topics may carry requests of another gateway', () => {

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { OnError } from '../../../src/api/internal/transformation.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
 import { topicSink } from '../../../src/api/sink.js';
+import { MessagePackSerde } from '../../../src/protocol/msgpack-serde.js';
 import { encodeTopicRecord } from '../../../src/protocol/topic-record-codec.js';
 import { TaskTopology, type EgressElement } from '../../helpers/task-topology.js';
 
@@ -176,7 +178,7 @@ describe('a checkpoint over tasks', () => {
 });
 
 describe('a record that fails', () => {
-  const job = (onError: 'reject' | 'skip' | 'fail'): TaskTopology =>
+  const job = (onError: OnError): TaskTopology =>
     new TaskTopology(
       (env) => {
         env
@@ -199,12 +201,13 @@ describe('a record that fails', () => {
         partition: 0,
         offset,
         timestamp: 1,
-        key: null,
+        key: text(`key-${String(offset)}`),
         value: text(body),
         headers: withRequest
           ? [
               ['millrace-correlation-id', text(`id-${String(offset)}`)],
               ['millrace-reply-to', text('replies:0')],
+              ['millrace-error-code', text('OF_ANOTHER_LIFE')],
             ]
           : [],
       });
@@ -212,17 +215,104 @@ describe('a record that fails', () => {
     }
     input.flush();
   };
+  const answers = (elements: readonly EgressElement[]): EgressElement[] =>
+    elements.filter(({ kind, number }) => kind === 'record' && number === -1);
   const statuses = (elements: readonly EgressElement[]): (string | undefined)[] =>
     elements.map(({ headers }) => headers['millrace-status']);
 
-  it.each(['reject', 'skip'] as const)('is answered and the others go on, with %s', (policy) => {
+  it.each(['reject', 'skip', 'dead-letter'] as const)('is answered and the others go on, with %s', (policy) => {
     const topology = job(policy);
     send(topology, ['1', '2', 'not json', '3']);
-    expect(statuses(topology.runToIdle())).toEqual(['200', '500', '400', '200']);
+    expect(statuses(answers(topology.runToIdle()))).toEqual(['200', '500', '400', '200']);
     expect(topology.skipped.map(({ code }) => code)).toEqual([
       'MILLRACE_USER_FUNCTION_FAILED',
       'MILLRACE_DESERIALISATION_FAILED',
     ]);
+  });
+
+  it('leaves with its bytes, its headers and what went wrong before the barrier behind it, with dead-letter', () => {
+    const topology = job('dead-letter');
+    send(topology, ['1', '2', 'not json']);
+    topology.ingress(0).emitBarrier(7);
+    const elements = topology.runToIdle();
+    expect(elements.map(({ kind, number }) => [kind, number])).toEqual([
+      ['record', -1],
+      ['record', -1],
+      ['record', 0],
+      ['record', -1],
+      ['record', 0],
+      ['barrier', 7],
+    ]);
+    expect(topology.plan.topicSinks[0]?.topic).toBe('topology.dlq');
+    const [thrown, undecoded] = elements.filter(({ kind, number }) => kind === 'record' && number === 0);
+    expect(thrown).toMatchObject({ key: 'key-1', value: '2' });
+    const { 'millrace-error-timestamp': failedAt, ...headers } = thrown?.headers ?? {};
+    expect(Date.now() - Number(failedAt)).toBeLessThan(60_000);
+    expect(headers).toEqual({
+      'millrace-correlation-id': 'id-1',
+      'millrace-error-code': 'MILLRACE_USER_FUNCTION_FAILED',
+      'millrace-error-message': expect.stringContaining('two is not taken') as string,
+      'millrace-error-operator': 'fragile',
+      'millrace-error-value': 'source',
+      'millrace-error-topic': 'topology.requests.numbers',
+      'millrace-error-partition': '0',
+      'millrace-error-offset': '1',
+    });
+    expect(undecoded).toMatchObject({
+      key: 'key-2',
+      value: 'not json',
+      headers: { 'millrace-error-code': 'MILLRACE_DESERIALISATION_FAILED', 'millrace-error-operator': 'numbers' },
+    });
+  });
+
+  it.each([true, false])('leaves as it crossed from another task, with dead-letter (same thread: %s)', (isLocal) => {
+    const values = [{ id: 1 }, 2, { id: 3 }];
+    const topology = new TaskTopology(
+      (env) => {
+        env
+          .fromCollection<unknown>(values)
+          .rebalance()
+          .map((value) => {
+            if (JSON.stringify(value) !== '{"id":1}') throw new Error(`no ${JSON.stringify(value)}`);
+            return value;
+          })
+          .uid('picky')
+          .sinkTo(topicSink('out', jsonSerde()));
+      },
+      { parallelism: 1, ringBytes: 8192, isLocal, onError: 'dead-letter' },
+    );
+    const sink = topology.plan.deadLetterSink ?? -1;
+    expect(topology.plan.topicSinks[sink]?.topic).toBe('topology.dlq');
+    const elements = topology.runToIdle().filter(({ kind }) => kind === 'record');
+    expect(valuesOf(elements, topology.plan.topicSinks.find(({ topic }) => topic === 'out')?.index)).toEqual([
+      { id: 1 },
+    ]);
+    const letters = elements.filter(({ number }) => number === sink);
+    expect(letters.map(({ value }) => value)).toEqual(
+      values.slice(1).map((value) => Buffer.from(new MessagePackSerde().serialise(value)).toString('utf8')),
+    );
+    for (const { key, headers } of letters) {
+      expect(key).toBeNull();
+      expect(headers).toMatchObject({ 'millrace-error-operator': 'picky', 'millrace-error-value': 'msgpack' });
+      // It came from no topic.
+      expect(Object.keys(headers)).not.toContain('millrace-error-topic');
+    }
+  });
+
+  it('tells only what went wrong of a value without a serialised form, with dead-letter', () => {
+    const topology = new TaskTopology(
+      (env) => {
+        env
+          .fromGenerator((index) => (index === 0 ? { call: () => index } : undefined))
+          .map(() => {
+            throw new Error('always');
+          })
+          .print();
+      },
+      { parallelism: 1, ringBytes: 8192, onError: 'dead-letter' },
+    );
+    const letters = topology.runToIdle().filter(({ kind }) => kind === 'record');
+    expect(letters).toMatchObject([{ value: '', headers: { 'millrace-error-value': 'none' } }]);
   });
 
   it('stops the task with fail, after its answer and those before it have left', () => {
