@@ -11,7 +11,11 @@ import { CHECKSUM_BYTES, MergeCursor, SectionCursor, type Section } from '../../
 import { ListCodec, SingleValueCodec, Stamped, type ValueCodec } from '../../../src/state/value-codec.js';
 import { WriteBuffer } from '../../../src/state/write-buffer.js';
 
-const plainValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('__proto__'));
+// Inside arrays and objects MessagePack, as JSON, knows no minus zero.
+const plainValue = fc
+  .jsonValue()
+  .map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+  .filter((value) => !JSON.stringify(value).includes('__proto__'));
 const stamp = fc.integer({ min: 0, max: 2 ** 45 });
 
 function roundTrip(codec: ValueCodec, value: unknown): unknown {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectPath } from '../../helpers/project-files.js';
+import { projectPath } from '../helpers/project-files.js';
 
 /** Each page about a concept has a snippet that stands by itself: it must compile at the strictest, and run without a failed assertion. */
 
