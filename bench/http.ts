@@ -4,7 +4,8 @@ import { atLeast, atMost, median, type Row } from './lib/report.js';
 
 const CONNECTIONS = [1, 16, 64, 256] as const;
 const ROUNDS = 3;
-const SECONDS = 2;
+/** By itself, and as one suite among others. */
+const SECONDS = { full: 2, brief: 1 } as const;
 const PROBE_REQUESTS = 2_000;
 /** More would cost the load tool, which makes each request of each connection ahead, more than the server. */
 const COUNTER_NAMES = 40;
@@ -24,7 +25,8 @@ const counterPaths = Array.from({ length: COUNTER_NAMES }, (_, index) => `/count
  * Echo and durable counters over HTTP, on the embedded log, each beside a bare fastify that echoes the very same requests. The
  * systems take turns within each round, so that a slow moment of the machine meets all of them.
  */
-export async function run(): Promise<Row[]> {
+export async function run({ isFull }: { readonly isFull: boolean }): Promise<Row[]> {
+  const seconds = isFull ? SECONDS.full : SECONDS.brief;
   const bare = await startBareFastify();
   const millrace = await startMillrace([]);
   const systems: System[] = [
@@ -35,7 +37,7 @@ export async function run(): Promise<Row[]> {
   ];
   try {
     const rows = await measureLatency(systems);
-    for (const connections of CONNECTIONS) rows.push(...(await measureLoad(systems, connections)));
+    for (const connections of CONNECTIONS) rows.push(...(await measureLoad(systems, connections, seconds)));
     return rows;
   } finally {
     await millrace.stop();
@@ -71,9 +73,9 @@ async function measureLatency(systems: readonly System[]): Promise<Row[]> {
   });
 }
 
-async function measureLoad(systems: readonly System[], connections: number): Promise<Row[]> {
+async function measureLoad(systems: readonly System[], connections: number, seconds: number): Promise<Row[]> {
   const results = await inTurns(systems, ({ server, paths, body }) =>
-    runLoad({ url: server.url, connections, seconds: SECONDS, warmupSeconds: 1, paths, body }),
+    runLoad({ url: server.url, connections, seconds, warmupSeconds: seconds / 2, paths, body }),
   );
   return systems.flatMap(({ name, peer }, index) =>
     loadRows(name, connections, results[index] ?? [], peer === null ? null : (results[peer] ?? [])),

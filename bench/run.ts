@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: every suite, as one table and as JSON. `npm run bench -- http ring`: only these, in full.
+ * `npm run bench`: the suites that say how a service runs, in some minutes, as one table and as JSON. `npm run bench -- http nexmark`: only
+ * these, in full. `npm run bench -- all`: every suite in full, which takes an hour.
  *
  * Figures are medians; claims are ratios against a peer or a limit of the same run, since machines differ by the hour.
  */
@@ -28,21 +29,27 @@ const suites: readonly Suite[] = [
     // Ten million keys take minutes to make: only where somebody asks for them.
     run: async (isNamed) => (await import('./restart.js')).run(isNamed ? undefined : [100_000]),
   },
-  { name: 'http', run: async () => (await import('./http.js')).run() },
+  { name: 'http', run: async (isNamed) => (await import('./http.js')).run({ isFull: isNamed }) },
   { name: 'overhead', run: async () => (await import('./overhead.js')).run() },
   { name: 'ingest', run: async () => (await import('./ingest.js')).run() },
 ];
 
+/** What runs when nobody names a suite. The others take longer, or measure what changes rarely. */
+const usual = new Set(['calibration', 'ring', 'log', 'state', 'jobs', 'startup', 'http']);
+
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
-const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+const unknown = positionals.filter((name) => name !== 'all' && !suites.some((suite) => suite.name === name));
 if (unknown.length > 0) {
   process.stderr.write(
-    `no such suite: ${unknown.join(', ')}; there are ${suites.map(({ name }) => name).join(', ')}\n`,
+    `no such suite: ${unknown.join(', ')}; there are all, ${suites.map(({ name }) => name).join(', ')}\n`,
   );
   process.exit(2);
 }
 
-const chosen = positionals.length === 0 ? suites : suites.filter(({ name }) => positionals.includes(name));
+const isAll = positionals.includes('all');
+const chosen = suites.filter(({ name }) =>
+  positionals.length === 0 ? usual.has(name) : isAll || positionals.includes(name),
+);
 const results: SuiteResult[] = [];
 for (const { name, run } of chosen) {
   process.stderr.write(`${name} …\n`);
