@@ -207,6 +207,8 @@ export class AttemptSupervisor {
   }
 
   async #bringUp(next: JobAttempt, prepare: () => Promise<void>): Promise<void> {
+    // Its workers have been prepared: nobody else would end them.
+    if (this.#isStopped) await next.stop();
     this.#refuseWhenStopped();
     this.#attempt = next;
     this.#failure = null;

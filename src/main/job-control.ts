@@ -111,6 +111,9 @@ export interface JobDescription {
 
 export interface JobControl {
   describe(): JobDescription;
+  /** Whether requests are taken. They are also while the process is not ready for its checkpoints' sake. */
+  readonly isRunning: boolean;
+  /** What a load balancer is told. */
   readiness(): Readiness;
   routes(): readonly RequestRoute[];
   /** Puts a request on its request topic. Returns at once. */

@@ -72,6 +72,10 @@ export class LoopbackJob implements JobControl {
     };
   }
 
+  get isRunning(): boolean {
+    return this.state === 'RUNNING';
+  }
+
   readiness(): Readiness {
     return this.state === 'RUNNING'
       ? { ready: true, reasons: [] }

@@ -106,7 +106,7 @@ class IngestHandler {
   #open(request: FastifyRequest, reply: FastifyReply, startedAtMs: number): Problem | null {
     const { config, control, isDraining } = this.#context;
     if (isDraining) return problemOfCode('MILLRACE_SHUTTING_DOWN', config.retryAfterSeconds);
-    if (!control.readiness().ready) return problemOfCode('MILLRACE_NOT_READY', config.retryAfterSeconds);
+    if (!control.isRunning) return problemOfCode('MILLRACE_NOT_READY', config.retryAfterSeconds);
     const headers = request.raw.headers;
     if (request.raw.rawHeaders.length > 2 * config.maxHeaderCount) return { code: 'MILLRACE_HEADERS_TOO_LARGE' };
     const unreadable = codingProblem(headers);
