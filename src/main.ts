@@ -99,7 +99,9 @@ class Service {
   readonly #config: Config;
   readonly #logger: Logger;
   readonly #registry = new PrometheusRegistry();
-  readonly #closers: (() => Promise<unknown> | void)[] = [];
+  readonly #closers: { readonly part: string; readonly close: () => Promise<unknown> | void }[] = [];
+  /** The part that is being closed; of a shutdown that hangs, the one to look at. */
+  #closing = 'nothing yet';
   /** To listen on: the configured one, or the free one that was found while Kafka was waited for. */
   #port: number;
   #waitingRoom: WaitingRoom | null = null;
@@ -142,7 +144,7 @@ class Service {
     const config = this.#config;
     const dataDir = resolve(config.dataDir);
     const lock = await DirectoryLock.acquire(dataDir);
-    this.#closers.push(() => lock.release());
+    this.#closers.push({ part: "the data folder's lock", close: () => lock.release() });
 
     const jobModule = config.job === null ? builtInJob() : pathToFileURL(resolve(config.job)).href;
     const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openTopics(dataDir)]);
@@ -177,7 +179,10 @@ class Service {
       version: await packageVersion(),
     });
     // Of a job that has failed there is no answer to wait for.
-    this.#closers.push(() => (this.#hasJobEnded ? gateway.close() : gateway.drain(config.shutdownTimeoutMs / 2)));
+    this.#closers.push({
+      part: 'HTTP',
+      close: () => (this.#hasJobEnded ? gateway.close() : gateway.drain(config.shutdownTimeoutMs / 2)),
+    });
     this.#registry.register(() => gateway.metricFamilies());
     await manager.run();
     this.#group?.start(manager);
@@ -190,7 +195,7 @@ class Service {
 
   async #openTopics(dataDir: string): Promise<TopicPort> {
     const topics = this.#config.transport === 'kafka' ? await this.#connectToKafka() : await this.#openLog(dataDir);
-    this.#closers.push(() => topics.close());
+    this.#closers.push({ part: 'topics', close: () => topics.close() });
     return topics;
   }
 
@@ -268,8 +273,8 @@ class Service {
     // Instances of a group have a store in common already.
     if (sharing === null) await this.#mirrorCheckpoints(folders, checkpoints, manager);
     this.#group = sharing?.group ?? null;
-    this.#closers.push(() => sharing?.group.leave());
-    this.#closers.push(() => manager.stop());
+    this.#closers.push({ part: 'the Kafka group', close: () => sharing?.group.leave() });
+    this.#closers.push({ part: 'the job', close: () => manager.stop() });
     this.#savepoints = this.#openSavepoints(dataDir, segmentDir, checkpoints, manager);
     return manager;
   }
@@ -293,7 +298,7 @@ class Service {
     const running = (): RunningJob => ({ plan: manager.plan, shared: manager.attempt.shared });
     const observer = new JobObserver(running, systemMonotonicClock);
     observer.start();
-    this.#closers.push(() => observer.stop());
+    this.#closers.push({ part: 'the observer', close: () => observer.stop() });
     const metrics = new JobMetrics({ observer, job: manager });
     this.#registry.register(() => metrics.families());
     return observer;
@@ -317,7 +322,7 @@ class Service {
       logger: this.#logger,
     });
     checkpoints.onCommitted((manifest) => mirror.onCommitted(manifest));
-    this.#closers.push(() => mirror.close());
+    this.#closers.push({ part: 'the checkpoint store', close: () => mirror.close() });
     this.#registry.register(() => mirrorFamilies(mirror.stats()));
   }
 
@@ -361,14 +366,16 @@ class Service {
   #limitShutDown(): void {
     const { shutdownTimeoutMs } = this.#config;
     setTimeout(() => {
-      this.#logger.error({ shutdownTimeoutMs }, 'shutting down took too long; what is not flushed will be replayed');
+      const details = { shutdownTimeoutMs, closing: this.#closing };
+      this.#logger.error(details, 'shutting down took too long; what is not flushed will be replayed');
       process.exit(EXIT_FAILED);
     }, shutdownTimeoutMs).unref();
   }
 
   async #close(): Promise<void> {
     let failure: Error | null = null;
-    for (const close of this.#closers.splice(0).toReversed()) {
+    for (const { part, close } of this.#closers.splice(0).toReversed()) {
+      this.#closing = part;
       try {
         await close();
       } catch (error) {

@@ -71,6 +71,7 @@ describe('a service that is asked to stop', () => {
       );
       await service.post('/slow', { ms: 0, key: 'another' });
       expect(await service.stop()).toEqual({ code: 1, signal: null });
+      expect(service.stderr).toMatch(/shutting down took too long.*closing=the job/);
       expect([503, 504, 'connection closed']).toContain(await answer);
     } finally {
       await service.dispose();
