@@ -151,8 +151,9 @@ export class CheckpointMirror {
     };
   }
 
+  /** One sending at a time: a second one's sweep would take what the first has put and not yet named in a manifest. */
   #sendLater(): void {
-    if (this.#cancel !== null || this.#isClosed) return;
+    if (this.#cancel !== null || this.#sending !== null || this.#isClosed) return;
     this.#cancel = this.#options.callLater(() => {
       this.#cancel = null;
       this.#sending = this.#send().finally(() => {

@@ -98,10 +98,10 @@ describe('Pattern', () => {
   it('is refused as a whole, when a job looks for it, for what only the whole shows', () => {
     const use = (pattern: typeof a) => () =>
       defineJob('job', (env) => void CEP.pattern(env.fromCollection(['x']), pattern)).build();
-    expect(refusal(use(a.notFollowedBy('b')))).toBe('is notFollowedBy(), and the last without a time');
+    expect(refusal(use(a.notFollowedBy('b')))).toMatch(/^is notFollowedBy\(\), and the last without a time\b/);
     expect(use(a.notFollowedBy('b').within(5))).not.toThrow();
     const skip = Pattern.begin<string>('a', AfterMatchSkipStrategy.skipToFirst('z'));
-    expect(refusal(use(skip))).toBe('a pattern is to skip to part "z", which it has not');
+    expect(refusal(use(skip))).toMatch(/^a pattern is to skip to part "z", which it has not\b/);
     expect(refusal(use('a' as never))).toBe('CEP.pattern() was not given a stream and a pattern');
     const select =
       (...given: readonly never[]) =>
