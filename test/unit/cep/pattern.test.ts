@@ -96,13 +96,15 @@ describe('Pattern', () => {
   });
 
   it('is refused as a whole, when a job looks for it, for what only the whole shows', () => {
+    // The stream's place in the job is said by the job's builder.
+    const reasonOf = (build: () => unknown): string => refusal(build).replace(/, behind .*$/, '');
     const use = (pattern: typeof a) => () =>
       defineJob('job', (env) => void CEP.pattern(env.fromCollection(['x']), pattern)).build();
-    expect(refusal(use(a.notFollowedBy('b')))).toMatch(/^is notFollowedBy\(\), and the last without a time\b/);
+    expect(reasonOf(use(a.notFollowedBy('b')))).toBe('is notFollowedBy(), and the last without a time');
     expect(use(a.notFollowedBy('b').within(5))).not.toThrow();
     const skip = Pattern.begin<string>('a', AfterMatchSkipStrategy.skipToFirst('z'));
-    expect(refusal(use(skip))).toMatch(/^a pattern is to skip to part "z", which it has not\b/);
-    expect(refusal(use('a' as never))).toBe('CEP.pattern() was not given a stream and a pattern');
+    expect(reasonOf(use(skip))).toBe('a pattern is to skip to part "z", which it has not');
+    expect(reasonOf(use('a' as never))).toBe('CEP.pattern() was not given a stream and a pattern');
     const select =
       (...given: readonly never[]) =>
       () =>
@@ -110,6 +112,6 @@ describe('Pattern', () => {
           'job',
           (env) => void CEP.pattern(env.fromCollection(['x']), a).select(...(given as readonly [never])),
         ).build();
-    expect(refusal(select(undefined as never))).toBe('select() on a pattern is given no function');
+    expect(reasonOf(select(undefined as never))).toBe('select() on a pattern is given no function');
   });
 });
