@@ -244,7 +244,8 @@ export class RingConsumer {
         this.#skip(units);
         continue;
       }
-      if (this.#next + units * UNIT_BYTES > this.#filled) this.#refill(units * UNIT_BYTES);
+      const isWhole = this.#next + units * UNIT_BYTES <= this.#filled || this.#refill(units * UNIT_BYTES);
+      invariant(isWhole, 'a frame is published whole');
       this.#kind = kind;
       this.#start = this.#next + FRAME_HEADER_BYTES;
       this.#end = this.#start + payloadBytes;
