@@ -44,14 +44,15 @@ const someShape: fc.Arbitrary<Shape> = fc
 
 const isRepeated = ({ from, to }: Shape): boolean => from > 1 || to !== 1;
 
-/** Leaves out what a pattern refuses, and nots behind repetitions and before optional parts, which other tests look at. */
+/** Leaves out what a pattern refuses, and nots behind repetitions and before what is optional, which other tests look at. */
 function buildable(shapes: readonly Shape[]): Shape[] {
   const built: Shape[] = [];
   for (const each of shapes) {
     const before = built.at(-1);
     const isGreedy = each.isGreedy && isRepeated(each) && each.inner !== 'any';
     const isOptional = each.isOptional && before?.isGreedy !== true;
-    const mayHaveNot = before !== undefined && !before.isOptional && !isRepeated(before) && !isOptional;
+    const hasOptional = isOptional || (each.to !== null && each.to > each.from);
+    const mayHaveNot = before !== undefined && !before.isOptional && !isRepeated(before) && !hasOptional;
     built.push({ ...each, isGreedy, isOptional, not: mayHaveNot ? each.not : null });
   }
   return built;
