@@ -31,6 +31,7 @@ const count: AggregateFunction<Bid, number, number> = {
   add: (_bid, total) => total + 1,
   getResult: (total) => total,
   merge: (a, b) => a + b,
+  isCommutative: true,
 };
 
 interface WindowCount {

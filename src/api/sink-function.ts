@@ -11,6 +11,8 @@ export interface SinkContext {
 /** @public */
 export interface RichSinkFunction<T> extends RichFunction {
   invoke(value: T, context: SinkContext): void;
+  /** After the last record of a stream that ends, before the checkpoint that covers it. Not called when a job stops or fails. */
+  finish?(): void;
 }
 
 /**

@@ -29,6 +29,15 @@ export class SinkOperator<In> extends OperatorBase<never> implements StreamOpera
     }
   }
 
+  finish(): void {
+    if (typeof this.#fn === 'function') return;
+    try {
+      this.#fn.finish?.();
+    } catch (error) {
+      throw this.failure(error, 'finish');
+    }
+  }
+
   timestamp(): number | undefined {
     return this.#recordTimestamp === NO_TIMESTAMP ? undefined : this.#recordTimestamp;
   }

@@ -82,6 +82,33 @@ describe('record-at-a-time operators', () => {
     expect(calls).toEqual(['open 0', 'close']);
   });
 
+  it('a sink learns of the end of its stream, and a failure there has its name', () => {
+    const calls: string[] = [];
+    const sink = new OperatorHarness(
+      () => new SinkOperator<number>({ invoke: () => calls.push('invoke'), finish: () => calls.push('finish') }),
+    );
+    sink.open();
+    sink.processElement(1);
+    sink.finish();
+    sink.close();
+    expect(calls).toEqual(['invoke', 'finish']);
+
+    const failing = new OperatorHarness(
+      () =>
+        new SinkOperator<number>({
+          invoke: () => undefined,
+          finish: () => {
+            throw new Error('disk full');
+          },
+        }),
+    );
+    failing.open();
+    expect(thrownBy(() => failing.finish())).toMatchObject({
+      code: 'MILLRACE_USER_FUNCTION_FAILED',
+      details: { method: 'finish' },
+    });
+  });
+
   it('sinks hand over the value with its timestamp, and print writes strings as they are and the rest as JSON', () => {
     const received: unknown[] = [];
     const sink = new OperatorHarness(
