@@ -20,8 +20,9 @@ import { MillraceError } from '../base/errors.js';
  *           50 UTF-8 00                 array or plain object: JSON with sorted fields
  * ```
  *
- * No element is a prefix of another, so all rows of a key, or of a key and namespace, are one range. Kinds are ordered as in
- * the list; strings by code point. Key groups come first so that a shard can be split by range.
+ * An element that begins with all bytes of another goes on with FF, which begins no element: so what follows a key, or a key and
+ * namespace, tells whether a row is theirs. Kinds are ordered as in the list; strings by code point. Key groups come first so
+ * that a shard can be split by range.
  */
 
 const TAG_VOID = 0x00;
@@ -94,6 +95,11 @@ export function writeRowPrefix(
   namespace: Namespace,
 ): number {
   return writeRowKey(target, at, keyGroup, stateId, key, namespace, undefined);
+}
+
+/** Whether the byte behind the prefix of a row shows that the row's last element there is a longer one than the prefix's. */
+export function isLongerElement(byte: number | undefined): boolean {
+  return byte === 0xff;
 }
 
 /** Writes one element. @returns the position after it. */

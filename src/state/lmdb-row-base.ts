@@ -2,7 +2,14 @@ import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { ShardId } from '../base/ids.js';
 import { type Entry, KEY_GROUP_BITS } from './entry.js';
-import { ROW_KEY_HEADER_BYTES, RowKeyReader, rowKeyBytesMax, writeRowKey, writeRowPrefix } from './key-encoding.js';
+import {
+  isLongerElement,
+  ROW_KEY_HEADER_BYTES,
+  RowKeyReader,
+  rowKeyBytesMax,
+  writeRowKey,
+  writeRowPrefix,
+} from './key-encoding.js';
 import type { KeySource, LmdbEnvironment } from './lmdb-environment.js';
 import type { RowBase, StateRows } from './state-rows.js';
 
@@ -56,6 +63,7 @@ export class LmdbRowBase implements RowBase {
     const end = writeRowPrefix(scratch, 0, keyGroup, rows.stateIds[shard] as number, key, namespace);
     const reader = new RowKeyReader();
     this.#environments[shard]?.readRange(scratch.subarray(0, end), (rowKey, value) => {
+      if (isLongerElement(rowKey[end])) return true;
       reader.open(rowKey, end - ROW_KEY_HEADER_BYTES, rowKey.length);
       return visit(reader, value);
     });

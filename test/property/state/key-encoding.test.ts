@@ -6,6 +6,7 @@ import {
   compareBytes,
   compareElements,
   elementBytesMax,
+  isLongerElement,
   prefixEnd,
   RowKeyReader,
   rowKeyBytesMax,
@@ -92,14 +93,21 @@ describe('row keys', () => {
     );
   });
 
-  it('are never a prefix of one another', () => {
+  it('are told apart by the byte that follows, when one element begins with all bytes of another', () => {
     fc.assert(
       fc.property(element, element, (a, b) => {
         fc.pre(canonicalKey(a) !== canonicalKey(b));
         const [aBytes, bBytes] = [encode(a), encode(b)];
-        const length = Math.min(aBytes.length, bBytes.length);
-        expect(aBytes.subarray(0, length).equals(bBytes.subarray(0, length))).toBe(false);
+        const isPrefix = bBytes.subarray(0, aBytes.length).equals(aBytes);
+        expect(isPrefix && !isLongerElement(bBytes[aBytes.length])).toBe(false);
+        expect(isLongerElement(bBytes[0])).toBe(false);
       }),
+      {
+        examples: [
+          ['', '\u0000'],
+          ['a', 'a\u0000b'],
+        ],
+      },
     );
   });
 

@@ -11,7 +11,7 @@ const command = fc.oneof(
       kind: fc.constant('act' as const),
       operator: fc.nat(1),
       key: fc.nat(19),
-      namespace: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
+      namespace: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(4) }),
       action: fc.nat(12),
       argument: fc.nat(500),
     }),
