@@ -76,6 +76,32 @@ export {
   type RequestHandle,
   type ResponseOptions,
 } from './api/process-function.js';
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  HistogramStatistics,
+  Meter,
+  MeterOptions,
+  MetricGroup,
+} from './api/metrics.js';
+export {
+  Accumulator,
+  AverageAccumulator,
+  DoubleCounter,
+  DoubleMaximum,
+  DoubleMinimum,
+  HistogramAccumulator,
+  IntCounter,
+  IntMaximum,
+  IntMinimum,
+  ListAccumulator,
+  LongCounter,
+  LongMaximum,
+  LongMinimum,
+  type AccumulatorType,
+} from './api/accumulators.js';
 export type { TimeDomain, TimerService } from './api/timer-service.js';
 export { orderedWait, unorderedWait, type AsyncRequest } from './api/async-data-stream.js';
 export {

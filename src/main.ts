@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { accumulatorText, type MergedAccumulator } from './api/internal/merge-accumulators.js';
 import { systemClock, systemMonotonicClock } from './base/clock.js';
 import { type Config, describeConfig, parseConfig, readCommandLine } from './base/config.js';
 import { configErrorText, helpText } from './base/config-help.js';
@@ -37,6 +38,7 @@ import { createLogger } from './main/logger.js';
 import { mirrorFamilies } from './main/mirror-metrics.js';
 import type { SavepointControl } from './main/savepoint-control.js';
 import { Savepoints } from './main/savepoints.js';
+import { userMetricFamilies } from './main/user-metric-families.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
 import { DirectoryLock } from './storage/directory-lock.js';
 
@@ -268,7 +270,7 @@ class Service {
       prng: new SeededPrng(randomInt(2 ** 31)),
       logger: this.#logger,
       ...(sharing === null ? {} : { replyPlace: sharing.replyPlace, takesCareOf: sharing.group.takesCareOf }),
-      onEnd: (cause) => this.#onJobEnd(cause),
+      onEnd: (cause) => this.#onJobEnd(cause, manager.accumulators()),
     });
     // Instances of a group have a store in common already.
     if (sharing === null) await this.#mirrorCheckpoints(folders, checkpoints, manager);
@@ -301,6 +303,7 @@ class Service {
     this.#closers.push({ part: 'the observer', close: () => observer.stop() });
     const metrics = new JobMetrics({ observer, job: manager });
     this.#registry.register(() => metrics.families());
+    this.#registry.register(async () => userMetricFamilies(await manager.attempt.measurements.read()));
     return observer;
   }
 
@@ -352,14 +355,21 @@ class Service {
     return savepoints;
   }
 
-  #onJobEnd(cause: Error | null): void {
+  #onJobEnd(cause: Error | null, accumulators: readonly MergedAccumulator[]): void {
     this.#hasJobEnded = true;
     if (this.#isShuttingDown) return;
     this.#isShuttingDown = true;
-    if (cause === null) this.#logger.info({}, 'job finished: every source has ended');
+    if (cause === null) this.#reportFinished(accumulators);
     this.#limitShutDown();
     const exit = (): void => (cause === null ? process.exit() : exitWith(cause));
     this.#close().then(exit, exit);
+  }
+
+  /** The accumulators are the job's result, as in Flink. */
+  #reportFinished(accumulators: readonly MergedAccumulator[]): void {
+    const values = Object.fromEntries(accumulators.map((each) => [each.name, accumulatorText(each)]));
+    const details = accumulators.length === 0 ? {} : { accumulators: values };
+    this.#logger.info(details, 'job finished: every source has ended');
   }
 
   /** A part that hangs must not keep the process from ending. */

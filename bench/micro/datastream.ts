@@ -290,7 +290,7 @@ function contextOf(output: Output<unknown>, keyedState: KeyedStateBackend | null
     attemptNumber: 0,
   };
   return {
-    runtime: new OperatorRuntimeContext(taskInfo, keyedState),
+    runtime: new OperatorRuntimeContext(taskInfo, keyedState, { now: () => 0 }),
     output,
     keyedState,
     operatorState: { restored: () => undefined },

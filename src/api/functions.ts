@@ -1,3 +1,4 @@
+import type { Accumulator, DoubleCounter, HistogramAccumulator, IntCounter, LongCounter } from './accumulators.js';
 import type {
   AggregatingState,
   AggregatingStateDescriptor,
@@ -10,6 +11,7 @@ import type {
   ValueState,
   ValueStateDescriptor,
 } from './keyed-state.js';
+import type { MetricGroup } from './metrics.js';
 
 /** Takes the results of a function. Valid only during the call it was given to. @public */
 export interface Collector<T> {
@@ -31,6 +33,25 @@ export interface TaskInfo {
 /** What a rich function is given when it opens. @public */
 export interface RuntimeContext {
   readonly taskInfo: TaskInfo;
+  /** Where the function registers metrics; Flink's `getMetricGroup()`. */
+  readonly metrics: MetricGroup;
+  /**
+   * Adds an accumulator of this subtask. At `GET /jobs/:id/accumulators`, and at the end of a job, it appears merged with
+   * those of the same name of all other subtasks.
+   *
+   * @throws MillraceError `MILLRACE_JOB_INVALID` when the operator has one of this name already
+   */
+  addAccumulator<V, R>(name: string, accumulator: Accumulator<V, R>): void;
+  /** The accumulator of this subtask that was added under this name. */
+  getAccumulator<V, R>(name: string): Accumulator<V, R> | undefined;
+  /** The counter of this name; added when there is none. */
+  getIntCounter(name: string): IntCounter;
+  /** Likewise. */
+  getLongCounter(name: string): LongCounter;
+  /** Likewise. */
+  getDoubleCounter(name: string): DoubleCounter;
+  /** The accumulated histogram of this name, likewise. One for monitoring is `metrics.histogram(name)`. */
+  getHistogram(name: string): HistogramAccumulator;
   /** Keyed state: only in functions on a `KeyedStream`, only while opening. */
   getState<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>;
   getListState<T>(descriptor: ListStateDescriptor<T>): ListState<T>;

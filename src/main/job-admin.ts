@@ -1,9 +1,10 @@
 import type { TaskSnapshot, ThreadSnapshot } from '../metrics/counters.js';
 import type { TaskRates } from '../metrics/rate-meter.js';
+import type { MeasuredSubtask } from './attempt-measurements.js';
 import type { StateReading, StateReadRequest } from './state-reads.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
 
-export type { StateReading, StateReadRequest, WatermarkExplanation };
+export type { MeasuredSubtask, StateReading, StateReadRequest, WatermarkExplanation };
 
 /**
  * The door through which `http/` looks into a running job and acts on it: what an operator sees and does. Beside
@@ -205,6 +206,8 @@ export interface JobAdmin {
   edges(): readonly EdgeStatus[];
   channels(): readonly ChannelStatus[];
   workers(): readonly WorkerStatus[];
+  /** What the job's functions have measured, by subtask. */
+  measurements(): Promise<readonly MeasuredSubtask[]>;
   checkpoints(): CheckpointsStatus;
   exceptions(): ExceptionsStatus;
   /** Every setting under its key; secrets are masked. */

@@ -10,6 +10,7 @@ import type {
   ExceptionsStatus,
   IngestRecord,
   JobAdmin,
+  MeasuredSubtask,
   TopicRecordView,
   TopicStatus,
   TopicTail,
@@ -66,6 +67,10 @@ export class JobAdministration implements JobAdmin {
 
   workers(): readonly WorkerStatus[] {
     return this.#observer.workers();
+  }
+
+  measurements(): Promise<readonly MeasuredSubtask[]> {
+    return this.#manager.attempt.measurements.read();
   }
 
   checkpoints(): CheckpointsStatus {

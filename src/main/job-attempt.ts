@@ -8,12 +8,14 @@
  * A restart is a new attempt over the same topics. Thread: main. Nothing here waits for a worker but the control plane.
  */
 import type { StateAnswer, StateQuery, SubtaskWatermarks } from '../protocol/inspection.js';
+import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { OutputEnds } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/deployment.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
+import { AttemptMeasurements } from './attempt-measurements.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
 import { WorkerPool } from './worker-pool.js';
 import type { WorkerThreads } from './worker-thread.js';
@@ -46,6 +48,8 @@ export class JobAttempt {
   readonly #options: JobAttemptOptions;
   readonly #pool: WorkerPool;
   readonly #subtasksLeft: Set<string>;
+  /** What the job's functions measure. */
+  readonly measurements: AttemptMeasurements;
   #channels: AttemptChannels | null = null;
   #isStopped = false;
   #stopping: Promise<void> | null = null;
@@ -60,7 +64,11 @@ export class JobAttempt {
       controlTimeoutMs: options.controlTimeoutMs,
       onEvent: (event) => this.#onEvent(event),
       onDeath: (_worker, cause) => options.onFailure(cause),
+      onCancelled: (worker, measurements) => this.measurements.keep(worker, measurements),
     });
+    this.measurements = new AttemptMeasurements(plan, (worker) =>
+      this.#isStopped ? Promise.reject(attemptEnded()) : this.#pool.one(worker, (c) => c.readMeasurements()),
+    );
     this.#subtasksLeft = new Set(
       plan.vertices.flatMap(({ index, parallelism }) =>
         Array.from({ length: parallelism }, (_, subtask) => subtaskName(index, subtask)),
@@ -185,6 +193,10 @@ export class JobAttempt {
       if (!this.#isStopped) this.#options.onFailure(error as Error);
     });
   }
+}
+
+function attemptEnded(): MillraceError {
+  return new MillraceError('MILLRACE_NOT_READY', 'the attempt has ended');
 }
 
 function subtaskName(vertex: number, subtask: number): string {

@@ -10,6 +10,7 @@
  * Thread: main. The only implementation of {@link JobControl}: HTTP sees a job through that door alone.
  */
 import { randomUUID } from 'node:crypto';
+import { type MergedAccumulator, mergeAccumulators } from '../api/internal/merge-accumulators.js';
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
@@ -306,6 +307,12 @@ export class JobManager implements JobControl {
   /** Attempts that ran in the place of a failed one. */
   get numRestarts(): number {
     return this.#restarts.numRestarts;
+  }
+
+  /** What the job's functions have accumulated, merged over their subtasks; of a job that has ended, all of it. */
+  accumulators(): MergedAccumulator[] {
+    const operators = this.attempt.measurements.newest().flatMap((subtask) => subtask.operators);
+    return mergeAccumulators(operators.flatMap(({ accumulators }) => accumulators));
   }
 
   /** For metrics. */

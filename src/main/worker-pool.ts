@@ -4,6 +4,7 @@ import { fromWire, MillraceError } from '../base/errors.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { CommandOutcome, WorkerCommands, WorkerEvent } from '../protocol/control-message.js';
 import type { WorkerDeployment } from '../protocol/deployment.js';
+import type { SubtaskMeasurements } from '../protocol/inspection.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
 import type { ThreadTask, WorkerThread, WorkerThreads } from './worker-thread.js';
@@ -21,6 +22,8 @@ export interface WorkerPoolOptions {
   readonly onEvent: (event: WorkerEvent) => void;
   /** A thread has ended that should not have: it threw, it exited, or it ran out of memory. Called once per worker. */
   readonly onDeath: (worker: number, cause: Error) => void;
+  /** A worker has closed its part of the job; with what the job's functions have measured in it. */
+  readonly onCancelled: (worker: number, measurements: readonly SubtaskMeasurements[]) => void;
 }
 
 /**
@@ -75,6 +78,9 @@ export class WorkerPool {
 
   async #stop(): Promise<void> {
     const outcomes = await Promise.allSettled(this.#workers.map((link) => this.#ask(link, (c) => c.cancel())));
+    for (const [worker, outcome] of outcomes.entries()) {
+      if (outcome.status === 'fulfilled' && outcome.value.ok) this.#options.onCancelled(worker, outcome.value.value);
+    }
     await Promise.all(
       this.#workers.map(async (link, worker) => {
         const hasDied = await link.end(outcomes[worker]?.status === 'fulfilled');

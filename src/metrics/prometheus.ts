@@ -7,7 +7,7 @@
 
 /** One line of the text format. */
 export interface MetricSample {
-  /** Of a histogram: `_bucket`, `_sum` or `_count`. */
+  /** Of a histogram: `_bucket`, `_sum` or `_count`; of a summary the last two. */
   readonly suffix?: '_bucket' | '_sum' | '_count';
   /** Of bounded number: route, operator, subtask, topic. Never a key. */
   readonly labels: Readonly<Record<string, string | number>>;
@@ -18,12 +18,12 @@ export interface MetricSample {
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary';
   readonly samples: readonly MetricSample[];
 }
 
 /** Asked for its metrics at each scrape. Families of one name from several sources become one. */
-export type MetricSource = () => readonly MetricFamily[];
+export type MetricSource = () => readonly MetricFamily[] | Promise<readonly MetricFamily[]>;
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -48,8 +48,8 @@ export class PrometheusRegistry {
   /** Everything, as text. */
   async render(): Promise<string> {
     const processMetrics = await this.#loadProcessMetrics();
-    const families = mergeByName(this.#sources.flatMap((source) => source()));
-    return formatFamilies(families) + (await processMetrics());
+    const families = await Promise.all(this.#sources.map(async (source) => source()));
+    return formatFamilies(mergeByName(families.flat())) + (await processMetrics());
   }
 
   #loadProcessMetrics(): Promise<() => Promise<string>> {

@@ -1,7 +1,7 @@
-import type { RuntimeContext } from '../api/functions.js';
 import type { KeyedStateBackend, OperatorStateStore } from '../api/internal/state-backend.js';
 import type { OutputTag, RequestHandle } from '../api/process-function.js';
 import type { Clock } from '../base/clock.js';
+import type { OperatorRuntimeContext } from './operator-runtime-context.js';
 
 /**
  * What an operator is, and what it is given. Operators are pure and synchronous: a step runs to its end; time, state and
@@ -66,7 +66,7 @@ export interface OperatorCounters {
 
 /** Everything an operator may touch. Handed over once, at `open`. */
 export interface OperatorContext<Out> {
-  readonly runtime: RuntimeContext;
+  readonly runtime: OperatorRuntimeContext;
   readonly output: Output<Out>;
   /** `null` for an operator without a key. */
   readonly keyedState: KeyedStateBackend | null;

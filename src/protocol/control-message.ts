@@ -1,7 +1,7 @@
 import type { WireError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { RestoredJob } from './deployment.js';
-import type { StateAnswer, StateQuery, SubtaskWatermarks } from './inspection.js';
+import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 
 /**
@@ -37,8 +37,13 @@ export interface WorkerCommands {
   readState(query: StateQuery): CommandOutcome<StateAnswer>;
   /** Where the watermarks of the worker's subtasks stand. */
   describeWatermarks(): CommandOutcome<SubtaskWatermarks[]>;
-  /** Stops polling inputs, closes operators and state. Nothing is flushed downstream. */
-  cancel(): Promise<CommandOutcome<null>>;
+  /** What the author's functions have measured in the worker's subtasks. */
+  readMeasurements(): CommandOutcome<SubtaskMeasurements[]>;
+  /**
+   * Stops polling inputs, closes operators and state. Nothing is flushed downstream. The answer is what the author's functions
+   * have measured, in their `close` as well.
+   */
+  cancel(): Promise<CommandOutcome<SubtaskMeasurements[]>>;
 }
 
 /** The base of one shard, to be copied. */

@@ -1,3 +1,5 @@
+import type { OperatorMeasurements } from '../api/internal/measurements.js';
+
 /** What main may ask a running worker, beside the commands that steer it. Answers are plain data. */
 
 /** One key's state of one operator, as a reader of it would see it now. */
@@ -14,6 +16,13 @@ export type StateAnswer =
   | { readonly kind: 'value'; readonly json: string }
   | { readonly kind: 'no-value' }
   | { readonly kind: 'unknown-state'; readonly known: readonly string[] };
+
+/** What the author's functions have measured in one subtask. */
+export interface SubtaskMeasurements {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly operators: readonly OperatorMeasurements[];
+}
 
 /** Where the watermark of something stands. Times are milliseconds since the epoch. */
 export interface WatermarkPosition {

@@ -1,4 +1,5 @@
 import type { OperatorStateStore } from '../api/internal/state-backend.js';
+import type { OperatorMeasurements } from '../api/internal/measurements.js';
 import { shardsOfSubtask } from '../api/internal/key-groups.js';
 import type { RequestHandle } from '../api/process-function.js';
 import type { Clock } from '../base/clock.js';
@@ -73,7 +74,7 @@ export class HarnessSubtask<Out> {
       attemptNumber: options.attempt,
     };
     this.#context = {
-      runtime: new OperatorRuntimeContext(taskInfo, keyedState),
+      runtime: new OperatorRuntimeContext(taskInfo, keyedState, clock),
       output: options.output,
       keyedState,
       operatorState: options.operatorState,
@@ -116,6 +117,12 @@ export class HarnessSubtask<Out> {
     let ran = 0;
     for (let step = 1; step > 0; ran += step) step = this.#mailbox.runAll() + this.time.fireDue();
     return ran;
+  }
+
+  /** What the operator's functions have measured. */
+  measurements(): OperatorMeasurements {
+    const { runtime, operatorId } = this.#context;
+    return runtime.measurements(operatorId);
   }
 
   snapshotKeyedState(): MemorySnapshot | null {

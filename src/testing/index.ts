@@ -1,4 +1,5 @@
 /** Tests of functions and operators in one thread: what `millrace/testing` gives. No threads, no files. */
+export type { HistogramMetricValues, MetricValue } from './measured.js';
 export { ManualClock } from './manual-clock.js';
 export type { HarnessElement } from './harness-output.js';
 export type { HarnessResponse } from './harness-subtask.js';

@@ -18,6 +18,7 @@ import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
 import { JobOutput } from './job-output.js';
 import type { OutputRoute } from './job-output.js';
 import { ManualClock } from './manual-clock.js';
+import { Measured, type MetricValue } from './measured.js';
 import { RestoredLists, serialiseLists } from './operator-lists.js';
 import type { SerialisedLists } from './operator-lists.js';
 import { TopicCollector } from './topic-collector.js';
@@ -229,6 +230,21 @@ export class JobDriver {
   /** What a topic sink has written, in order. */
   topic(name: string): readonly CollectedRecord[] {
     return this.#topics.get(name) ?? [];
+  }
+
+  /** The accumulators, merged over all subtasks, since the last start: what Flink's `JobExecutionResult` gives. */
+  accumulators(): Readonly<Record<string, unknown>> {
+    return this.#measured().accumulators();
+  }
+
+  /** The value of a metric of an operator, by its uid; summed or gathered over its subtasks as {@link OperatorHarness.metric} does. */
+  metric(uid: string, name: string): MetricValue | undefined {
+    return this.#measured(uid).metric(name);
+  }
+
+  #measured(uid?: string): Measured {
+    const measurements = this.#allSubtasks().map((subtask) => subtask.measurements());
+    return new Measured(measurements.filter(({ operatorId }) => uid === undefined || operatorId === uid));
   }
 
   #start(node: StreamNode): void {

@@ -11,6 +11,7 @@ import { HarnessOutput } from './harness-output.js';
 import type { HarnessElement } from './harness-output.js';
 import { HarnessSubtask } from './harness-subtask.js';
 import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
+import { Measured, type MetricValue } from './measured.js';
 import { RestoredLists, serialiseLists } from './operator-lists.js';
 import type { SerialisedLists } from './operator-lists.js';
 import { ManualClock } from './manual-clock.js';
@@ -204,6 +205,20 @@ export class OperatorHarness<Out> {
       sum.numFiredTimers += counters.numFiredTimers;
     }
     return sum;
+  }
+
+  /** The value of an accumulator, merged over the subtasks, since the last start; `undefined` when there is none of the name. */
+  accumulator(name: string): unknown {
+    return this.#measured().accumulator(name);
+  }
+
+  /** The value of a metric, by its name behind the operator's: `rules.refused`. Counters and meters are summed over the subtasks. */
+  metric(name: string): MetricValue | undefined {
+    return this.#measured().metric(name);
+  }
+
+  #measured(): Measured {
+    return new Measured(this.#subtasks.map((subtask) => subtask.measurements()));
   }
 
   #start(parallelism: number, snapshot: HarnessSnapshot | null): void {

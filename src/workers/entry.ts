@@ -9,6 +9,7 @@ import { toWire } from '../base/errors.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { loadJobModule } from '../graph/job-module.js';
 import type { CommandOutcome, WorkerCommands } from '../protocol/control-message.js';
+import type { SubtaskMeasurements } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { WorkerRuntime } from './worker-runtime.js';
@@ -54,6 +55,7 @@ class WorkerHost {
       copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
       readState: (query) => outcomeNow(() => runtime.readState(query)),
       describeWatermarks: () => outcomeNow(() => runtime.describeWatermarks()),
+      readMeasurements: () => outcomeNow(() => runtime.readMeasurements()),
       cancel: () => outcomeOf(() => this.#cancel()),
     };
   }
@@ -81,16 +83,15 @@ class WorkerHost {
    * Ends after the answer has been posted: `ended` closes the port. Another worker may have failed to deploy while this one
    * still opens its state: that has to end first, or what it opens later would never be closed.
    */
-  async #cancel(): Promise<null> {
+  async #cancel(): Promise<SubtaskMeasurements[]> {
     this.#runtime.stop();
     await this.#deployed;
     await this.#loop;
     try {
-      await this.#runtime.close();
+      return await this.#runtime.close();
     } finally {
       setImmediate(() => this.#end());
     }
-    return null;
   }
 }
 

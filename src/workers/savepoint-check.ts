@@ -121,6 +121,7 @@ function contextOf(plan: ExecutionPlan, operator: PlanOperator, declared: Declar
         attemptNumber: 0,
       },
       keyedState,
+      systemClock,
     ),
     output: {
       collect: nothing,

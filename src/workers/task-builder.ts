@@ -299,6 +299,7 @@ class TaskBuilder {
           attemptNumber: this.#host.attempt,
         },
         keyedState,
+        this.#host.clock,
       ),
       output,
       keyedState,

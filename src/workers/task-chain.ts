@@ -1,4 +1,5 @@
 import type { Serde } from '../api/serde.js';
+import type { OperatorMeasurements } from '../api/internal/measurements.js';
 import type { OperatorStateStore } from '../api/internal/state-backend.js';
 import { type MillraceError, UserFunctionError } from '../base/errors.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
@@ -130,6 +131,16 @@ export class TaskChain {
       numFiredTimers += own.numFiredTimers;
     }
     counters.setTimers(numLateRecordsDropped, numFiredTimers);
+  }
+
+  /** What the author's functions have measured, by operator. */
+  measurements(): OperatorMeasurements[] {
+    return this.operators.flatMap(({ id, context }) => (context === null ? [] : [context.runtime.measurements(id)]));
+  }
+
+  /** Lets the meters of the author's functions take their samples. */
+  sampleMeters(nowMs: number): void {
+    for (const { context } of this.operators) context?.runtime.sampleMeters(nowMs);
   }
 
   /** Names this task on an error that carries no code: it came out of the author's code where no operator caught it. */

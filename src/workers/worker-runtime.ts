@@ -21,7 +21,7 @@ import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
-import type { StateAnswer, StateQuery, SubtaskWatermarks } from '../protocol/inspection.js';
+import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
@@ -40,6 +40,8 @@ import { buildTask, type TaskHost } from './task-builder.js';
 const STEP_MS = 1;
 /** How long state upkeep may take per turn, in milliseconds. */
 const UPKEEP_MS = 0.5;
+/** How often the meters of the job's functions are asked whether a sample is due, in milliseconds. */
+const METER_SAMPLE_MS = 1_000;
 /** A parked worker looks around this often even if nobody rings: a bound on the damage of a lost wake-up, not a poll. */
 const PARK_MS_MAX = 10_000;
 
@@ -60,6 +62,7 @@ export class WorkerRuntime {
   #hasWantedCheckpoint = false;
   /** Promises of operators that are under way: while there are any, the event loop has to turn. */
   #pendingPromises = 0;
+  #nextMeterSampleMs = 0;
   /** What the job has printed in this turn. */
   #printed = '';
 
@@ -126,8 +129,12 @@ export class WorkerRuntime {
     this.#controlBlock.doorbell.ring();
   }
 
-  /** Closes operators and state, after the loop has ended. May be called twice. */
-  async close(): Promise<void> {
+  /**
+   * Closes operators and state, after the loop has ended. May be called twice.
+   *
+   * @returns what the author's functions have measured
+   */
+  async close(): Promise<SubtaskMeasurements[]> {
     const failures: unknown[] = [];
     for (const task of this.#tasks) {
       try {
@@ -136,11 +143,13 @@ export class WorkerRuntime {
         failures.push(error);
       }
     }
+    const measurements = this.readMeasurements();
     this.#tasks = [];
     this.#sendPrinted();
     await this.#state.close();
     this.#controlBlock.setState(failures.length === 0 ? 'stopped' : 'failed');
     if (failures.length > 0) throw failures[0];
+    return measurements;
   }
 
   triggerCheckpoint(checkpointId: CheckpointId): void {
@@ -178,6 +187,11 @@ export class WorkerRuntime {
     return this.#state.read(query);
   }
 
+  /** Likewise between two turns. */
+  readMeasurements(): SubtaskMeasurements[] {
+    return this.#tasks.map(({ name, chain }) => ({ ...name, operators: chain.measurements() }));
+  }
+
   describeWatermarks(): SubtaskWatermarks[] {
     return this.#tasks.map((task) => task.describeWatermarks());
   }
@@ -195,8 +209,15 @@ export class WorkerRuntime {
       this.#post({ kind: 'checkpoint-wanted', worker: this.#deployment.worker });
     }
     this.#skips.send(systemMonotonicClock.nowMs());
+    this.#sampleMeters(systemClock.now());
     this.#sendPrinted();
     return hasWorked;
+  }
+
+  #sampleMeters(nowMs: number): void {
+    if (nowMs < this.#nextMeterSampleMs) return;
+    this.#nextMeterSampleMs = nowMs + METER_SAMPLE_MS;
+    for (const { chain } of this.#tasks) chain.sampleMeters(nowMs);
   }
 
   async #park(): Promise<void> {

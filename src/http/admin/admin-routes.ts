@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import type { AdminContext } from './admin-context.js';
+import { addAccumulatorRoutes } from './accumulator-routes.js';
 import { addCheckpointRoutes } from './checkpoint-routes.js';
 import { addJobDetailRoutes } from './job-routes.js';
 import { addLiveRoute } from './live-route.js';
@@ -20,6 +21,7 @@ import { addWorkerRoutes } from './worker-routes.js';
 export function addAdminRoutes(app: FastifyInstance, context: AdminContext): void {
   addJobDetailRoutes(app, context);
   addVertexRoutes(app, context);
+  addAccumulatorRoutes(app, context);
   addStateRoutes(app, context);
   addCheckpointRoutes(app, context);
   addRescaleRoutes(app, context);

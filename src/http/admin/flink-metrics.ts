@@ -1,11 +1,12 @@
-import type { SubtaskStatus, VertexStatus, WorkerStatus } from '../../main/job-admin.js';
+import type { MetricReading } from '../../api/internal/measurements.js';
+import type { MeasuredSubtask, SubtaskStatus, VertexStatus, WorkerStatus } from '../../main/job-admin.js';
 import { integer, list, nullable, object, text } from './json-schemas.js';
 import { namesParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
 /** Metrics under Flink's names, and in the form of Flink's metrics routes. */
 
-export type Metrics = Readonly<Record<string, number>>;
+export type Metrics = Readonly<Record<string, number | boolean | string>>;
 
 /** Flink writes "no watermark yet" as the least long. */
 const NO_WATERMARK = '-9223372036854775808';
@@ -37,24 +38,29 @@ export function metricsAnswer(metrics: Metrics, query: Query): readonly object[]
   return wanted.filter((id) => Object.hasOwn(metrics, id)).map((id) => ({ id, value: metricText(metrics[id] ?? 0) }));
 }
 
-export function metricText(value: number): string {
+export function metricText(value: number | boolean | string): string {
+  if (typeof value !== 'number') return String(value);
   if (value === Infinity) return MAX_WATERMARK;
   return Number.isFinite(value) ? String(value) : NO_WATERMARK;
 }
 
 /** A vertex's metrics: those of each subtask, behind its index. */
-export function vertexMetrics(vertex: VertexStatus): Metrics {
-  const metrics: Record<string, number> = {};
+export function vertexMetrics(vertex: VertexStatus, measured: readonly MeasuredSubtask[]): Metrics {
+  const metrics: Record<string, number | boolean | string> = {};
   for (const subtask of vertex.subtasks) {
-    for (const [name, value] of Object.entries(subtaskMetrics(vertex, subtask))) {
+    for (const [name, value] of Object.entries(subtaskMetrics(vertex, subtask, measured))) {
       metrics[`${subtask.subtask}.${name}`] = value;
     }
   }
   return metrics;
 }
 
-export function subtaskMetrics(vertex: VertexStatus, { counters, rates }: SubtaskStatus): Metrics {
-  const metrics: Record<string, number> = {
+export function subtaskMetrics(
+  vertex: VertexStatus,
+  { subtask, counters, rates }: SubtaskStatus,
+  measured: readonly MeasuredSubtask[],
+): Metrics {
+  const metrics: Record<string, number | boolean | string> = {
     numRecordsIn: counters.numRecordsIn,
     numRecordsOut: counters.numRecordsOut,
     numBytesIn: counters.numBytesIn,
@@ -80,7 +86,36 @@ export function subtaskMetrics(vertex: VertexStatus, { counters, rates }: Subtas
     metrics[`${name}.numRecordsIn`] = operator.numRecordsIn;
     metrics[`${name}.numRecordsOut`] = operator.numRecordsOut;
   }
+  const own = measured.find((each) => each.vertex === vertex.id && each.subtask === subtask);
+  for (const { operatorId, metrics: readings } of own?.operators ?? []) {
+    const name = vertex.operators.find(({ uid }) => uid === operatorId)?.name ?? operatorId;
+    for (const reading of readings) Object.assign(metrics, userMetric(name, reading));
+  }
   return metrics;
+}
+
+/** Flink's suffixes of a histogram's values, in the order of `histogramQuantiles`. */
+const quantileSuffixes = ['_median', '_p75', '_p90', '_p95', '_p98', '_p99', '_p999'];
+
+function userMetric(operator: string, { scope, name, value }: MetricReading): Metrics {
+  const id = [operator, ...scope, name].join('.');
+  switch (value.kind) {
+    case 'counter':
+      return { [id]: value.count };
+    case 'gauge':
+      return { [id]: value.value };
+    case 'meter':
+      return { [id]: value.rate };
+    case 'histogram': {
+      const { count, min, max, mean, stddev, quantiles } = value;
+      const values = { _count: count, _min: min, _max: max, _mean: mean, _stddev: stddev };
+      const named = [
+        ...Object.entries(values),
+        ...quantileSuffixes.map((suffix, index) => [suffix, quantiles[index] ?? 0] as const),
+      ];
+      return Object.fromEntries(named.map(([suffix, number]) => [`${id}${suffix}`, number]));
+    }
+  }
 }
 
 export function workerMetrics({ counters, cpuRatio, runningRatio }: WorkerStatus): Metrics {

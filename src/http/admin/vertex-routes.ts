@@ -125,7 +125,10 @@ export function addVertexRoutes(app: FastifyInstance, context: AdminContext): vo
   app.get<{ Params: VertexParams; Querystring: Query }>(
     `${PATH}/metrics`,
     route('Metrics of all subtasks', metricsSchema, { query: metricsQuery }),
-    (request) => metricsAnswer(vertexMetrics(requireVertex(context, request.params)), request.query),
+    async (request) => {
+      const vertex = requireVertex(context, request.params);
+      return metricsAnswer(vertexMetrics(vertex, await context.admin.measurements()), request.query);
+    },
   );
 
   addSubtaskRoutes(app, context);
@@ -154,9 +157,10 @@ function addSubtaskRoutes(app: FastifyInstance, context: AdminContext): void {
         query: metricsQuery,
       }),
     },
-    (request) => {
+    async (request) => {
       const vertex = requireVertex(context, request.params);
-      return metricsAnswer(subtaskMetrics(vertex, requireSubtask(vertex, request.params.subtask)), request.query);
+      const subtask = requireSubtask(vertex, request.params.subtask);
+      return metricsAnswer(subtaskMetrics(vertex, subtask, await context.admin.measurements()), request.query);
     },
   );
 }

@@ -37,6 +37,7 @@ async function crewOf(
     controlTimeoutMs,
     onEvent: (event) => void events.push(event),
     onDeath: (_worker, cause) => void deaths.push(cause),
+    onCancelled: () => undefined,
   });
   const state = {
     backend: 'heap',
