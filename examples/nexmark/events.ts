@@ -56,7 +56,7 @@ export type Row = Readonly<Record<string, string | number | null>>;
 /** A change of a result: a row that is added, or that takes the place of the row with the same key. */
 export interface RowChange {
   /** `null` for a row that is only ever added. */
-  readonly key: string | null;
+  readonly key: string | number | null;
   readonly row: Row;
 }
 

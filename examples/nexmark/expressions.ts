@@ -11,14 +11,40 @@ export function hourOf(time: number): number {
   return new Date(time).getUTCHours();
 }
 
-/** `yyyy-MM-dd`, UTC. */
-export function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Days since the epoch, UTC. */
+export function dayNumberOf(time: number): number {
+  return Math.floor(time / DAY_MS);
 }
 
-/** `HH:mm`, UTC. */
-export function minuteOf(time: number): string {
-  return new Date(time).toISOString().slice(11, 16);
+/** Days and minutes as text, UTC. Remembers the last one: times that follow each other mostly share it. */
+export class Calendar {
+  #day = NaN;
+  #dayText = '';
+  #minute = NaN;
+  #minuteText = '';
+
+  /** `yyyy-MM-dd` */
+  dayOf(time: number): string {
+    const day = dayNumberOf(time);
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#dayText = new Date(time).toISOString().slice(0, 10);
+    }
+    return this.#dayText;
+  }
+
+  /** `HH:mm` */
+  minuteOf(time: number): string {
+    const minute = Math.floor(time / MINUTE_MS);
+    if (minute !== this.#minute) {
+      this.#minute = minute;
+      this.#minuteText = new Date(time).toISOString().slice(11, 16);
+    }
+    return this.#minuteText;
+  }
 }
 
 export function countChar(text: string, char: string): number {

@@ -1,5 +1,5 @@
-import { KeyedCoProcessFunction, KeyedProcessFunction, listState, mapState, valueState } from 'millrace';
-import type { Collector, DataStream, ListState, MapState, RuntimeContext, ValueState } from 'millrace';
+import { KeyedCoProcessFunction, KeyedProcessFunction, listState, valueState } from 'millrace';
+import type { Collector, DataStream, ListState, RuntimeContext, ValueState } from 'millrace';
 import { added } from './events.js';
 import type { Auction, Bid, Person, RowChange } from './events.js';
 
@@ -82,46 +82,91 @@ class WinningBids extends KeyedCoProcessFunction<number, Auction, Bid, Winner> {
   }
 }
 
-function winners(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<Winner> {
-  return auctions
-    .keyBy((auction) => auction.id)
-    .connect(bids.keyBy((bid) => bid.auction))
-    .process(new WinningBids())
-    .uid('winners');
+/** When an auction is open, and of what it is: all that Q4 needs to know of one. */
+interface OpenAuction {
+  readonly dateTime: number;
+  readonly expires: number;
+  readonly category: number;
+}
+
+/** The final price of an auction so far, and what it was before; 0 when this is the first. */
+interface PriceChange {
+  readonly category: number;
+  readonly price: number;
+  readonly before: number;
+}
+
+/** The highest price of each auction so far. Emits each change of it. */
+class FinalPrices extends KeyedCoProcessFunction<number, Auction, Bid, PriceChange> {
+  #auction: ValueState<OpenAuction> | null = null;
+  #early: ListState<Bid> | null = null;
+  #price: ValueState<number> | null = null;
+
+  override open(context: RuntimeContext): void {
+    this.#auction = context.getState(valueState<OpenAuction>('auction'));
+    this.#early = context.getListState(listState<Bid>('early-bids'));
+    this.#price = context.getState(valueState<number>('price'));
+  }
+
+  processElement1({ dateTime, expires, category }: Auction, _context: unknown, out: Collector<PriceChange>): void {
+    const auction = { dateTime, expires, category };
+    this.#auction?.update(auction);
+    for (const bid of this.#early?.get() ?? []) this.#consider(auction, bid, out);
+    this.#early?.clear();
+  }
+
+  processElement2(bid: Bid, _context: unknown, out: Collector<PriceChange>): void {
+    const auction = this.#auction?.value();
+    if (auction === undefined) this.#early?.add(bid);
+    else this.#consider(auction, bid, out);
+  }
+
+  #consider({ dateTime, expires, category }: OpenAuction, bid: Bid, out: Collector<PriceChange>): void {
+    if (bid.dateTime < dateTime || bid.dateTime > expires) return;
+    const before = this.#price?.value() ?? 0;
+    if (bid.price <= before) return;
+    this.#price?.update(bid.price);
+    out.collect({ category, price: bid.price, before });
+  }
 }
 
 /** Averages the final prices of a category's auctions; a price that changes takes the place of the one before. */
-class AveragePrice extends KeyedProcessFunction<number, Winner, RowChange> {
-  #finals: MapState<number, number> | null = null;
-  #sum: ValueState<readonly [sum: number, count: number]> | null = null;
+class AveragePrice extends KeyedProcessFunction<number, PriceChange, RowChange> {
+  #totals: ValueState<{ sum: number; count: number }> | null = null;
 
   override open(context: RuntimeContext): void {
-    this.#finals = context.getMapState(mapState<number, number>('finals'));
-    this.#sum = context.getState(valueState<readonly [number, number]>('sum'));
+    this.#totals = context.getState(valueState<{ sum: number; count: number }>('totals'));
   }
 
-  processElement({ auction, bid }: Winner, _context: unknown, out: Collector<RowChange>): void {
-    const before = this.#finals?.get(auction.id);
-    const [sum, count] = this.#sum?.value() ?? [0, 0];
-    const after = [sum + bid.price - (before ?? 0), count + (before === undefined ? 1 : 0)] as const;
-    this.#finals?.put(auction.id, bid.price);
-    this.#sum?.update(after);
-    const { category } = auction;
-    out.collect({ key: String(category), row: { category, avg_price: Math.floor(after[0] / after[1]) } });
+  processElement({ category, price, before }: PriceChange, _context: unknown, out: Collector<RowChange>): void {
+    const totals = this.#totals?.value() ?? { sum: 0, count: 0 };
+    totals.sum += price - before;
+    if (before === 0) totals.count++;
+    this.#totals?.update(totals);
+    out.collect({ key: category, row: { category, avg_price: Math.floor(totals.sum / totals.count) } });
   }
 }
 
 /** Q4: the average final price of each category. */
 export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  return winners(auctions, bids)
-    .keyBy(({ auction }) => auction.category)
+  return auctions
+    .keyBy((auction) => auction.id)
+    .connect(bids.keyBy((bid) => bid.auction))
+    .process(new FinalPrices())
+    .uid('final-prices')
+    .keyBy(({ category }) => category)
     .process(new AveragePrice())
     .uid('averages');
 }
 
 /** Q9: the winning bid of each auction. */
 export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  return winners(auctions, bids).map(({ auction, bid }) => {
+  const winners = auctions
+    .keyBy((auction) => auction.id)
+    .connect(bids.keyBy((bid) => bid.auction))
+    .process(new WinningBids())
+    .uid('winners');
+  return winners.map(({ auction, bid }) => {
     const { id, itemName, description, initialBid, reserve, dateTime, expires, seller, category, extra } = auction;
     return {
       key: String(id),
@@ -146,25 +191,32 @@ export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataSt
   });
 }
 
-/** Pairs each bid with its auction, whichever comes first. */
+/** Pairs each bid with its auction, whichever comes first. Of auctions that are not wanted it keeps just that, and none of their bids. */
 class BidsWithAuction extends KeyedCoProcessFunction<number, Bid, Auction, RowChange> {
+  readonly #category: number;
   #bids: ListState<Bid> | null = null;
-  #auction: ValueState<Auction> | null = null;
+  #auction: ValueState<Auction | false> | null = null;
+
+  constructor(category: number) {
+    super();
+    this.#category = category;
+  }
 
   override open(context: RuntimeContext): void {
     this.#bids = context.getListState(listState<Bid>('bids'));
-    this.#auction = context.getState(valueState<Auction>('auction'));
+    this.#auction = context.getState(valueState<Auction | false>('auction'));
   }
 
   processElement1(bid: Bid, _context: unknown, out: Collector<RowChange>): void {
     const auction = this.#auction?.value();
     if (auction === undefined) this.#bids?.add(bid);
-    else out.collect(enriched(bid, auction));
+    else if (auction !== false) out.collect(enriched(bid, auction));
   }
 
   processElement2(auction: Auction, _context: unknown, out: Collector<RowChange>): void {
-    this.#auction?.update(auction);
-    for (const bid of this.#bids?.get() ?? []) out.collect(enriched(bid, auction));
+    const isWanted = auction.category === this.#category;
+    this.#auction?.update(isWanted && auction);
+    if (isWanted) for (const bid of this.#bids?.get() ?? []) out.collect(enriched(bid, auction));
     this.#bids?.clear();
   }
 }
@@ -192,10 +244,9 @@ function enriched(bid: Bid, auction: Auction): RowChange {
 
 /** Q20: bids with their auctions, of one category. */
 export function q20(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  const ofCategory = auctions.filter(({ category }) => category === 10);
   return bids
     .keyBy((bid) => bid.auction)
-    .connect(ofCategory.keyBy((auction) => auction.id))
-    .process(new BidsWithAuction())
+    .connect(auctions.keyBy((auction) => auction.id))
+    .process(new BidsWithAuction(10))
     .uid('enriched');
 }

@@ -1,7 +1,7 @@
 import { KeyedProcessFunction, mapState, valueState } from 'millrace';
 import type { Collector, DataStream, KeyedProcessContext, MapState, RuntimeContext, ValueState } from 'millrace';
 import type { Bid, Row, RowChange } from './events.js';
-import { dayOf, minuteOf } from './expressions.js';
+import { Calendar, dayNumberOf } from './expressions.js';
 
 /** Queries that keep statistics per group and emit them anew with each bid. */
 
@@ -11,112 +11,167 @@ function rankOf(price: number): 1 | 2 | 3 {
   return price < 1_000_000 ? 2 : 3;
 }
 
+/** Of bids, bidders or auctions: how many in all, and how many of each rank. */
 interface Counts {
-  readonly minute: string;
-  /** Of all, then of each rank. */
-  readonly bids: readonly number[];
-  readonly bidders: readonly number[];
-  readonly auctions: readonly number[];
+  total: number;
+  rank1: number;
+  rank2: number;
+  rank3: number;
 }
 
-const noCounts: Counts = { minute: '', bids: [0, 0, 0, 0], bidders: [0, 0, 0, 0], auctions: [0, 0, 0, 0] };
+interface Statistics {
+  minute: string;
+  readonly bids: Counts;
+  readonly bidders: Counts;
+  readonly auctions: Counts;
+}
 
-/** Counts bids, bidders and auctions, in all and by rank; distinct ones by remembering those that were seen. */
-class BidStatistics extends KeyedProcessFunction<string, Bid, RowChange> {
-  readonly #head: (bid: Bid, minute: string) => Row;
-  #counts: ValueState<Counts> | null = null;
-  #seen: MapState<string, boolean> | null = null;
+function noCounts(): Counts {
+  return { total: 0, rank1: 0, rank2: 0, rank3: 0 };
+}
 
-  /** @param head the leading fields of the row. */
-  constructor(head: (bid: Bid, minute: string) => Row) {
+function countRank(counts: Counts, rank: 1 | 2 | 3): void {
+  if (rank === 1) counts.rank1++;
+  else if (rank === 2) counts.rank2++;
+  else counts.rank3++;
+}
+
+/** Counts bids, bidders and auctions, in all and by rank; distinct ones by remembering in which ranks each was seen, a bit a rank. */
+class BidStatistics<K extends string | number> extends KeyedProcessFunction<K, Bid, RowChange> {
+  readonly #rowOf: (bid: Bid, statistics: Statistics) => Row;
+  #statistics: ValueState<Statistics> | null = null;
+  #bidders: MapState<number, number> | null = null;
+  #auctions: MapState<number, number> | null = null;
+
+  constructor(rowOf: (bid: Bid, statistics: Statistics) => Row) {
     super();
-    this.#head = head;
+    this.#rowOf = rowOf;
   }
 
   override open(context: RuntimeContext): void {
-    this.#counts = context.getState(valueState<Counts>('counts'));
-    this.#seen = context.getMapState(mapState<string, boolean>('seen'));
+    this.#statistics = context.getState(valueState<Statistics>('statistics'));
+    this.#bidders = context.getMapState(mapState<number, number>('bidders'));
+    this.#auctions = context.getMapState(mapState<number, number>('auctions'));
   }
 
-  processElement(bid: Bid, context: KeyedProcessContext<string>, out: Collector<RowChange>): void {
-    const before = this.#counts?.value() ?? noCounts;
-    const rank = rankOf(bid.price);
-    const minute = minuteOf(bid.dateTime);
-    const counts: Counts = {
-      minute: minute > before.minute ? minute : before.minute,
-      bids: before.bids.map((count, i) => count + (i === 0 || i === rank ? 1 : 0)),
-      bidders: before.bidders.map((count, i) => count + this.#firstSeen('b', i, rank, bid.bidder)),
-      auctions: before.auctions.map((count, i) => count + this.#firstSeen('a', i, rank, bid.auction)),
+  processElement(bid: Bid, context: KeyedProcessContext<K>, out: Collector<RowChange>): void {
+    const statistics = this.#statistics?.value() ?? {
+      minute: '',
+      bids: noCounts(),
+      bidders: noCounts(),
+      auctions: noCounts(),
     };
-    this.#counts?.update(counts);
-    out.collect({ key: context.getCurrentKey(), row: { ...this.#head(bid, counts.minute), ...countFields(counts) } });
-  }
-
-  /** 1 when the id is new among all (0) or in this bid's rank. */
-  #firstSeen(kind: string, index: number, rank: number, id: number): number {
-    if (index !== 0 && index !== rank) return 0;
-    const key = `${kind}${index}:${id}`;
-    if (this.#seen?.contains(key) === true) return 0;
-    this.#seen?.put(key, true);
-    return 1;
+    const rank = rankOf(bid.price);
+    statistics.bids.total++;
+    countRank(statistics.bids, rank);
+    countDistinct(this.#bidders, bid.bidder, rank, statistics.bidders);
+    countDistinct(this.#auctions, bid.auction, rank, statistics.auctions);
+    const row = this.#rowOf(bid, statistics);
+    this.#statistics?.update(statistics);
+    out.collect({ key: context.getCurrentKey(), row });
   }
 }
 
-function countFields({ bids, bidders, auctions }: Counts): Row {
-  const fields: Record<string, number> = {};
-  for (const [name, counts] of Object.entries({ bids, bidders, auctions })) {
-    counts.forEach((count, i) => {
-      fields[i === 0 ? `total_${name}` : `rank${i}_${name}`] = count;
-    });
-  }
-  return fields;
+function countDistinct(seen: MapState<number, number> | null, id: number, rank: 1 | 2 | 3, counts: Counts): void {
+  const before = seen?.get(id) ?? 0;
+  const after = before | (1 << rank);
+  if (after === before) return;
+  if (before === 0) counts.total++;
+  countRank(counts, rank);
+  seen?.put(id, after);
 }
 
 /** Q15: statistics of each day. */
 export function q15(bids: DataStream<Bid>): DataStream<RowChange> {
+  const calendar = new Calendar();
+  const rowOf = ({ dateTime }: Bid, { bids: all, bidders, auctions }: Statistics): Row => ({
+    day: calendar.dayOf(dateTime),
+    total_bids: all.total,
+    rank1_bids: all.rank1,
+    rank2_bids: all.rank2,
+    rank3_bids: all.rank3,
+    total_bidders: bidders.total,
+    rank1_bidders: bidders.rank1,
+    rank2_bidders: bidders.rank2,
+    rank3_bidders: bidders.rank3,
+    total_auctions: auctions.total,
+    rank1_auctions: auctions.rank1,
+    rank2_auctions: auctions.rank2,
+    rank3_auctions: auctions.rank3,
+  });
   return bids
-    .keyBy((bid) => dayOf(bid.dateTime))
-    .process(new BidStatistics(({ dateTime }) => ({ day: dayOf(dateTime) })))
+    .keyBy((bid) => dayNumberOf(bid.dateTime))
+    .process(new BidStatistics<number>(rowOf))
     .uid('days');
 }
 
 /** Q16: statistics of each channel and day. */
 export function q16(bids: DataStream<Bid>): DataStream<RowChange> {
+  const calendar = new Calendar();
+  const rowOf = ({ channel, dateTime }: Bid, statistics: Statistics): Row => {
+    const { bids: all, bidders, auctions } = statistics;
+    const minute = calendar.minuteOf(dateTime);
+    if (minute > statistics.minute) statistics.minute = minute;
+    return {
+      channel,
+      day: calendar.dayOf(dateTime),
+      minute: statistics.minute,
+      total_bids: all.total,
+      rank1_bids: all.rank1,
+      rank2_bids: all.rank2,
+      rank3_bids: all.rank3,
+      total_bidders: bidders.total,
+      rank1_bidders: bidders.rank1,
+      rank2_bidders: bidders.rank2,
+      rank3_bidders: bidders.rank3,
+      total_auctions: auctions.total,
+      rank1_auctions: auctions.rank1,
+      rank2_auctions: auctions.rank2,
+      rank3_auctions: auctions.rank3,
+    };
+  };
   return bids
-    .keyBy((bid) => `${bid.channel} ${dayOf(bid.dateTime)}`)
-    .process(new BidStatistics(({ channel, dateTime }, minute) => ({ channel, day: dayOf(dateTime), minute })))
+    .keyBy((bid) => `${bid.channel} ${calendar.dayOf(bid.dateTime)}`)
+    .process(new BidStatistics<string>(rowOf))
     .uid('channels');
 }
 
-interface Prices {
-  readonly bids: readonly number[];
-  readonly least: number;
-  readonly most: number;
-  readonly sum: number;
+/** Two numbers as one key, exact up to 2^53: hashing and comparing a number costs less than a text. */
+function pairOf(high: number, low: number): number {
+  return high * 2 ** 26 + low;
 }
 
-class PriceStatistics extends KeyedProcessFunction<string, Bid, RowChange> {
+interface Prices {
+  readonly bids: Counts;
+  least: number;
+  most: number;
+  sum: number;
+}
+
+class PriceStatistics extends KeyedProcessFunction<number, Bid, RowChange> {
+  readonly #calendar = new Calendar();
   #prices: ValueState<Prices> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#prices = context.getState(valueState<Prices>('prices'));
   }
 
-  processElement(bid: Bid, context: KeyedProcessContext<string>, out: Collector<RowChange>): void {
-    const { auction, price, dateTime } = bid;
-    const before = this.#prices?.value() ?? { bids: [0, 0, 0, 0], least: price, most: price, sum: 0 };
-    const rank = rankOf(price);
-    const prices: Prices = {
-      bids: before.bids.map((count, i) => count + (i === 0 || i === rank ? 1 : 0)),
-      least: Math.min(before.least, price),
-      most: Math.max(before.most, price),
-      sum: before.sum + price,
-    };
+  processElement(
+    { auction, price, dateTime }: Bid,
+    context: KeyedProcessContext<number>,
+    out: Collector<RowChange>,
+  ): void {
+    const prices = this.#prices?.value() ?? { bids: noCounts(), least: price, most: price, sum: 0 };
+    prices.bids.total++;
+    countRank(prices.bids, rankOf(price));
+    prices.least = Math.min(prices.least, price);
+    prices.most = Math.max(prices.most, price);
+    prices.sum += price;
     this.#prices?.update(prices);
-    const [total = 0, rank1 = 0, rank2 = 0, rank3 = 0] = prices.bids;
+    const { total, rank1, rank2, rank3 } = prices.bids;
     const row = {
       auction,
-      day: dayOf(dateTime),
+      day: this.#calendar.dayOf(dateTime),
       total_bids: total,
       rank1_bids: rank1,
       rank2_bids: rank2,
@@ -133,19 +188,19 @@ class PriceStatistics extends KeyedProcessFunction<string, Bid, RowChange> {
 /** Q17: statistics of each auction and day. */
 export function q17(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
-    .keyBy((bid) => `${bid.auction} ${dayOf(bid.dateTime)}`)
+    .keyBy((bid) => pairOf(bid.auction, dayNumberOf(bid.dateTime)))
     .process(new PriceStatistics())
     .uid('prices');
 }
 
-class LastBid extends KeyedProcessFunction<string, Bid, RowChange> {
+class LastBid extends KeyedProcessFunction<number, Bid, RowChange> {
   #last: ValueState<number> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#last = context.getState(valueState<number>('last'));
   }
 
-  processElement(bid: Bid, context: KeyedProcessContext<string>, out: Collector<RowChange>): void {
+  processElement(bid: Bid, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
     if (bid.dateTime < (this.#last?.value() ?? -Infinity)) return;
     this.#last?.update(bid.dateTime);
     out.collect({ key: context.getCurrentKey(), row: bidRow(bid) });
@@ -159,7 +214,7 @@ function bidRow({ auction, bidder, price, channel, url, dateTime, extra }: Bid):
 /** Q18: the last bid of each bidder on each auction. */
 export function q18(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
-    .keyBy((bid) => `${bid.bidder} ${bid.auction}`)
+    .keyBy((bid) => pairOf(bid.bidder, bid.auction))
     .process(new LastBid())
     .uid('last-bids');
 }

@@ -89,60 +89,70 @@ export function q5(bids: DataStream<Bid>): DataStream<RowChange> {
     .uid('largest');
 }
 
-interface HighestPrice {
-  readonly price: number;
-  readonly end: number;
-}
+const Q7_WINDOW_MS = 10_000;
 
-class PriceWithWindow extends ProcessWindowFunction<Bid, HighestPrice, number, TimeWindow> {
-  process(
-    _key: number,
-    context: ProcessWindowContext<TimeWindow>,
-    [bid]: readonly Bid[],
-    out: Collector<HighestPrice>,
-  ): void {
-    if (bid !== undefined) out.collect({ price: bid.price, end: context.window().end });
-  }
-}
-
-/** Pairs each bid with the windows whose highest price it has, whichever comes first. */
-class BidsAtPrice extends KeyedCoProcessFunction<number, Bid, HighestPrice, RowChange> {
+/**
+ * The highest bids of one window, which is the key: its end. Bids at that very end count when they reach the highest price, and
+ * so do bids that come after the window has ended; neither can raise it.
+ */
+class HighestBids extends KeyedCoProcessFunction<number, Bid, Bid, RowChange> {
+  #price: ValueState<number> | null = null;
   #bids: ListState<Bid> | null = null;
-  #windows: ListState<number> | null = null;
+  #atEnd: ListState<Bid> | null = null;
 
   override open(context: RuntimeContext): void {
+    this.#price = context.getState(valueState<number>('price'));
     this.#bids = context.getListState(listState<Bid>('bids'));
-    this.#windows = context.getListState(listState<number>('windows'));
+    this.#atEnd = context.getListState(listState<Bid>('bids-at-end'));
   }
 
-  processElement1(bid: Bid, _context: unknown, out: Collector<RowChange>): void {
-    this.#bids?.add(bid);
-    for (const end of this.#windows?.get() ?? []) emitIfWithin(bid, end, out);
+  /** A bid within the window. */
+  processElement1(bid: Bid, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+    const timers = context.timerService();
+    const lastMs = context.getCurrentKey() - 1;
+    const highest = this.#price?.value();
+    if (timers.currentWatermark() >= lastMs) {
+      if (bid.price === highest) out.collect(bidOfWindow(bid));
+      return;
+    }
+    if (highest === undefined) timers.registerEventTimeTimer(lastMs);
+    else if (bid.price < highest) return;
+    if (bid.price === highest) {
+      this.#bids?.add(bid);
+      return;
+    }
+    this.#price?.update(bid.price);
+    this.#bids?.update([bid]);
   }
 
-  processElement2({ end }: HighestPrice, _context: unknown, out: Collector<RowChange>): void {
-    this.#windows?.add(end);
-    for (const bid of this.#bids?.get() ?? []) emitIfWithin(bid, end, out);
+  /** A bid at the window's end. */
+  processElement2(bid: Bid, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+    const hasEnded = context.timerService().currentWatermark() >= context.getCurrentKey() - 1;
+    if (!hasEnded) this.#atEnd?.add(bid);
+    else if (bid.price === this.#price?.value()) out.collect(bidOfWindow(bid));
+  }
+
+  override onTimer(_timestamp: number, _context: OnTimerContext<number>, out: Collector<RowChange>): void {
+    const highest = this.#price?.value();
+    for (const bid of this.#bids?.get() ?? []) out.collect(bidOfWindow(bid));
+    for (const bid of this.#atEnd?.get() ?? []) if (bid.price === highest) out.collect(bidOfWindow(bid));
+    this.#bids?.clear();
+    this.#atEnd?.clear();
   }
 }
 
-/** Both ends of the window count. */
-function emitIfWithin({ auction, bidder, price, dateTime, extra }: Bid, end: number, out: Collector<RowChange>): void {
-  if (dateTime >= end - 10_000 && dateTime <= end) out.collect(added({ auction, bidder, price, dateTime, extra }));
+function bidOfWindow({ auction, bidder, price, dateTime, extra }: Bid): RowChange {
+  return added({ auction, bidder, price, dateTime, extra });
 }
 
-/** Q7: the highest bids of each 10 seconds. */
+/** Q7: the highest bids of each 10 seconds, both ends included. */
 export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
-  const highest = bids
-    .keyBy(() => 0)
-    .window(TumblingEventTimeWindows.of(10_000))
-    .reduce((a, b) => (b.price > a.price ? b : a), new PriceWithWindow())
-    .uid('highest');
+  const atEnds = bids.filter((bid) => bid.dateTime % Q7_WINDOW_MS === 0);
   return bids
-    .keyBy((bid) => bid.price)
-    .connect(highest.keyBy((each) => each.price))
-    .process(new BidsAtPrice())
-    .uid('bids-at-price');
+    .keyBy((bid) => bid.dateTime - (bid.dateTime % Q7_WINDOW_MS) + Q7_WINDOW_MS)
+    .connect(atEnds.keyBy((bid) => bid.dateTime))
+    .process(new HighestBids())
+    .uid('highest-bids');
 }
 
 /** Q8: people who came and opened an auction in the same 10 seconds. */
