@@ -25,6 +25,7 @@ import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph, type StreamGraph } from './graph/stream-graph.js';
 import { JobAdministration } from './main/job-administration.js';
+import { FailingRecords } from './checkpoint/failing-records.js';
 import { CheckpointMirror } from './checkpoint/checkpoint-mirror.js';
 import { JobCheckpoints } from './main/job-checkpoints.js';
 import { type JobFolders, openJobFolders } from './main/job-folders.js';
@@ -258,6 +259,11 @@ class Service {
       jobModule,
       port: log,
       checkpoints,
+      failingRecords: await FailingRecords.open({
+        path: join(dataDir, 'failing-records'),
+        failuresMax: config.recordFailuresMax,
+        logger: this.#logger,
+      }),
       state: {
         backend: config.stateBackend,
         stateDir,

@@ -6,14 +6,17 @@ import type { JobGraph, OnError } from './internal/transformation.js';
 /** @public */
 export interface JobOptions {
   /**
-   * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once in any case.
+   * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once, but with `retry`.
    *
-   * - `reject`: a record that came from a request is dropped, since its caller was told; any other record stops the job.
+   * - `reject`: a record that came from a request is dropped, since its caller was told; any other is treated as with `fail`.
    * - `skip`: the record is dropped and counted.
-   * - `fail`: the job stops.
+   * - `fail`: the job goes back to its newest checkpoint and tries again, as its restart strategy says. A record that has
+   *   failed `recordFailuresMax` times in a row ends the job with `MILLRACE_RECORD_POISONOUS`; so it does with `reject`.
    * - `dead-letter`: the record is appended to the topic `<job>.dlq`, with what went wrong in its headers, and counted as
    *   with `skip`. The checkpoint that covers the record completes only when its dead letter is durable; after a restart a
    *   letter may be there twice.
+   * - `retry`: as `fail`, but a record that has failed `recordFailuresMax` times in a row becomes a dead letter, and the job
+   *   goes on without it. Its request waits for the attempts, and gets its 500 after the last.
    *
    * A failure in a timer or in the outcome of an asynchronous request has no record at hand: it stops the job in any case.
    *
@@ -38,7 +41,7 @@ export interface JobDefinition {
 
 /** Job names become part of topic names. */
 const JOB_NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject', 'dead-letter']);
+const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject', 'dead-letter', 'retry']);
 
 /**
  * Defines a job. Nothing runs and nothing is opened: the main thread and every worker import the module and call
@@ -75,7 +78,7 @@ export function defineJob(
   const onError = options.onError ?? 'reject';
   if (!ON_ERROR.has(onError)) {
     throw new MillraceError('MILLRACE_JOB_INVALID', `job "${name}" has onError ${JSON.stringify(onError)}`, {
-      hint: 'Choose "reject", "skip", "fail" or "dead-letter".',
+      hint: 'Choose "reject", "skip", "fail", "dead-letter" or "retry".',
     });
   }
   return { name, build: () => buildJob(name, define, onError) };

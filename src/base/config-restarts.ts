@@ -15,6 +15,17 @@ export const restartSettings = {
     description:
       'What follows when the job fails: it ends, or goes on from its newest checkpoint while requests wait. Failures that only a person can mend end it in any case.',
   },
+  recordFailuresMax: {
+    section: 'Restarts',
+    kind: 'integer',
+    unit: 'none',
+    default: 3,
+    least: 1,
+    most: 1_000_000,
+    unlimited: true,
+    description:
+      "Failures in a row after which a record is given up, those before a restart of the process among them: a job with onError 'retry' goes on without it, any other ends.",
+  },
   restartAttempts: {
     section: 'Restarts',
     kind: 'integer',

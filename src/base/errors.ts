@@ -47,6 +47,7 @@ export const errorCodes = {
   MILLRACE_JOB_INVALID: { recovery: 'fail', http: 500 },
   MILLRACE_GRAPH_MISMATCH: { recovery: 'fail', http: 500 },
   MILLRACE_USER_FUNCTION_FAILED: { recovery: 'restart', http: 500 },
+  MILLRACE_RECORD_POISONOUS: { recovery: 'fail', http: 500 },
   MILLRACE_SERIALISATION_FAILED: { recovery: 'restart', http: 500 },
   MILLRACE_DESERIALISATION_FAILED: { recovery: 'restart', http: 400 },
   MILLRACE_TIMESTAMP_MISSING: { recovery: 'restart', http: 500 },

@@ -181,7 +181,7 @@ function planTopicSinks(graph: StreamGraph): PlanTopicSink[] {
     if (spec.kind !== 'topic-sink') continue;
     addTopicSink(sinks, { operatorId: id, node: index, topic: spec.topic, guarantee: spec.guarantee });
   }
-  if (graph.onError === 'dead-letter') {
+  if (graph.onError === 'dead-letter' || graph.onError === 'retry') {
     const topic = deadLetterTopicName(graph.jobName);
     addTopicSink(sinks, { operatorId: null, node: null, topic, guarantee: 'at-least-once' });
   }

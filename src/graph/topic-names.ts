@@ -8,7 +8,7 @@ export function requestTopicName(jobName: string, sourceUid: string): string {
   return `${jobName}.requests.${sourceUid}`;
 }
 
-/** Records whose processing failed, of a job with `onError: 'dead-letter'`. */
+/** Records whose processing failed, of a job with `onError: 'dead-letter'` or `'retry'`. */
 export function deadLetterTopicName(jobName: string): string {
   return `${jobName}.dlq`;
 }

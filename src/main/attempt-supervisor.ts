@@ -25,6 +25,7 @@ import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import type { CheckpointHistory } from './checkpoint-history.js';
 import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
 import { JobAttempt } from './job-attempt.js';
@@ -61,8 +62,13 @@ export interface AttemptSupervisorOptions {
   readonly logger: Logger;
   /** Of the present attempt, beside those that concern its checkpoints and its end. */
   readonly onEvent: (event: WorkerEvent) => void;
-  /** The present attempt cannot go on and is being stopped. Called once per attempt. */
-  readonly onFailure: (error: Error) => void;
+  /**
+   * The present attempt cannot go on and is being stopped; `origin` is the record whose processing threw, if it was one.
+   * Called once per attempt.
+   */
+  readonly onFailure: (error: Error, origin: RecordOrigin | null) => void;
+  /** Asked at the start of each attempt: records that are dropped when their processing throws again. */
+  readonly setAside: () => readonly RecordOrigin[];
   /** Every source of the present attempt has ended. */
   readonly onFinished: () => void;
 }
@@ -243,6 +249,7 @@ export class AttemptSupervisor {
       expired,
       producer,
       restored: restorePoint?.workers ?? null,
+      setAside: this.#options.setAside(),
     });
   }
 
@@ -264,7 +271,9 @@ export class AttemptSupervisor {
       controlTimeoutMs: settings.controlTimeoutMs,
       threads: this.#threads,
       onEvent: ofPresent((event: WorkerEvent) => {
-        if (event.kind === 'worker-failed') return this.#onFailure(attempt, fromWire(event.cause));
+        if (event.kind === 'worker-failed') {
+          return this.#onFailure(attempt, fromWire(event.cause), event.origin);
+        }
         onEvent(event);
         this.scheduler.onWorkerEvent(event);
       }),
@@ -307,12 +316,12 @@ export class AttemptSupervisor {
   }
 
   /** Only the first failure of an attempt counts: those after it are its consequences. */
-  #onFailure(attempt: JobAttempt, error: Error): void {
+  #onFailure(attempt: JobAttempt, error: Error, origin: RecordOrigin | null = null): void {
     if (attempt !== this.#attempt || this.#failure !== null || this.#isStopped) return;
     this.#failure = error;
     // Whoever waits for a checkpoint is told at once, and whoever waits in the sources is not fed any more.
     void this.scheduler.suspend().then(() => attempt.stop());
-    this.#options.onFailure(error);
+    this.#options.onFailure(error, origin);
   }
 
   #refuseWhenStopped(): void {

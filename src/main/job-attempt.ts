@@ -14,6 +14,7 @@ import type { OutputEnds } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { AttemptMeasurements } from './attempt-measurements.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
@@ -26,6 +27,8 @@ export type { SourceOffsets } from './attempt-channels.js';
 export interface AttemptStart extends Pick<AttemptChannelsOptions, 'producer' | 'positions' | 'expired'> {
   /** By worker; `null` for a start from nothing. */
   readonly restored: readonly RestoredJob[] | null;
+  /** Records that are dropped when their processing throws again. */
+  readonly setAside: readonly RecordOrigin[];
 }
 
 export interface JobAttemptOptions extends Omit<AttemptChannelsOptions, 'shared' | keyof AttemptStart> {
@@ -86,9 +89,9 @@ export class JobAttempt {
   }
 
   /** Has the workers restore and build their parts. The attempt before has ended. Nothing runs yet. */
-  async deploy({ restored, ...start }: AttemptStart): Promise<void> {
+  async deploy({ restored, setAside, ...start }: AttemptStart): Promise<void> {
     this.#channels = new AttemptChannels({ ...this.#options, ...start, shared: this.shared });
-    await this.#pool.all((commands, worker) => commands.deploy(restored?.[worker] ?? null));
+    await this.#pool.all((commands, worker) => commands.deploy(restored?.[worker] ?? null, setAside));
   }
 
   /** Lets the records flow. */

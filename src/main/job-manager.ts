@@ -16,12 +16,14 @@ import { fromWire, MillraceError, toWire } from '../base/errors.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
 import type { Prng } from '../base/prng.js';
+import { type FailingRecords, givenUp } from '../checkpoint/failing-records.js';
 import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import { BaseCopies } from './base-copies.js';
 import { type AttemptReplacement, type AttemptSettings, AttemptSupervisor } from './attempt-supervisor.js';
 import { CheckpointHistory } from './checkpoint-history.js';
@@ -70,6 +72,7 @@ export interface JobManagerOptions {
   readonly jobModule: string;
   readonly port: TopicPort;
   readonly checkpoints: JobCheckpoints;
+  readonly failingRecords: FailingRecords;
   readonly state: StateSettings;
   readonly settings: JobSettings;
   readonly clock: Clock;
@@ -160,8 +163,13 @@ export class JobManager implements JobControl {
       topics,
       history: this.checkpointHistory,
       onEvent: (event) => this.#onWorkerEvent(event),
-      onFailure: (error) => this.#onAttemptFailed(error),
+      onFailure: (error, origin) => this.#onAttemptFailed(this.#judged(error, origin)),
+      setAside: () => options.failingRecords.setAside(),
       onFinished: () => this.#endIfFinished(),
+    });
+    options.checkpoints.onCommitted(({ sources }) => {
+      options.failingRecords.onCheckpoint(sources);
+      return Promise.resolve();
     });
     this.#restarts = new JobRestarts({
       strategy: createRestartStrategy(settings, prng),
@@ -372,7 +380,15 @@ export class JobManager implements JobControl {
     this.#life.tryMoveTo('RESTARTING');
   }
 
+  /** A record that has failed too often is what ends a job that does not set it aside. */
+  #judged(error: Error, origin: RecordOrigin | null): Error {
+    if (origin === null) return error;
+    const { failureCount, isGivenUp } = this.#options.failingRecords.onFailure(origin);
+    return isGivenUp && this.plan.onError !== 'retry' ? givenUp(error, origin, failureCount) : error;
+  }
+
   async #restart(): Promise<void> {
+    await this.#options.failingRecords.settled();
     await this.replaceAttempt({ reason: 'restart', mode: 'rollback' });
     // It may have failed again by now, and wait for its next restart.
     if (!this.#supervisor.isRunning || !this.#life.tryMoveTo('RUNNING')) return;
@@ -399,6 +415,7 @@ export class JobManager implements JobControl {
     this.#baseCopies.close();
     this.#restarts.stop();
     await this.#supervisor.stop();
+    await this.#options.failingRecords.settled();
     this.#replies?.stop();
   }
 }

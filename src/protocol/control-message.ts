@@ -2,6 +2,7 @@ import type { WireError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { RestoredJob } from './deployment.js';
 import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
+import type { RecordOrigin } from './record-origin.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 
 /**
@@ -20,8 +21,12 @@ export type CommandOutcome<T> =
 export interface WorkerCommands {
   /** Loads the job and checks its graph. No state is touched: another worker may still hold it. */
   prepare(): Promise<CommandOutcome<null>>;
-  /** Restores state, `null` for a start from nothing, and opens operators. Nothing runs yet. */
-  deploy(restored: RestoredJob | null): Promise<CommandOutcome<null>>;
+  /**
+   * Restores state, `null` for a start from nothing, and opens operators. Nothing runs yet.
+   *
+   * @param setAside records that are dropped when their processing throws again
+   */
+  deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<CommandOutcome<null>>;
   /** Starts the loop. */
   start(): CommandOutcome<null>;
   /** Asks the sources that run in this worker to emit the barrier. Sources fed by main get theirs through the ring. */
@@ -102,5 +107,11 @@ export type WorkerEvent =
   /** Lines for main's standard output. The worker's own stream waits for its event loop, which it seldom turns. */
   | { readonly kind: 'printed'; readonly worker: number; readonly text: string }
   | { readonly kind: 'subtask-finished'; readonly worker: number; readonly subtask: SubtaskName }
-  /** The worker cannot go on; its loop has ended. */
-  | { readonly kind: 'worker-failed'; readonly worker: number; readonly cause: WireError };
+  | {
+      /** The worker cannot go on; its loop has ended. */
+      readonly kind: 'worker-failed';
+      readonly worker: number;
+      readonly cause: WireError;
+      /** The record whose processing threw; `null` when it was none, or one from no topic. */
+      readonly origin: RecordOrigin | null;
+    };

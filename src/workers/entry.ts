@@ -11,6 +11,7 @@ import { loadJobModule } from '../graph/job-module.js';
 import type { CommandOutcome, WorkerCommands } from '../protocol/control-message.js';
 import type { SubtaskMeasurements } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -47,7 +48,7 @@ class WorkerHost {
     const runtime = this.#runtime;
     return {
       prepare: () => this.#untilCancelled(outcomeOf(() => this.#prepare())),
-      deploy: (restored) => this.#untilCancelled(outcomeOf(() => this.#deploy(restored))),
+      deploy: (restored, setAside) => this.#untilCancelled(outcomeOf(() => this.#deploy(restored, setAside))),
       start: () => done(() => this.#start()),
       triggerCheckpoint: (id) => done(() => runtime.triggerCheckpoint(id)),
       notifyCheckpointComplete: (id) => done(() => runtime.notifyCheckpointComplete(id)),
@@ -65,8 +66,8 @@ class WorkerHost {
     return null;
   }
 
-  async #deploy(restored: RestoredJob | null): Promise<null> {
-    await this.#runtime.deploy(restored);
+  async #deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<null> {
+    await this.#runtime.deploy(restored, setAside);
     return null;
   }
 

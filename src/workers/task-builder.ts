@@ -25,10 +25,12 @@ import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js
 import type { OperatorContext, Output, RecordScope, Responder } from '../operators/operator.js';
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { RestoredJob } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import { RECORD_BATCH, TOPIC_BATCH } from '../protocol/stream-element.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { ChannelWriter } from '../shared-memory/channel-writer.js';
+import { FailedRecordPolicy, type FailedRecordPolicyOptions } from './failed-record-policy.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
@@ -68,7 +70,10 @@ export interface TaskHost {
   readonly attempt: number;
   writeLine(line: string): void;
   readonly mailbox: MailboxHost;
-  readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onSkipped' | 'onFinished' | 'clock'>;
+  /** Records that are dropped when their processing throws. */
+  readonly setAside: readonly RecordOrigin[];
+  readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onFinished' | 'clock'> &
+    Pick<FailedRecordPolicyOptions, 'onSkipped' | 'onFatalRecord'>;
 }
 
 /** Builds one subtask of a vertex. Its operators are not opened yet. */
@@ -122,8 +127,11 @@ class TaskBuilder {
       counters: this.#counters,
       stateSerde: this.#serde,
     });
+    const { onSnapshot, onFinished, clock } = this.#host.taskEvents;
     return new Task({
-      ...this.#host.taskEvents,
+      onSnapshot,
+      onFinished,
+      clock,
       name: { vertex: this.#vertex.index, subtask: this.#subtask },
       inputs,
       // A source in the worker has no inputs, and no watermarks to combine.
@@ -133,13 +141,12 @@ class TaskBuilder {
       source: this.#sourceStatus(heads),
       chain,
       outputs: this.#outputs,
-      responses: this.#responses,
+      failedRecords: this.#failedRecordPolicy(),
       deadLetters: this.#deadLetterWriter(),
       scope: this.#scope,
       timers: this.#timers,
       mailbox: this.#mailbox,
       counters: this.#counters,
-      onError: this.#host.plan.onError,
     });
   }
 
@@ -147,6 +154,22 @@ class TaskBuilder {
     const [operator] = this.#vertex.operators;
     if (operator === undefined || !isSource(this.#nodeOf(operator))) return null;
     return { operatorId: operator.id, watermarks: head instanceof WatermarkedSource ? head : null };
+  }
+
+  #failedRecordPolicy(): FailedRecordPolicy {
+    const { plan, setAside, taskEvents } = this.#host;
+    const { onError, topicSources } = plan;
+    const { onSkipped, onFatalRecord } = taskEvents;
+    const responses = this.#responses;
+    return new FailedRecordPolicy({
+      onError,
+      scope: this.#scope,
+      topicSources,
+      setAside,
+      responses,
+      onSkipped,
+      onFatalRecord,
+    });
   }
 
   #deadLetterWriter(): DeadLetterWriter | null {

@@ -1,4 +1,3 @@
-import type { OnError } from '../api/internal/transformation.js';
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import type { MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
@@ -19,12 +18,12 @@ import {
   WATERMARK,
 } from '../protocol/stream-element.js';
 import type { DeadLetterWriter } from './dead-letter-writer.js';
+import type { FailedRecordPolicy } from './failed-record-policy.js';
 import type { GeneratorSource } from './generator-source.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { InputChannel } from './input-channel.js';
 import { LocalChannel } from './local-channel.js';
 import type { ChainTarget } from './operator-chain.js';
-import type { ResponseWriter } from './response-writer.js';
 import type { TaskChain } from './task-chain.js';
 import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
@@ -61,19 +60,16 @@ export interface TaskOptions {
   readonly source: { readonly operatorId: string; readonly watermarks: WatermarkedSource | null } | null;
   readonly chain: TaskChain;
   readonly outputs: readonly TaskOutput[];
-  /** `null` when no operator of the chain can answer a request. */
-  readonly responses: ResponseWriter | null;
+  readonly failedRecords: FailedRecordPolicy;
   /** `null` unless the job keeps records that fail. */
   readonly deadLetters: DeadLetterWriter | null;
   readonly scope: RecordScope;
   readonly timers: TaskTimerService;
   readonly mailbox: WorkerMailbox;
   readonly counters: TaskCountersWriter;
-  readonly onError: OnError;
   readonly clock: MonotonicClock;
   /** Called at the barrier, when all state up to it stands still. */
   readonly onSnapshot: (task: Task, checkpointId: number) => void;
-  readonly onSkipped: (error: MillraceError) => void;
   readonly onFinished: (task: Task) => void;
 }
 
@@ -416,25 +412,13 @@ export class Task {
     }
   }
 
-  /**
-   * The record's request is answered at once, whatever becomes of the job.
-   *
-   * @returns why it failed, if the task goes on without it
-   */
+  /** @returns why the record failed, if the task goes on without it */
   #recordFailed(error: unknown): MillraceError {
     const failure = MillraceError.is(error) ? error : this.chain.unexpected(error);
-    if (failure.recovery === 'crash') throw failure;
-    const { scope, responses, onError } = this.#options;
-    const { request } = scope;
-    const isFinal = onError === 'skip' || onError === 'dead-letter' || (request !== null && onError === 'reject');
-    if (request !== null && responses !== null) responses.respondFailure(request, failure, isFinal);
-    if (!isFinal) {
-      // The step ends here: its answers, this one among them, would stay behind.
-      this.#flush();
-      throw failure;
-    }
-    this.#options.onSkipped(failure);
-    return failure;
+    if (this.#options.failedRecords.isDropped(failure)) return failure;
+    // The step ends here: its answers, this record's among them, would stay behind.
+    this.#flush();
+    throw failure;
   }
 
   #keepSerialised(failure: MillraceError, cursor: RecordCursor, frame: Buffer): void {

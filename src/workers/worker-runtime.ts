@@ -23,6 +23,7 @@ import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
@@ -58,6 +59,9 @@ export class WorkerRuntime {
   #tasks: Task[] = [];
   #job: JobDefinition | null = null;
   #restored: RestoredJob | null = null;
+  #setAside: readonly RecordOrigin[] = [];
+  /** The record that the worker fails because of. */
+  #fatalRecord: RecordOrigin | null = null;
   #isStopping = false;
   #hasWantedCheckpoint = false;
   /** Promises of operators that are under way: while there are any, the event loop has to turn. */
@@ -92,9 +96,10 @@ export class WorkerRuntime {
   }
 
   /** Restores state and builds tasks. */
-  async deploy(restored: RestoredJob | null): Promise<void> {
+  async deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<void> {
     const { plan } = this.#deployment;
     this.#restored = restored;
+    this.#setAside = setAside;
     await this.#state.open(restored);
     const host = this.#taskHost();
     for (const { vertex, subtask } of this.#subtasks()) {
@@ -271,6 +276,7 @@ export class WorkerRuntime {
     return {
       plan,
       restored: this.#restored,
+      setAside: this.#setAside,
       attempt,
       clock: systemClock,
       graphOf: (subtask) => this.#graphOf(subtask),
@@ -297,6 +303,9 @@ export class WorkerRuntime {
         clock: systemMonotonicClock,
         onSnapshot: (task, checkpointId) => this.#taskSnapshot(task, checkpointId),
         onSkipped: (error) => this.#skips.add(error),
+        onFatalRecord: (origin) => {
+          this.#fatalRecord = origin;
+        },
         onFinished: ({ name }) =>
           this.#post({ kind: 'subtask-finished', worker: this.#deployment.worker, subtask: name }),
       },
@@ -380,7 +389,12 @@ export class WorkerRuntime {
   reportFailure(error: unknown): void {
     this.#controlBlock.setState('failed');
     this.#sendPrinted();
-    this.#post({ kind: 'worker-failed', worker: this.#deployment.worker, cause: toWire(error) });
+    this.#post({
+      kind: 'worker-failed',
+      worker: this.#deployment.worker,
+      cause: toWire(error),
+      origin: this.#fatalRecord,
+    });
   }
 }
 

@@ -12,6 +12,7 @@ import { buildStreamGraph } from '../../src/graph/stream-graph.js';
 import { projectPath } from './project-files.js';
 import { withTemporaryDirectory } from './temporary-directory.js';
 // Worker threads run compiled files, so what starts them is the compiled manager.
+import { FailingRecords } from '../../dist/checkpoint/failing-records.js';
 import { CheckpointStore } from '../../dist/checkpoint/checkpoint-store.js';
 import { JobCheckpoints } from '../../dist/main/job-checkpoints.js';
 import { JobManager, type JobManagerOptions } from '../../dist/main/job-manager.js';
@@ -28,6 +29,8 @@ export interface JobUnderTestOptions {
   readonly parallelism: number;
   readonly stateBackend: 'heap' | 'lmdb';
   readonly settings?: Partial<JobManagerOptions['settings']>;
+  /** @defaultValue without a limit */
+  readonly recordFailuresMax?: number;
 }
 
 const settings: JobManagerOptions['settings'] = {
@@ -124,6 +127,11 @@ export class JobUnderTest {
         jobModule,
         port: log,
         checkpoints: new JobCheckpoints({ store, stateBackend, clock: systemClock }),
+        failingRecords: await FailingRecords.open({
+          path: `${directory}/failing-records`,
+          failuresMax: options.recordFailuresMax ?? Infinity,
+          logger: silentLogger,
+        }),
         state: { backend: stateBackend, stateDir: `${directory}/state`, segmentDir, memtableBudgetBytes: 1 << 24 },
         settings: { ...settings, ...options.settings },
         clock: systemClock,

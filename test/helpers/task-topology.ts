@@ -9,6 +9,7 @@ import { buildStreamGraph } from '../../src/graph/stream-graph.js';
 import { allocateTaskCounters, taskCountersFootprintBytes } from '../../src/metrics/counter-layout.js';
 import { TaskCountersWriter } from '../../src/metrics/counters.js';
 import { ChannelOutput } from '../../src/protocol/channel-output.js';
+import type { RecordOrigin } from '../../src/protocol/record-origin.js';
 import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../../src/protocol/stream-element.js';
 import { TopicRecordCursor } from '../../src/protocol/topic-record-codec.js';
 import { ChannelReader } from '../../src/shared-memory/channel-reader.js';
@@ -40,6 +41,8 @@ export interface TopologyOptions {
   readonly onError?: OnError;
   /** Whether tasks hand elements over as within a worker, in place of rings as between two. */
   readonly isLocal?: boolean;
+  /** Records that have failed too often. */
+  readonly setAside?: readonly RecordOrigin[];
 }
 
 /**
@@ -52,6 +55,7 @@ export class TaskTopology {
   readonly snapshots: { readonly vertex: number; readonly subtask: number; readonly checkpointId: number }[] = [];
   readonly finished: { readonly vertex: number; readonly subtask: number }[] = [];
   readonly skipped: MillraceError[] = [];
+  readonly fatal: (RecordOrigin | null)[] = [];
   readonly printed: string[] = [];
   readonly #rings: readonly RingDescriptor[];
   readonly #egress: readonly { readonly channel: PlanChannel; readonly reader: ChannelReader }[];
@@ -91,6 +95,7 @@ export class TaskTopology {
               return store.openBackend(operatorId);
             },
             restored: null,
+            setAside: options.setAside ?? [],
             clock: systemClock,
             attempt: 0,
             mailbox: { wake: () => undefined, addPending: () => undefined },
@@ -99,6 +104,7 @@ export class TaskTopology {
               clock: systemMonotonicClock,
               onSnapshot: ({ name }, checkpointId) => void this.snapshots.push({ ...name, checkpointId }),
               onSkipped: (error) => void this.skipped.push(error),
+              onFatalRecord: (origin) => void this.fatal.push(origin),
               onFinished: ({ name }) => void this.finished.push(name),
             },
           },

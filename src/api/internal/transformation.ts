@@ -84,14 +84,15 @@ export interface HashPartitioning {
 }
 
 /**
- * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once in any case.
+ * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once, but with `retry`.
  *
  * - `fail`: the job fails, and is restarted from its last checkpoint by the restart strategy.
  * - `skip`: the record is dropped, counted and logged.
  * - `reject`: a record that came from a request is dropped, since its caller was told; any other record fails the job.
  * - `dead-letter`: as `skip`, and the record is kept in the job's topic of dead letters.
+ * - `retry`: as `fail`, and a record that has failed too often in a row is treated as with `dead-letter`.
  */
-export type OnError = 'fail' | 'skip' | 'reject' | 'dead-letter';
+export type OnError = 'fail' | 'skip' | 'reject' | 'dead-letter' | 'retry';
 
 export interface JobGraph {
   readonly jobName: string;

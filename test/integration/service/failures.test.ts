@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { readAtomicFile } from '../../../src/storage/atomic-file.js';
 import { ServiceProcess, withService } from '../../helpers/service-process.js';
+import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
 const args = ['--parallelism', '2', '--state-backend', 'heap'];
 interface Problem {
@@ -25,6 +27,12 @@ async function lettersOf(service: ServiceProcess): Promise<Letter[]> {
     }),
   );
   return pages.flat();
+}
+
+/** Waits until the service has written down that a record has failed so often. */
+async function counted(dataDir: string, failureCount: number): Promise<void> {
+  const text = async (): Promise<string> => String(await readAtomicFile(`${dataDir}/failing-records`));
+  await expect.poll(text, { timeout: 30_000 }).toContain(`"failureCount":${String(failureCount)}`);
 }
 
 describe('a record whose processing throws', () => {
@@ -83,6 +91,48 @@ describe('a record whose processing throws', () => {
         'millrace-error-value': 'msgpack',
       });
       expect(await service.stop()).toEqual({ code: 0, signal: null });
+    });
+  });
+
+  it('ends the process, is tried again by the next, and is set aside by the one after its last failure', async () => {
+    await withTemporaryDirectory(async (dataDir) => {
+      const options = { dataDir, job: 'poison-record-retry', args: [...args, '--restart-strategy', 'none'] };
+      const first = await ServiceProcess.start(options);
+      expect((await first.post('/poison', { key: 'a' })).status).toBe(200);
+      const waiting = first.post('/poison', { key: 'a', poison: true }).then(
+        ({ status }) => status,
+        () => 'no answer',
+      );
+      expect(await first.ended).toEqual({ code: 1, signal: null });
+      expect([503, 'no answer']).toContain(await waiting);
+      const { end, service: second } = await ServiceProcess.run(options);
+      expect(end).toEqual({ code: 1, signal: null });
+      expect(second.stderr).toContain('this record is poison');
+      const third = await ServiceProcess.launch(options);
+      // It may start to listen before the record has failed for the third time.
+      expect(await third.ended).toEqual({ code: 1, signal: null });
+      await withService(options, async (service) => {
+        expect(await (await service.post('/poison', { key: 'a' })).json()).toEqual({ key: 'a', count: 2 });
+        await service.until(() => service.stderr.includes('records skipped'), 'the report of skipped records');
+        expect(await service.stop()).toEqual({ code: 0, signal: null });
+      });
+    });
+  });
+
+  it('counts on when the process is killed between two attempts', async () => {
+    await withTemporaryDirectory(async (dataDir) => {
+      const options = { dataDir, job: 'poison-record-fail', args: [...args, '--restart-backoff-initial-ms', '1h'] };
+      const first = await ServiceProcess.start(options);
+      expect((await first.post('/poison', { key: 'a', poison: true })).status).toBe(500);
+      await counted(dataDir, 1);
+      await first.kill();
+      const second = await ServiceProcess.launch(options);
+      await counted(dataDir, 2);
+      await second.kill();
+      const { end, service } = await ServiceProcess.run(options);
+      expect(end).toEqual({ code: 1, signal: null });
+      expect(service.stderr).toContain('MILLRACE_RECORD_POISONOUS');
+      expect(service.stderr).toContain('3 times in a row');
     });
   });
 

@@ -234,6 +234,7 @@ export class SimulatedAttempt {
         openKeyedState: (namespace, index, operatorId) =>
           this.#store(namespace, index, vertex.parallelism).open(operatorId),
         restored: restored?.[subtask % plan.workerCount] ?? null,
+        setAside: [],
         clock,
         attempt: 0,
         mailbox: { wake: () => undefined, addPending: () => undefined },
@@ -242,6 +243,8 @@ export class SimulatedAttempt {
           clock,
           onSnapshot: (task, checkpointId) => this.#onSnapshot(task, checkpointId),
           onSkipped: (error) => this.#options.onFailure(error),
+          // What threw arrives by itself.
+          onFatalRecord: () => undefined,
           onFinished: () => undefined,
         },
       },

@@ -104,6 +104,41 @@ describe('the restarts of a job', () => {
     });
   });
 
+  it('end before that when one record fails each time, and name it', async () => {
+    const settings = { restartStrategy: 'exponential-delay' } as const;
+    const options = { job: 'mortal-counters', parallelism: 2, stateBackend: 'heap', settings } as const;
+    await JobUnderTest.with({ ...options, recordFailuresMax: 3 }, async (job) => {
+      expect((await job.request({ amount: 1 }, { name: 'a' })).status).toBe(200);
+      expect((await job.request({ amount: 1, until: 99, how: 'throw' }, { name: 'a' })).status).toBe(500);
+      await expect.poll(() => job.ends.length, { timeout: 60_000 }).toBe(1);
+      expect(job.ends[0]).toMatchObject({
+        code: 'MILLRACE_RECORD_POISONOUS',
+        details: { operator: 'totals', key: 'a', topic: 'mortal-counters.requests.adds', failureCount: 3 },
+        cause: { code: 'MILLRACE_USER_FUNCTION_FAILED' },
+      });
+      expect(job.manager.numRestarts).toBe(2);
+    });
+  });
+
+  it('go on without a record that fails each time when the job sets such aside; others lose nothing', async () => {
+    const settings = { restartStrategy: 'exponential-delay' } as const;
+    const options = { job: 'poison-record-retry', parallelism: 2, stateBackend: 'heap', settings } as const;
+    await JobUnderTest.with({ ...options, recordFailuresMax: 3 }, async (job) => {
+      const answers = await Promise.all([
+        job.request({ key: 'a' }),
+        job.request({ key: 'a', poison: true }),
+        job.request({ key: 'a' }),
+        // Behind it, or beside it in another topic partition: all of them are tried again and again with it.
+        ...Array.from({ length: 20 }, (_, index) => job.request({ key: `other-${String(index)}` })),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 500, ...Array.from({ length: 21 }, () => 200)]);
+      expect(answers[1]?.body).toMatchObject({ code: 'MILLRACE_USER_FUNCTION_FAILED' });
+      await expect.poll(() => job.manager.numRestarts).toBe(3);
+      expect((await job.request({ key: 'a' })).body).toEqual({ key: 'a', count: 3 });
+      expect(job.ends).toEqual([]);
+    });
+  });
+
   it('leave a job that is stopped meanwhile stopped', async () => {
     const settings = { restartStrategy: 'fixed-delay', restartDelayMs: 3_600_000 } as const;
     await JobUnderTest.with({ job: 'mortal-counters', parallelism: 1, stateBackend: 'heap', settings }, async (job) => {

@@ -50,7 +50,7 @@ async function crewOf(
     pool.launch([0, 1].map((worker) => ({ worker, plan, jobModule, shared, state, attempt: 0 })));
   const deploy = async (): Promise<void> => {
     await launch();
-    await pool.all((commands) => commands.deploy(null));
+    await pool.all((commands) => commands.deploy(null, []));
   };
   return { pool, launch, deploy, deaths, events };
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { OnError } from '../../../src/api/internal/transformation.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
 import { topicSink } from '../../../src/api/sink.js';
+import type { RecordOrigin } from '../../../src/protocol/record-origin.js';
 import { MessagePackSerde } from '../../../src/protocol/msgpack-serde.js';
 import { encodeTopicRecord } from '../../../src/protocol/topic-record-codec.js';
 import { TaskTopology, type EgressElement } from '../../helpers/task-topology.js';
@@ -178,7 +179,7 @@ describe('a checkpoint over tasks', () => {
 });
 
 describe('a record that fails', () => {
-  const job = (onError: OnError): TaskTopology =>
+  const job = (onError: OnError, setAside: readonly RecordOrigin[] = []): TaskTopology =>
     new TaskTopology(
       (env) => {
         env
@@ -191,7 +192,7 @@ describe('a record that fails', () => {
           .uid('fragile')
           .respond();
       },
-      { parallelism: 1, ringBytes: 8192, onError },
+      { parallelism: 1, ringBytes: 8192, onError, setAside },
     );
   const send = (topology: TaskTopology, bodies: readonly string[], withRequest = true): void => {
     const input = topology.ingress(0);
@@ -320,6 +321,30 @@ describe('a record that fails', () => {
     send(topology, ['1', '2', '3']);
     expect(() => topology.runToIdle()).toThrow('two is not taken');
     expect(statuses(topology.drain())).toEqual(['200', '500']);
+  });
+
+  it.each(['fail', 'retry'] as const)('stops the task and says which record it was, with %s', (policy) => {
+    const topology = job(policy);
+    send(topology, ['1', '2', '3']);
+    expect(() => topology.runToIdle()).toThrow('two is not taken');
+    expect(topology.fatal).toEqual([
+      { sourceId: 'numbers', topic: 'topology.requests.numbers', partition: 0, offset: 1 },
+    ]);
+    // With retry a later attempt may have another answer.
+    expect(statuses(topology.drain())).toEqual(policy === 'retry' ? ['200'] : ['200', '500']);
+  });
+
+  it('is answered, kept and passed over once it was set aside; others still stop the task, with retry', () => {
+    const topic = 'topology.requests.numbers';
+    const topology = job('retry', [{ sourceId: 'numbers', topic, partition: 0, offset: 1 }]);
+    send(topology, ['1', '2', '3', '2']);
+    expect(() => topology.runToIdle()).toThrow('two is not taken');
+    const elements = topology.drain();
+    expect(statuses(answers(elements))).toEqual(['200', '500', '200']);
+    const letters = elements.filter(({ number }) => number === topology.plan.deadLetterSink);
+    expect(letters).toMatchObject([{ value: '2', headers: { 'millrace-error-offset': '1' } }]);
+    expect(topology.skipped).toHaveLength(1);
+    expect(topology.fatal).toMatchObject([{ offset: 3 }]);
   });
 
   it('stops the task with reject when there is nobody to answer', () => {
