@@ -303,7 +303,11 @@ class Service {
   }
 
   #observe(manager: JobManager): JobObserver {
-    const running = (): RunningJob => ({ plan: manager.plan, shared: manager.attempt.shared });
+    const running = (): RunningJob => ({
+      plan: manager.plan,
+      shared: manager.attempt.shared,
+      attempt: manager.attempt.number,
+    });
     const observer = new JobObserver(running, systemMonotonicClock);
     observer.start();
     this.#closers.push({ part: 'the observer', close: () => observer.stop() });
@@ -346,6 +350,7 @@ class Service {
         isRunning: () => manager.isRunning,
         copyBase: (request) => manager.copyBase(request),
         takeCheckpoint: () => manager.takeCheckpoint(),
+        markSavepoint: (checkpointId) => manager.checkpointHistory.becameSavepoint(checkpointId),
         stopReading: () => manager.pauseReading(),
         resumeReading: () => manager.resumeReading(),
         stop: () => this.shutDown('stopped with a savepoint'),

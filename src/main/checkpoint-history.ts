@@ -33,6 +33,7 @@ export class CheckpointHistory {
       id,
       state: 'IN_PROGRESS',
       reason,
+      isSavepoint: false,
       triggeredAt: this.#clock.now(),
       latestAckAt: null,
       endedAt: null,
@@ -61,6 +62,12 @@ export class CheckpointHistory {
     }
     entry.sizeBytes += sizeBytes;
     entry.workers = [...entry.workers, { worker: ack.worker, acknowledgedAt: now, sizeBytes, pauseMs: ack.pauseMsMax }];
+  }
+
+  /** A savepoint was made of the checkpoint. */
+  becameSavepoint(id: number): void {
+    const entry = this.#entries.findLast((candidate) => candidate.id === id);
+    if (entry !== undefined) entry.isSavepoint = true;
   }
 
   completed(id: number): void {

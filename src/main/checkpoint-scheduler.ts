@@ -48,6 +48,12 @@ export interface CheckpointSchedulerOptions {
   readonly logger: Logger;
 }
 
+/** Somebody who has asked for a checkpoint. */
+interface Waiter {
+  readonly resolve: (checkpointId: CheckpointId) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** Retry delay when the sources cannot take a barrier at this moment, in milliseconds. */
 const UNSETTLED_DELAY_MS = 5;
 
@@ -81,9 +87,10 @@ export class CheckpointScheduler {
   #target: CheckpointTarget;
   /** Workers come first, then the channels to main. */
   #participantOfChannel: ReadonlyMap<number, number>;
-  readonly #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  /** Requests that came while a checkpoint was in flight, which is not the one they mean. */
-  readonly #afterInFlight: (() => void)[] = [];
+  /** Whose checkpoint has not begun: one that was in flight when they asked is not the one that they mean. */
+  #waiting: Waiter[] = [];
+  /** Who waits for the checkpoint in flight. */
+  #served: Waiter[] = [];
   #offsets: SourceOffsets = new Map();
   #timer: NodeJS.Timeout | null = null;
   #startedMs = Infinity;
@@ -151,17 +158,14 @@ export class CheckpointScheduler {
   }
 
   /**
-   * Takes a checkpoint now. Resolves when one that began after this call is complete; rejects when it failed, or when the
-   * scheduler stops or is suspended first.
+   * Takes a checkpoint now. Resolves with its id when one that began after this call is complete; rejects when it failed, or
+   * when the scheduler stops or is suspended first.
    */
-  takeNow(): Promise<void> {
+  takeNow(): Promise<CheckpointId> {
     if (this.#isStopped) return Promise.reject(stopped());
     if (this.#isSuspended) return Promise.reject(suspended());
-    const { inFlight } = this.#coordinator.status;
-    const taken = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
-    const begin = (): void => this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'forced' });
-    if (inFlight === null) begin();
-    else this.#afterInFlight.push(begin);
+    const taken = new Promise<CheckpointId>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'forced' });
     return taken;
   }
 
@@ -206,6 +210,7 @@ export class CheckpointScheduler {
   #carryOut(action: CoordinatorAction<WorkerAck | null>): void {
     switch (action.kind) {
       case 'trigger':
+        this.#served = this.#waiting.splice(0);
         this.#options.history.triggered(action.checkpointId, action.reason, this.#participantCount);
         return this.#trigger(action.checkpointId);
       case 'commit':
@@ -255,7 +260,7 @@ export class CheckpointScheduler {
     this.statistics.lastCheckpointDurationMs = durationMs;
     this.statistics.lastCompletedCheckpointId = checkpointId;
     this.#target.notifyCheckpointComplete(checkpointId);
-    this.#settleWaiters(null);
+    for (const { resolve } of this.#served.splice(0)) resolve(checkpointId);
   }
 
   #aborted(checkpointId: CheckpointId, cause: MillraceError): void {
@@ -265,26 +270,12 @@ export class CheckpointScheduler {
       this.#options.logger.warn({ checkpointId, err: cause }, 'checkpoint failed');
       this.#target.notifyCheckpointAborted(checkpointId);
     }
-    this.#settleWaiters(cause);
+    for (const { reject } of this.#served.splice(0)) reject(cause);
   }
 
   /** Whoever asked behind the last checkpoint as well: none follows it. */
   #refuseWaiters(error: Error): void {
-    this.#afterInFlight.length = 0;
-    this.#settleWaiters(error);
-  }
-
-  /** Those who asked while an older checkpoint was in flight ask again now; the others have their answer. */
-  #settleWaiters(error: Error | null): void {
-    const begun = this.#afterInFlight.splice(0);
-    if (begun.length > 0) {
-      for (const begin of begun) queueMicrotask(begin);
-      return;
-    }
-    for (const { resolve, reject } of this.#waiters.splice(0)) {
-      if (error === null) resolve();
-      else reject(error);
-    }
+    for (const { reject } of [...this.#served.splice(0), ...this.#waiting.splice(0)]) reject(error);
   }
 
   #setTimer(): void {

@@ -17,6 +17,8 @@ export type { MeasuredSubtask, StateReading, StateReadRequest, WatermarkExplanat
 export interface SubtaskStatus {
   readonly subtask: number;
   readonly worker: number;
+  /** Which run of the job it belongs to: 0 at the start of the process, one more after each restart or rescaling. */
+  readonly attempt: number;
   readonly counters: TaskSnapshot;
   readonly rates: TaskRates;
 }
@@ -77,6 +79,8 @@ export interface CheckpointEntry {
   readonly state: CheckpointState;
   /** Why it was taken: its time had come, state outgrew its budget, or somebody asked. */
   readonly reason: 'interval' | 'early' | 'forced';
+  /** Whether a savepoint was made of it. */
+  readonly isSavepoint: boolean;
   readonly triggeredAt: number;
   /** When the last participant acknowledged; `null` before the first. */
   readonly latestAckAt: number | null;

@@ -152,9 +152,8 @@ export class JobAdministration implements JobAdmin {
     return this.#turn;
   }
 
-  async takeCheckpoint(): Promise<number> {
-    await this.#manager.checkpoints.takeNow();
-    return this.#manager.checkpoints.statistics.lastCompletedCheckpointId;
+  takeCheckpoint(): Promise<number> {
+    return this.#manager.takeCheckpoint();
   }
 
   parallelismMax(): number {

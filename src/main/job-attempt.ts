@@ -79,6 +79,11 @@ export class JobAttempt {
     );
   }
 
+  /** 0 for the first of the process. */
+  get number(): number {
+    return this.#options.attempt;
+  }
+
   /** Starts the workers and has them load the job. Nothing else is touched: the attempt before may still run. */
   async prepare(): Promise<void> {
     const { plan, jobModule, state, attempt } = this.#options;

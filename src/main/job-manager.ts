@@ -13,6 +13,7 @@ import { randomUUID } from 'node:crypto';
 import { type MergedAccumulator, mergeAccumulators } from '../api/internal/merge-accumulators.js';
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError, toWire } from '../base/errors.js';
+import type { CheckpointId } from '../base/ids.js';
 import { Lifecycle, type TransitionTable } from '../base/lifecycle.js';
 import type { Logger } from '../base/log.js';
 import type { Prng } from '../base/prng.js';
@@ -294,8 +295,8 @@ export class JobManager implements JobControl {
     return this.#baseCopies.copy(request);
   }
 
-  /** Takes a checkpoint that begins after the call. */
-  takeCheckpoint(): Promise<void> {
+  /** Takes a checkpoint that begins after the call. @returns its id, once it is complete */
+  takeCheckpoint(): Promise<CheckpointId> {
     return this.#supervisor.scheduler.takeNow();
   }
 

@@ -30,6 +30,8 @@ const SAMPLE_INTERVAL_MS = 1000;
 export interface RunningJob {
   readonly plan: ExecutionPlan;
   readonly shared: SharedMemoryMap;
+  /** Which attempt of the process it is, from 0. */
+  readonly attempt: number;
 }
 
 interface TaskProbe {
@@ -93,15 +95,13 @@ export class JobObserver {
   }
 
   vertices(): VertexStatus[] {
-    const { plan } = this.#look();
+    const running = this.#look();
     const tasks = this.tasks();
-    return plan.vertices.map(({ index, id, name, operators }) => ({
+    return running.plan.vertices.map(({ index, id, name, operators }) => ({
       id,
       name,
       operators: operators.map((operator) => ({ uid: operator.id, name: operator.name, kind: operator.kind })),
-      subtasks: tasks
-        .filter(({ vertex }) => vertex.index === index)
-        .map((reading) => subtaskStatus(reading, plan.workerCount)),
+      subtasks: tasks.filter(({ vertex }) => vertex.index === index).map((reading) => subtaskStatus(reading, running)),
     }));
   }
 
@@ -234,8 +234,9 @@ class LoadMeter {
   }
 }
 
-function subtaskStatus({ subtask, counters, meter }: TaskReading, workerCount: number): SubtaskStatus {
-  return { subtask, worker: subtask % workerCount, counters, rates: meter.rates ?? meter.update(counters) };
+function subtaskStatus({ subtask, counters, meter }: TaskReading, { plan, attempt }: RunningJob): SubtaskStatus {
+  const worker = subtask % plan.workerCount;
+  return { subtask, worker, attempt, counters, rates: meter.rates ?? meter.update(counters) };
 }
 
 function endsOf(

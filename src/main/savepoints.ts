@@ -14,6 +14,7 @@ import { MillraceError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import { ArchiveFolder } from '../checkpoint/archive-folder.js';
 import { ArchivedState } from '../checkpoint/archived-state.js';
+import type { CheckpointId } from '../base/ids.js';
 import type { CheckpointManifest } from '../checkpoint/checkpoint-manifest.js';
 import type { Environment } from '../checkpoint/object-store.js';
 import { openObjectStore } from '../checkpoint/open-object-store.js';
@@ -27,7 +28,9 @@ export interface SavepointJob {
   isRunning(): boolean;
   readonly copyBase: BaseCopier;
   /** Takes a checkpoint that begins after the call. */
-  takeCheckpoint(): Promise<void>;
+  takeCheckpoint(): Promise<unknown>;
+  /** The savepoint holds what this checkpoint does. */
+  markSavepoint(checkpointId: CheckpointId): void;
   /** Nothing more is read from the topics: the next checkpoint covers everything that has been. */
   stopReading(): void;
   /** Reads on: the job does not end after all. */
@@ -173,6 +176,7 @@ export class Savepoints implements SavepointControl {
       const manifest = { ...described, savepointId, origin: null };
       await folder.sweep([manifest]);
       await folder.putManifest(SAVEPOINT_MANIFEST, manifest);
+      job.markSavepoint(manifest.checkpointId);
       return manifest;
     } finally {
       this.#running = null;

@@ -149,8 +149,8 @@ function checkpointAnswer(entry: CheckpointEntry): object {
   return {
     id: entry.id,
     status: entry.state,
-    is_savepoint: false,
-    checkpoint_type: 'CHECKPOINT',
+    is_savepoint: entry.isSavepoint,
+    checkpoint_type: entry.isSavepoint ? 'SAVEPOINT' : 'CHECKPOINT',
     trigger_timestamp: entry.triggeredAt,
     latest_ack_timestamp: entry.latestAckAt ?? -1,
     checkpointed_size: entry.sizeBytes,

@@ -179,11 +179,15 @@ function vertexAnswer(vertex: VertexStatus, job: JobDescription, now: number): o
 /** Flink calls the number of key groups so. */
 const KEY_GROUPS = 1024;
 
-function subtaskAnswer({ subtask, worker, counters }: SubtaskStatus, job: JobDescription, now: number): object {
+function subtaskAnswer(
+  { subtask, worker, attempt, counters }: SubtaskStatus,
+  job: JobDescription,
+  now: number,
+): object {
   return {
     subtask,
     status: job.state,
-    attempt: 0,
+    attempt,
     endpoint: workerId(worker),
     'start-time': job.startTime,
     'end-time': -1,

@@ -71,7 +71,12 @@ describe('the admin API', () => {
     const taken = await (await service.fetch(`/jobs/${jid}/checkpoints`, { method: 'POST' })).json();
     const { checkpointId } = taken as { checkpointId: number };
     const details = await json(`/jobs/${jid}/checkpoints/details/${String(checkpointId)}`);
-    expect(details).toMatchObject({ id: checkpointId, status: 'COMPLETED' });
+    expect(details).toMatchObject({
+      id: checkpointId,
+      status: 'COMPLETED',
+      is_savepoint: false,
+      trigger_reason: 'forced',
+    });
     const { counts, recovery_point_age: age } = await json<{ counts: Json; recovery_point_age: number }>(
       `/jobs/${jid}/checkpoints`,
     );

@@ -62,11 +62,13 @@ describe('the parallelism of a running job', () => {
       return count;
     });
     try {
-      for (const parallelism of [3, 1, 2]) {
+      for (const [index, parallelism] of [3, 1, 2].entries()) {
         const response = await rescale(service, jid, parallelism);
         expect([response.status, await response.json()]).toEqual([200, { parallelism }]);
         const { vertices } = await job();
         expect(vertices.map((vertex) => vertex.parallelism)).toEqual(vertices.map(() => parallelism));
+        const path = `/jobs/${jid}/vertices/${vertices[0]?.id ?? ''}/subtasks/0`;
+        expect(await (await service.fetch(path)).json()).toMatchObject({ attempt: index + 1 });
         // The new workers answer.
         expect((await service.post(`/counters/after-${String(parallelism)}`, { amount: 1 })).status).toBe(200);
       }

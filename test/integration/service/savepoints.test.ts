@@ -70,6 +70,12 @@ describe('a savepoint', () => {
       const location = await withService(ledger(dataDir, 'lmdb'), async (service) => {
         await fillBases(service);
         const taken = await takeSavepoint(service);
+        const { history } = (await (await service.fetch(`/jobs/${await jobIdOf(service)}/checkpoints`)).json()) as {
+          history: { is_savepoint: boolean; checkpoint_type: string; trigger_reason: string }[];
+        };
+        expect(history.filter((entry) => entry.is_savepoint)).toMatchObject([
+          { checkpoint_type: 'SAVEPOINT', trigger_reason: 'forced' },
+        ]);
         await fillLedger(service, 7);
         expected = await readLedger(service);
         expect(await service.stop()).toEqual({ code: 0, signal: null });

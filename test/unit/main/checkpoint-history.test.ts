@@ -28,9 +28,17 @@ describe('the history of checkpoints', () => {
     history.completed(7);
     history.triggered(8, 'forced', 2);
     history.failed(8, new Error('disk full'));
+    history.becameSavepoint(7);
     expect(history.entries()).toMatchObject([
-      { id: 8, state: 'FAILED', failure: 'disk full' },
-      { id: 7, state: 'COMPLETED', endedAt: 1_020, acknowledgedCount: 2, workers: [{ worker: 0, pauseMs: 3 }] },
+      { id: 8, state: 'FAILED', failure: 'disk full', reason: 'forced', isSavepoint: false },
+      {
+        id: 7,
+        state: 'COMPLETED',
+        isSavepoint: true,
+        endedAt: 1_020,
+        acknowledgedCount: 2,
+        workers: [{ worker: 0, pauseMs: 3 }],
+      },
     ]);
   });
 

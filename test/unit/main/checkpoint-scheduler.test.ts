@@ -25,13 +25,16 @@ const planOf = (workerCount: number): CheckpointTarget['plan'] => ({
   ],
 });
 
-/** One worker and one channel to main; nothing happens by time. */
-function setUp(commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = () => Promise.resolve()) {
+/** One worker and one channel to main; nothing happens by time but intervals. */
+function setUp(
+  commit: (checkpoint: AcknowledgedCheckpoint) => Promise<void> = () => Promise.resolve(),
+  intervalMs = HOUR_MS,
+) {
   const triggered: number[] = [];
   const told: string[] = [];
   const history = new CheckpointHistory(systemClock);
   const scheduler = new CheckpointScheduler({
-    intervalMs: HOUR_MS,
+    intervalMs,
     timeoutMs: HOUR_MS,
     minPauseMs: 0,
     failuresMax: 5,
@@ -82,6 +85,19 @@ describe('the checkpoint scheduler', () => {
     expect(committed[0]?.acks).toHaveLength(1);
     expect(told).toEqual(['complete 1']);
     expect(scheduler.statistics).toMatchObject({ numberOfCompletedCheckpoints: 1, lastCompletedCheckpointId: 1 });
+    await scheduler.stop();
+  });
+
+  it('carries a request that comes while one is in flight out with the next, whose time may have come as well', async () => {
+    const { scheduler, history, acknowledge } = setUp(() => Promise.resolve(), 0);
+    scheduler.start();
+    await expect.poll(() => history.totalCount).toBe(1);
+    const taken = scheduler.takeNow();
+    acknowledge(1);
+    await expect.poll(() => history.totalCount).toBe(2);
+    acknowledge(2);
+    expect(await taken).toBe(2);
+    expect(history.entries().map(({ id, reason }) => [id, reason])).toContainEqual([2, 'forced']);
     await scheduler.stop();
   });
 
