@@ -214,6 +214,11 @@ export class EventTimeSessionWindows<T> extends MergingWindowAssigner<T> {
     return [new TimeWindow(timestamp, timestamp + this.#gap(value))];
   }
 
+  /** @internal */
+  gapOf(value: T): number {
+    return this.#gap(value);
+  }
+
   defaultTrigger(): Trigger<unknown, TimeWindow> {
     return EventTimeTrigger.create();
   }

@@ -123,7 +123,9 @@ export interface StoredElement<In> {
 }
 
 /** A merge that an author left out fails when windows merge, with a sentence rather than a TypeError. */
-function withMerge<In>(aggregate: AggregateFunction<In, unknown, unknown>): AggregateFunction<In, unknown, unknown> {
+export function withMerge<In>(
+  aggregate: AggregateFunction<In, unknown, unknown>,
+): AggregateFunction<In, unknown, unknown> {
   if (typeof aggregate.merge === 'function') return aggregate;
   return {
     createAccumulator: () => aggregate.createAccumulator(),
