@@ -275,7 +275,8 @@ export class ContinuousProcessingTimeTrigger extends Trigger<unknown> {
     const next = context.getReducingState(nextFireTimestamp);
     if (next.get() !== timestamp) return 'CONTINUE';
     next.clear();
-    this.#armAfter(timestamp, window, context, next);
+    // A window of event time may be there after the clock has passed its end: set again, its last timer would fire for ever.
+    if (timestamp < window.maxTimestamp()) this.#armAfter(timestamp, window, context, next);
     return 'FIRE';
   }
 

@@ -53,6 +53,9 @@ function window(config: JsonObject): OperatorConfig {
   return { operator: 'window', keyBy: 'k', keyType: 'string', function: sum, ...config };
 }
 
+/** The field `v` of a window's records, in order. */
+const collect = { type: 'aggregate', agg: 'collect', field: 'v' };
+
 function keyedProcess(config: JsonObject): OperatorConfig {
   return { operator: 'keyedProcess', keyBy: 'k', keyType: 'string', ...config };
 }
@@ -143,6 +146,122 @@ describe('windows', () => {
     expect(run(window(config), script)).toEqual(['2 [6]@MAX', '4 [11,12]@MAX']);
   });
 
+  it('of sessions take in a record that would be late by itself, while the session it touches is kept', () => {
+    const sessions = window({
+      window: { type: 'eventTimeSession', gap: 10 },
+      allowedLateness: 20,
+      lateOutput: 'late',
+      function: collect,
+    });
+    const script = [
+      v('a', 1, 0),
+      watermark(9),
+      v('a', 2, 5),
+      watermark(14),
+      v('a', 3, 12),
+      watermark(40),
+      // Its own session [10,20) is over since 39; that of the others, [0,22), will be at 41.
+      v('a', 4, 10),
+      watermark(45),
+      v('a', 5, 0),
+    ];
+    expect(withoutWatermarks(run(sessions, script))).toEqual([
+      '2 [1]@9',
+      '4 [1,2]@14',
+      '6 [1,2,3]@21',
+      '7 [1,2,3,4]@21',
+      '9 late:{"k":"a","v":5}@0',
+    ]);
+  });
+
+  it('that slide fire again for a late record in those of them that are kept, the latest window first', () => {
+    const sliding = window({
+      window: { type: 'slidingEventTime', size: 10, slide: 5 },
+      allowedLateness: 3,
+      lateOutput: 'late',
+      function: collect,
+    });
+    const script = [
+      v('a', 1, 6),
+      watermark(9),
+      v('a', 2, 7),
+      watermark(12),
+      v('a', 3, 8),
+      watermark(14),
+      v('a', 4, 6),
+      watermark(17),
+      v('a', 5, 6),
+    ];
+    expect(withoutWatermarks(run(sliding, script))).toEqual([
+      '2 [1]@9',
+      '3 [1,2]@9',
+      '6 [1,2,3]@14',
+      '7 [1,2,3,4]@14',
+      '9 late:{"k":"a","v":5}@6',
+    ]);
+    const counted = { window: { type: 'slidingEventTime', size: 10, slide: 5 }, function: collect };
+    const trigger = { type: 'purging', inner: { type: 'count', count: 2 } };
+    const elements = [v('a', 1, 6), v('a', 2, 7), v('a', 3, 11), v('a', 4, 8), watermark(30)];
+    expect(withoutWatermarks(run(window({ ...counted, trigger }), elements))).toEqual([
+      '2 [1,2]@14',
+      '2 [1,2]@9',
+      '4 [3,4]@14',
+    ]);
+  });
+
+  it('with a trigger of the other time domain end in their own', () => {
+    const byClock = { window: { type: 'tumblingEventTime', size: 10 }, trigger: { type: 'processingTime' } };
+    const script = [v('a', 1, 6), clock(9), v('a', 2, 7), watermark(9), v('a', 3, 12), watermark(30)];
+    // The second record finds the clock at the end of the window; the third window ends before the clock comes to 19.
+    expect(withoutWatermarks(run(window({ ...byClock, function: collect }), script))).toEqual(['2 [1]@9', '3 [1,2]@9']);
+    const byEvents = { window: { type: 'tumblingProcessingTime', size: 10 }, trigger: { type: 'eventTime' } };
+    const other = [v('a', 1, 6), watermark(9), v('a', 2, 7), clock(9), v('a', 3, 12), clock(12), watermark(30)];
+    expect(withoutWatermarks(run(window({ ...byEvents, function: collect }), other))).toEqual([
+      '2 [1]@9',
+      '3 [1,2]@9',
+      '5 [3]@9',
+    ]);
+    const endless = window({ window: { type: 'global' }, trigger: { type: 'eventTime' }, function: collect });
+    const toTheEnd = [v('a', 1, 6), watermark(100), { watermark: 'MAX' } as const, v('a', 2, 7)];
+    expect(withoutWatermarks(run(endless, toTheEnd))).toEqual(['3 [1]@MAX', '4 [1,2]@MAX']);
+  });
+
+  it('of the clock fire by a continuous trigger at its multiples and at their end, sessions with the earliest of both', () => {
+    const trigger = { type: 'continuousProcessingTime', interval: 10 };
+    const tumbling = window({ window: { type: 'tumblingProcessingTime', size: 25 }, trigger, function: collect });
+    const element1 = (amount: number): Omit<Item, 'seq'> => element({ k: 'a', v: amount });
+    const script = [clock(3), element1(1), clock(10), element1(2), clock(20), element1(3), clock(24), element1(4)];
+    expect(run(tumbling, [...script, clock(60)])).toEqual([
+      '3 [1]@24',
+      '5 [1,2]@24',
+      '7 [1,2,3]@24',
+      // The window has ended at this very moment: another of the same bounds begins, and ends at once.
+      '8 [4]@24',
+    ]);
+    const sessions = window({ window: { type: 'processingTimeSession', gap: 15 }, trigger, function: collect });
+    const merging = [clock(3), element1(1), clock(12), element1(2), clock(20), element1(3), clock(34)];
+    expect(run(sessions, merging)).toEqual(['3 [1]@17', '5 [1,2]@26', '7 [1,2,3]@34', '7 [1,2,3]@34']);
+  });
+
+  it('of event time that the clock has left behind fire once per record by a continuous trigger of the clock', () => {
+    const trigger = { type: 'continuousProcessingTime', interval: 10 };
+    const old = window({ window: { type: 'tumblingEventTime', size: 10 }, trigger, function: collect });
+    const script = [clock(100), v('a', 1, 1), v('a', 2, 2), watermark(20)];
+    expect(withoutWatermarks(run(old, script))).toEqual(['2 [1]@9', '3 [1,2]@9']);
+  });
+
+  it('of negative times lie on the same grid, and continuous triggers fire at its multiples', () => {
+    const config = {
+      window: { type: 'slidingEventTime', size: 10, slide: 4, offset: -1 },
+      trigger: { type: 'continuousEventTime', interval: 3 },
+      function: collect,
+    };
+    // -7 lies in [-9,1) and [-13,-3), -3 in [-5,5) and [-9,1).
+    expect(withoutWatermarks(run(window(config), [v('a', 1, -7), v('a', 2, -3), watermark(0), watermark(10)]))).toEqual(
+      ['3 [1]@-4', '3 [1,2]@0', '3 [1,2]@0', '3 [2]@4', '4 [2]@4', '4 [2]@4'],
+    );
+  });
+
   it('of the clock fire one by one when it jumps, each at its own end', () => {
     const config = { window: { type: 'slidingProcessingTime', size: 10, slide: 5 } };
     const script = [clock(12), element({ k: 'a', v: 1 }), clock(100)];
@@ -171,6 +290,81 @@ describe('windows', () => {
     const sessions = window({ window: { type: 'eventTimeSession', gap: 10 }, trigger });
     const script = [v('a', 1, 0), v('a', 2, 15), v('a', 4, 8), watermark(9), v('a', 8, 20), watermark(60)];
     expect(withoutWatermarks(run(sessions, script))).toEqual(['3 7@24', '6 8@29']);
+  });
+
+  it('with a time evictor that comes after the function go on with what it left', () => {
+    const config = {
+      window: { type: 'tumblingEventTime', size: 100 },
+      allowedLateness: 50,
+      evictor: { type: 'time', size: 10, after: true },
+      function: collect,
+    };
+    const script = [v('a', 1, 0), v('a', 2, 95), watermark(99), v('a', 3, 50), v('a', 4, 99), watermark(150)];
+    expect(withoutWatermarks(run(window(config), script))).toEqual(['3 [1,2]@99', '4 [2,3]@99', '5 [2,4]@99']);
+  });
+
+  it('purged by a custom trigger keep its state and its timers of both domains', () => {
+    const trigger = {
+      type: 'custom',
+      states: { n: { kind: 'value' } },
+      onElement: [
+        { when: ['isNull', ['state', 'n']], then: [{ processingTimer: ['+', '$now', 5] }, { update: 'n', to: 1 }] },
+        { when: ['==', '$value.v', 9], then: [{ return: 'PURGE' }] },
+      ],
+      onProcessingTime: [{ clear: 'n' }, { return: 'FIRE_AND_PURGE' }],
+      onEventTime: [{ return: 'FIRE' }],
+      clear: [{ clear: 'n' }],
+    };
+    const tumbling = window({ window: { type: 'tumblingEventTime', size: 10 }, trigger, function: collect });
+    const script = [
+      clock(1),
+      v('a', 1, 0),
+      clock(6),
+      v('a', 2, 1),
+      v('a', 9, 1),
+      v('a', 3, 1),
+      clock(11),
+      v('a', 4, 2),
+    ];
+    // The timer of the clock outlives the window: at 20 nothing belongs to it any more.
+    expect(withoutWatermarks(run(tumbling, [...script, watermark(9), clock(20)]))).toEqual([
+      '3 [1]@9',
+      '7 [3]@9',
+      '9 [4]@9',
+    ]);
+  });
+
+  it('grouped from two streams count and evict over both, fire again while late records are allowed, then drop them', () => {
+    const pairs = [{ emit: ['list', ['pluck', '$left', 'v'], ['pluck', '$right', 'v']] }];
+    const group = (config: JsonObject): OperatorConfig => ({
+      operator: 'coGroup',
+      keyBy: ['k', 'k'],
+      keyType: 'string',
+      window: { type: 'tumblingEventTime', size: 10 },
+      process: pairs,
+      ...config,
+    });
+    const left = [v('a', 1, 0), watermark(9), v('a', 3, 2), watermark(20), v('a', 9, 1)];
+    const right = [v('a', 2, 1), watermark(9), v('a', 4, 3), watermark(20), v('a', 8, 1)];
+    expect(withoutWatermarks(run(group({ allowedLateness: 5 }), left, right))).toEqual([
+      '4 [[1],[2]]@9',
+      '5 [[1,3],[2]]@9',
+      '6 [[1,3],[2,4]]@9',
+    ]);
+    const evicting = group({ evictor: { type: 'count', count: 3 } });
+    expect(
+      withoutWatermarks(run(evicting, left.slice(0, 2), [...right.slice(0, 1), v('a', 6, 2), watermark(9)])),
+    ).toEqual(['5 [[1],[2,6]]@9']);
+    const counting = group({
+      operator: 'windowJoin',
+      trigger: { type: 'count', count: 3 },
+      process: [{ emit: ['list', '$left.v', '$right.v'] }],
+    });
+    const lefts = [v('a', 1, 0), v('a', 5, 2), watermark(9)];
+    expect(withoutWatermarks(run(counting, lefts, [v('a', 2, 1), v('a', 6, 2), watermark(9)]))).toEqual([
+      '3 [1,2]@9',
+      '3 [5,2]@9',
+    ]);
   });
 
   it('joined by dynamic sessions and delta evictors look at the records, not at how they are tagged', () => {
@@ -291,6 +485,40 @@ describe('time to live', () => {
     expect(run(reducing, script)).toEqual(['4 1', '6 1', '8 null']);
   });
 
+  it('of map entries that have ended is seen once where the configuration says so; reading renews where it does', () => {
+    const programs = [
+      {
+        when: ['==', '$value.op', 'w'],
+        then: [{ put: 's', k: '$value.v', v: 1 }],
+        else: [{ emit: ['list', ['mapHas', 's', 'x'], ['mapHas', 's', 'x'], ['mapEntries', 's']] }],
+      },
+    ];
+    const script = [clock(1), op('w', 'x'), clock(50), op('w', 'y'), clock(101), op('r')];
+    const shown = states({ kind: 'map' }, { visibility: 'ReturnExpiredIfNotCleanedUp' }, programs);
+    expect(run(shown, script)).toEqual(['6 [true,false,[["y",1]]]']);
+    const renewed = states({ kind: 'map' }, { updateType: 'OnReadAndWrite' }, programs);
+    const read = [clock(1), op('w', 'x'), clock(50), op('r'), clock(149), op('r'), clock(249), op('r')];
+    expect(run(renewed, read)).toEqual(['4 [true,true,[["x",1]]]', '6 [true,true,[["x",1]]]', '8 [false,false,[]]']);
+  });
+
+  it('of list items that is renewed by reading drops what has ended, and shows it a last time where it may', () => {
+    const programs = either({ add: 's', value: '$value.v' }, ['state', 's']);
+    const ttl = { updateType: 'OnReadAndWrite', visibility: 'ReturnExpiredIfNotCleanedUp' };
+    const script = [
+      clock(1),
+      op('w', 1),
+      clock(50),
+      op('w', 2),
+      clock(101),
+      op('r'),
+      op('r'),
+      clock(201),
+      op('r'),
+      op('r'),
+    ];
+    expect(run(states({ kind: 'list' }, ttl, programs), script)).toEqual(['6 [1,2]', '7 [2]', '9 [2]', '10 []']);
+  });
+
   it('of an aggregate begins a new accumulator after the end, and is part of a snapshot', () => {
     const programs = either({ add: 's', value: '$value.v' }, ['state', 's']);
     const sum = states({ kind: 'aggregating', agg: 'sum' }, {}, programs);
@@ -343,7 +571,95 @@ describe('joins by interval', () => {
   });
 });
 
+describe('two inputs', () => {
+  const both = {
+    operator: 'keyedCoProcess',
+    keyBy: ['k', 'k'],
+    keyType: 'string',
+    processElement1: [{ eventTimer: '$ts' }],
+    processElement2: [],
+    onTimer: [{ emit: ['list', '$timer', '$watermark'] }],
+  } as unknown as OperatorConfig;
+  const idle: Omit<Item, 'seq'> = { status: 'IDLE' };
+  const active: Omit<Item, 'seq'> = { status: 'ACTIVE' };
+
+  it('advance by the one that is not idle; one that turns active counts at once, and holds back what is not yet out', () => {
+    const first = [v('a', 1, 5), watermark(10), watermark(20), idle, active, watermark(30)];
+    const second = [watermark(3), idle, active, watermark(15), idle, watermark(16)];
+    expect(run(both, first, second)).toEqual(['3 ~3', '4 [5,10]@5', '4 ~10', '5 ~20', '11 ~30']);
+  });
+
+  it('are idle when both are, without the greatest of their watermarks, which the channels of one input would give', () => {
+    const first = [watermark(10), idle, watermark(11), active, watermark(30)];
+    const second = [watermark(3), idle, active, watermark(40), watermark(50)];
+    expect(run(both, first, second)).toEqual(['2 ~3', '4 IDLE', '6 ACTIVE', '8 ~10', '9 ~30']);
+  });
+});
+
+describe('asynchronous requests', () => {
+  const requests = (mode: string): OperatorConfig => ({ operator: 'asyncIO', mode, timeout: 100, capacity: 10 });
+  const asked = (id: string, ts: number): Omit<Item, 'seq'> => element({ id }, ts);
+  const done = (id: string, ...result: Json[]): Omit<Item, 'seq'> => ({ complete: id, result });
+
+  it('that time out are answered in their place, and what comes afterwards is nothing', () => {
+    const script = [
+      clock(5),
+      asked('a', 1),
+      clock(50),
+      asked('b', 2),
+      watermark(3),
+      done('b', 'B'),
+      clock(105),
+      done('a', 'A'),
+    ];
+    expect(run(requests('ordered'), script)).toEqual(['7 {"timedOut":{"id":"a"}}@1', '7 "B"@2', '7 ~3']);
+    expect(run(requests('unordered'), script)).toEqual(['6 "B"@2', '7 {"timedOut":{"id":"a"}}@1', '7 ~3']);
+  });
+
+  it('start anew after a restore, those as well whose answer had come and could not leave, with their time', () => {
+    const script = [
+      clock(5),
+      asked('a', 1),
+      asked('b', 2),
+      done('b', 'B'),
+      watermark(5),
+      asked('c', 7),
+      done('c', 'C'),
+    ];
+    const after = [checkpoint('x'), done('a', 'A'), clock(60), restore('x'), done('a', 'A2'), done('c', 'C2')];
+    const ordered = run(requests('ordered'), [...script, ...after, clock(160)]);
+    expect(ordered.filter((line) => Number(line.split(' ')[0]) > 11)).toEqual([
+      '12 "A2"@1',
+      '14 {"timedOut":{"id":"b"}}@2',
+      '14 ~5',
+      '14 "C2"@7',
+    ]);
+    // Without an order b has left before the snapshot; c waits behind the watermark.
+    const unordered = run(requests('unordered'), [...script, ...after]);
+    expect(unordered).toEqual(['4 "B"@2', '9 "A"@1', '9 ~5', '9 "C"@7', '12 "A2"@1', '12 ~5', '13 "C2"@7']);
+  });
+});
+
 describe('watermark strategies', () => {
+  it('that know idleness count it anew after each record, and become active with a watermark, not with a record', () => {
+    const assigner = {
+      operator: 'assignTimestampsAndWatermarks',
+      strategy: { type: 'boundedOutOfOrderness', delay: 3, idleness: 25 },
+      autoWatermarkInterval: 10,
+    } as unknown as OperatorConfig;
+    const silence = (from: number): Script => [0, 10, 20, 30, 40].map((later) => clock(from + later));
+    const script = [v('a', 5, 50), ...silence(10), v('a', 5, 40), ...silence(60), v('a', 5, 70), clock(110)];
+    expect(run(assigner, script)).toEqual([
+      '1 {"k":"a","v":5}@50',
+      '2 ~46',
+      '6 IDLE',
+      '7 {"k":"a","v":5}@40',
+      '13 {"k":"a","v":5}@70',
+      '14 ACTIVE',
+      '14 ~66',
+    ]);
+  });
+
   it('that are punctuated emit after the record, and are never marked by records that carry none', () => {
     const assigner = {
       operator: 'assignTimestampsAndWatermarks',
