@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import { MillraceError } from '../base/errors.js';
+import { type BodyTaker, DirectMessage } from './direct-message.js';
 
 /**
  * Reads a body into memory within two limits: its own, and that of all bodies being received. The second counts bytes that
@@ -40,26 +41,9 @@ export class ReceiveBudget {
 /** Told once: the body, or why there is none. */
 export type BodyCallback = (error: Error | null, body?: Buffer) => void;
 
-const READER = Symbol('millrace.body-reader');
-
-interface ReadMessage extends IncomingMessage {
-  [READER]?: BodyReader;
-}
-
-// One function each for all messages, not one closure each per message.
-function onData(this: ReadMessage, chunk: Buffer): void {
-  this[READER]?.receive(chunk);
-}
-function onEnd(this: ReadMessage): void {
-  this[READER]?.end();
-}
-function onClose(this: ReadMessage): void {
-  this[READER]?.abort();
-}
-
 /** Reads one body. */
-export class BodyReader {
-  readonly #message: ReadMessage;
+export class BodyReader implements BodyTaker {
+  readonly #message: IncomingMessage;
   readonly #limitBytes: number;
   readonly #budget: ReceiveBudget;
   /** `null` when it has been told. */
@@ -78,9 +62,7 @@ export class BodyReader {
 
   start(): void {
     const message = this.#message;
-    message[READER] = this;
-    // A message that breaks off closes without an end; nobody listens for its error, so none is raised.
-    message.on('data', onData).on('end', onEnd).on('close', onClose);
+    if (!(message instanceof DirectMessage && message.readInto(this))) this.#readStream();
     // `Number(undefined)` is not greater than anything. The runtime's parser has refused what is no number.
     if (Number(message.headers['content-length']) > this.#limitBytes) this.#refuse('MILLRACE_REQUEST_TOO_LARGE');
   }
@@ -104,6 +86,15 @@ export class BodyReader {
 
   abort(): void {
     if (this.#callback !== null) this.#finish(new MillraceError('MILLRACE_REQUEST_ABORTED', 'receiving a body'));
+  }
+
+  /** The body had begun before it was asked for: a hook waited, say. */
+  #readStream(): void {
+    // A message that breaks off closes without an end; nobody listens for its error, so none is raised.
+    this.#message
+      .on('data', (chunk: Buffer) => this.receive(chunk))
+      .on('end', () => this.end())
+      .on('close', () => this.abort());
   }
 
   #keep(chunk: Buffer): void {

@@ -17,9 +17,10 @@ import { AllowedMethods } from './allowed-methods.js';
 import { AsyncResults } from './async-results.js';
 import { ReceiveBudget } from './body-reader.js';
 import { Connection } from './connection-tracker.js';
-import { addFrontDoor } from './front-door.js';
 import { CorrelationIds } from './correlation-ids.js';
+import { DirectMessage } from './direct-message.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
+import { addFrontDoor } from './front-door.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { REQUEST_OVERHEAD_BYTES } from './http-exchange.js';
 import { HttpMetrics } from './http-metrics.js';
@@ -30,8 +31,7 @@ import { problemResponse, problemStatus } from './problem.js';
 import type { Problem } from './problem.js';
 import { RequestsView } from './requests-view.js';
 import { addHealthRoutes } from './routes/health.js';
-import { addIngestRoute } from './routes/ingest.js';
-import type { IngestContext } from './routes/ingest.js';
+import { addIngestRoute, type IngestContext } from './routes/ingest.js';
 import { addJobRoutes } from './routes/jobs.js';
 import { addSavepointRoutes } from './routes/savepoints.js';
 import { addMetricsRoute } from './routes/metrics.js';
@@ -248,8 +248,16 @@ export class Gateway {
   #buildServer(config: GatewayConfig): FastifyInstance {
     const slowCheckMs = Math.min(config.headersTimeoutMs, config.receiveTimeoutMs, SLOW_CHECK_MS_MAX);
     const { tls } = this.#options;
+    const http = {
+      IncomingMessage: DirectMessage,
+      maxHeaderSize: config.maxHeaderBytes,
+      headersTimeout: config.headersTimeoutMs,
+      connectionsCheckingInterval: Math.max(Math.ceil(slowCheckMs / 2), 10),
+      keepAlive: true,
+      noDelay: true,
+    };
     const app = fastify({
-      ...(tls === null ? {} : { https: tls }),
+      ...(tls === null ? { http } : { https: { ...http, ...tls } }),
       // fastify's own per-request logging and its child loggers cost more than the rest of the gateway together.
       logger: false,
       genReqId: () => this.#ids.next(),
@@ -262,13 +270,6 @@ export class Gateway {
       forceCloseConnections: 'idle',
       return503OnClosing: false,
       routerOptions: { maxParamLength: config.maxHeaderBytes },
-      http: {
-        maxHeaderSize: config.maxHeaderBytes,
-        headersTimeout: config.headersTimeoutMs,
-        connectionsCheckingInterval: Math.max(Math.ceil(slowCheckMs / 2), 10),
-        keepAlive: true,
-        noDelay: true,
-      },
       clientErrorHandler: (error, socket) => this.#onParserError(error, socket),
       frameworkErrors: (error, _request, reply) => this.#onError(error, reply as unknown as FastifyReply),
     });

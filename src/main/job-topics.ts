@@ -19,7 +19,7 @@ export interface JobTopicsOptions {
   readonly retentionBytes: number;
 }
 
-const RESPONSE_COMMIT_DELAY_MS = 10;
+const RESPONSE_COMMIT_DELAY_MS = 100;
 
 /** What a job needs to know of its topics before it starts. */
 export interface JobTopics {

@@ -129,15 +129,17 @@ describe('TLS', () => {
       ];
       execFileSync('openssl', [...request, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' });
       const tls = { cert: await readFile(cert), key: await readFile(key) };
-      const service = await start({}, undefined, { tls });
+      const service = await start({ maxHeaderBytes: 4_096 }, undefined, { tls });
       expect(service.url).toMatch(/^https:/);
-      const status = await new Promise<number | undefined>((resolve, reject) => {
-        get(`${service.url}/healthz`, { ca: tls.cert }, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        }).once('error', reject);
-      });
-      expect(status).toBe(200);
+      const statusOf = (headers: Record<string, string>): Promise<number | undefined> =>
+        new Promise((resolve, reject) => {
+          get(`${service.url}/healthz`, { ca: tls.cert, headers }, (response) => {
+            response.resume();
+            resolve(response.statusCode);
+          }).once('error', reject);
+        });
+      expect(await statusOf({})).toBe(200);
+      expect(await statusOf({ 'x-long': 'x'.repeat(5_000) })).toBe(431);
     });
   });
 });
