@@ -39,6 +39,13 @@ export const kafkaSettings = {
     most: HOUR,
     description: 'Silence after which the group takes an instance for dead, and others take over its shards.',
   },
+  kafkaRepartition: {
+    section: 'Kafka',
+    kind: 'switch',
+    default: true,
+    description:
+      'Records that change their key go through a topic, so that all instances share such a job, at the cost of a commit for each change. Off: one instance runs it and exchanges them in memory, and the others stand by. The same in all instances.',
+  },
   kafkaTls: {
     section: 'Kafka',
     kind: 'switch',

@@ -44,7 +44,7 @@ export interface CoordinatorOptions {
  * How urgent a checkpoint is.
  *
  * - `interval`: its time has come.
- * - `early`: state outgrows its budget; waits for the minimum pause only.
+ * - `early`: state outgrows its budget, or a caller waits for what it makes visible; waits for the minimum pause only.
  * - `forced`: somebody waits for it (shutdown, savepoint); waits for nothing but the checkpoint in flight.
  */
 export type TriggerReason = 'interval' | 'early' | 'forced';

@@ -96,6 +96,7 @@ export function createExecutionPlan(graph: StreamGraph, options: PlanOptions): E
     topicSources: planning.topicSources,
     topicSinks: planning.topicSinks,
     deadLetterSink: deadLetterSinkOf(planning),
+    repartitionGroup: options.repartitionGroup ?? null,
     responseTopic: planning.answering.size > 0 ? responseTopicName(graph.jobName) : null,
     warnings: graphWarnings(graph),
   };
@@ -139,7 +140,8 @@ function checkParallelism(graph: StreamGraph, node: StreamNode, options: PlanOpt
 }
 
 function isTopicFed(node: StreamNode): boolean {
-  return node.spec.kind === 'requests' || node.spec.kind === 'topic-source';
+  const { kind } = node.spec;
+  return kind === 'requests' || kind === 'topic-source' || kind === 'repartition-source';
 }
 
 /** 0 for a node that reads no topic. */
@@ -150,14 +152,14 @@ function partitionCountOf(graph: StreamGraph, node: StreamNode, options: PlanOpt
 
 function topicOf(graph: StreamGraph, node: StreamNode): string | null {
   if (node.spec.kind === 'requests') return requestTopicName(graph.jobName, node.id);
-  return node.spec.kind === 'topic-source' ? node.spec.topic : null;
+  return node.spec.kind === 'topic-source' || node.spec.kind === 'repartition-source' ? node.spec.topic : null;
 }
 
 function planTopicSources(graph: StreamGraph, chains: OperatorChains, options: PlanOptions): PlanTopicSource[] {
   const sources: PlanTopicSource[] = [];
   for (const node of graph.nodes) {
     const { spec } = node;
-    if (spec.kind !== 'requests' && spec.kind !== 'topic-source') continue;
+    if (spec.kind !== 'requests' && spec.kind !== 'topic-source' && spec.kind !== 'repartition-source') continue;
     sources.push({
       index: sources.length,
       kind: spec.kind,
@@ -166,8 +168,8 @@ function planTopicSources(graph: StreamGraph, chains: OperatorChains, options: P
       vertex: chains.chainOfNode[node.index] ?? -1,
       topic: topicOf(graph, node) ?? '',
       partitionCount: partitionCountOf(graph, node, options),
-      isKeyed: spec.key !== null,
-      startFrom: spec.kind === 'requests' ? 'earliest' : spec.startFrom,
+      isKeyed: spec.kind === 'repartition-source' || spec.key !== null,
+      startFrom: spec.kind === 'topic-source' ? spec.startFrom : 'earliest',
       routes: spec.kind === 'requests' ? spec.routes : [],
       forwardHeaders: spec.kind === 'requests' ? spec.forwardHeaders : [],
     });
@@ -177,13 +179,20 @@ function planTopicSources(graph: StreamGraph, chains: OperatorChains, options: P
 
 function planTopicSinks(graph: StreamGraph): PlanTopicSink[] {
   const sinks: PlanTopicSink[] = [];
+  const afterRequests = reachedByRequests(graph);
   for (const { index, id, spec } of graph.nodes) {
-    if (spec.kind !== 'topic-sink') continue;
-    addTopicSink(sinks, { operatorId: id, node: index, topic: spec.topic, guarantee: spec.guarantee });
+    if (spec.kind === 'topic-sink') {
+      const { topic, guarantee } = spec;
+      addTopicSink(sinks, { operatorId: id, node: index, topic, guarantee, repartition: null });
+    } else if (spec.kind === 'repartition-sink') {
+      const repartition = { carriesRequests: afterRequests.has(index) };
+      const { topic } = spec;
+      addTopicSink(sinks, { operatorId: id, node: index, topic, guarantee: 'exactly-once', repartition });
+    }
   }
   if (graph.onError === 'dead-letter' || graph.onError === 'retry') {
     const topic = deadLetterTopicName(graph.jobName);
-    addTopicSink(sinks, { operatorId: null, node: null, topic, guarantee: 'at-least-once' });
+    addTopicSink(sinks, { operatorId: null, node: null, topic, guarantee: 'at-least-once', repartition: null });
   }
   return sinks;
 }
@@ -240,12 +249,17 @@ function answeringNodes(graph: StreamGraph): ReadonlySet<number> {
   const asks = graph.nodes.filter(({ spec }) => spec.kind === 'requests');
   const answers = graph.nodes.filter(({ spec }) => ANSWERING.has(spec.kind));
   if (asks.length === 0 && !answers.some(({ spec }) => spec.kind === 'respond-sink')) return new Set();
-  const answering = new Set(answers.map((node) => node.index));
-  for (const source of asks) {
-    answering.add(source.index);
-    for (const reached of downstreamOf(graph, source.index)) answering.add(reached);
+  return new Set([...answers.map((node) => node.index), ...reachedByRequests(graph)]);
+}
+
+/** The sources of requests, and whatever lies behind them. */
+function reachedByRequests(graph: StreamGraph): ReadonlySet<number> {
+  const reached = new Set<number>();
+  for (const { index, spec } of graph.nodes) {
+    if (spec.kind !== 'requests') continue;
+    for (const node of downstreamOf(graph, index)) reached.add(node);
   }
-  return answering;
+  return reached;
 }
 
 function planVertex(planning: Planning, chain: readonly number[], index: number): PlanVertex {

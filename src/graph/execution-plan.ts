@@ -29,6 +29,8 @@ export interface ExecutionPlan {
   readonly topicSinks: readonly PlanTopicSink[];
   /** The entry of `topicSinks` that takes records whose processing failed; `null` unless the job keeps them. */
   readonly deadLetterSink: number | null;
+  /** The group whose instances exchange records by repartition topics: {@link withRepartitionTopics}. `null` when all are here. */
+  readonly repartitionGroup: string | null;
   /** Where answers to requests go; `null` when no operator can answer. */
   readonly responseTopic: string | null;
   /** What the author should know: one sentence each. */
@@ -155,7 +157,7 @@ export interface EgressChannel {
 /** A topic that main reads for a source vertex. Topic partition p goes to subtask p mod the vertex's parallelism. */
 export interface PlanTopicSource {
   readonly index: number;
-  readonly kind: 'requests' | 'topic-source';
+  readonly kind: 'requests' | 'topic-source' | 'repartition-source';
   readonly operatorId: string;
   /** Place in the stream graph's nodes: there lies the key function. */
   readonly node: number;
@@ -178,6 +180,14 @@ export interface PlanTopicSink {
   readonly node: number | null;
   readonly topic: string;
   readonly guarantee: DeliveryGuarantee;
+  /** `null` for a topic that the job's author named. */
+  readonly repartition: RepartitionHop | null;
+}
+
+/** What main has to know of records on their way to the shard of another key. */
+export interface RepartitionHop {
+  /** Whether a caller may wait for them: they are committed at once then, and not with the next checkpoint. */
+  readonly carriesRequests: boolean;
 }
 
 /** What a plan depends on beside the job. */
@@ -190,6 +200,8 @@ export interface PlanOptions {
   readonly shardCount: number;
   /** The shards that this process runs, where several share a job; its sources read no partition of another. All when absent. */
   readonly ownedShards?: readonly number[];
+  /** Whose repartition topics the graph has; absent for a graph as its author wrote it. */
+  readonly repartitionGroup?: string;
   /** Partition counts of topics that exist and do not have `shardCount` partitions. */
   readonly topicPartitions?: ReadonlyMap<string, number>;
 }

@@ -76,6 +76,9 @@ function settingsOf(spec: NodeSpec): Record<string, string> {
       };
     case 'topic-source':
       return { topic: spec.topic, serde: spec.serde.name, key: presence(spec.key), 'start from': spec.startFrom };
+    case 'repartition-source':
+    case 'repartition-sink':
+      return { topic: spec.topic };
     case 'collection-source':
       return { values: String(spec.values.length) };
     case 'print-sink':

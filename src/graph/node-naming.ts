@@ -9,6 +9,8 @@ export function defaultName(spec: NodeSpec): string {
       return `Source: ${routesTitle(spec)}`;
     case 'topic-source':
       return `Source: topic ${spec.topic}`;
+    case 'repartition-source':
+      return `Source: repartition topic ${spec.topic}`;
     case 'collection-source':
       return 'Source: collection';
     case 'generator-source':
@@ -53,6 +55,8 @@ export function defaultName(spec: NodeSpec): string {
       return `Sink: ${className(spec.fn) ?? 'function'}`;
     case 'topic-sink':
       return `Sink: topic ${spec.topic}`;
+    case 'repartition-sink':
+      return `Sink: repartition topic ${spec.topic}`;
   }
 }
 

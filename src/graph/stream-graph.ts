@@ -87,7 +87,7 @@ export function buildStreamGraph(job: JobGraph): StreamGraph {
   return { jobName: job.jobName, onError: job.onError, nodes, edges };
 }
 
-/** A node and everything that its records can reach. */
+/** A node and everything that its records can reach, by way of repartition topics as well. */
 export function downstreamOf(graph: StreamGraph, start: number): ReadonlySet<number> {
   const reached = new Set([start]);
   // A set may grow while it is iterated: what is added is visited too.
@@ -96,8 +96,16 @@ export function downstreamOf(graph: StreamGraph, start: number): ReadonlySet<num
       const target = graph.edges[edge]?.target;
       if (target !== undefined) reached.add(target);
     }
+    const spec = graph.nodes[index]?.spec;
+    if (spec?.kind === 'repartition-sink') reached.add(repartitionSourceOf(graph, spec.topic));
   }
   return reached;
+}
+
+function repartitionSourceOf(graph: StreamGraph, topic: string): number {
+  const found = graph.nodes.findIndex(({ spec }) => spec.kind === 'repartition-source' && spec.topic === topic);
+  invariant(found >= 0, 'what is written to a repartition topic is read from it');
+  return found;
 }
 
 type RunningTransformation = SourceTransformation | OperatorTransformation;

@@ -17,3 +17,13 @@ export function deadLetterTopicName(jobName: string): string {
 export function responseTopicName(jobName: string): string {
   return `${jobName}.responses`;
 }
+
+/**
+ * Records on their way to the shards of another key, over all instances of a group; named as Kafka Streams does.
+ *
+ * @param ordinal counts the streams that reach the operator by such a topic, from 1
+ */
+export function repartitionTopicName(group: string, jobName: string, targetUid: string, ordinal: number): string {
+  const suffix = ordinal === 1 ? '' : `-${String(ordinal)}`;
+  return `${group}-${jobName}.${targetUid}-repartition${suffix}`;
+}

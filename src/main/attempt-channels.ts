@@ -3,6 +3,7 @@
  *
  * Thread: main. Nothing here waits for a worker.
  */
+import type { Clock } from '../base/clock.js';
 import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { OutputEnds, TopicPort, TransactionalProducer } from '../connectors/topic.js';
@@ -18,6 +19,7 @@ import type { RingDescriptor } from '../shared-memory/shared-region.js';
 import { EgressCollector } from './egress-collector.js';
 import type { ExpiredRequests } from './expired-requests.js';
 import { IngressChannel, IngressRouter } from './ingress-router.js';
+import { RepartitionWatermarks } from './repartition-watermarks.js';
 import { TransactionalOutput } from './transactional-output.js';
 
 /** Offsets by the source's operator uid, then by topic partition. */
@@ -39,6 +41,9 @@ export interface AttemptChannelsOptions {
   readonly onEgressDurable: (channelIndex: number, checkpointId: CheckpointId) => void;
   /** Some of it was refused. */
   readonly onEgressFailed: (channelIndex: number, checkpointId: CheckpointId, cause: Error) => void;
+  /** A caller waits for output that only a checkpoint makes visible. */
+  readonly onCommitWanted: () => void;
+  readonly clock: Clock;
   /** The attempt cannot go on. May be called several times. */
   readonly onFailure: (error: Error) => void;
 }
@@ -133,7 +138,8 @@ export class AttemptChannels {
   }
 
   #buildEgress(): EgressCollector {
-    const { plan, port, sinkPartitionCounts, onEgressDurable, onEgressFailed, onFailure } = this.#options;
+    const { plan, port, sinkPartitionCounts, onEgressDurable, onEgressFailed, onCommitWanted, onFailure, clock } =
+      this.#options;
     const channels = plan.channels.filter((channel): channel is EgressChannel => channel.kind === 'egress');
     return new EgressCollector(
       channels.map((channel) => ({
@@ -145,11 +151,14 @@ export class AttemptChannels {
       {
         port,
         output: this.#output,
-        sinkTopics: plan.topicSinks.map(({ topic, index, guarantee }) => ({
+        repartitioned: RepartitionWatermarks.of(plan, clock),
+        sinkTopics: plan.topicSinks.map(({ topic, index, guarantee, repartition }) => ({
           topic,
           partitionCount: sinkPartitionCounts[index] ?? 1,
           isTransactional: guarantee === 'exactly-once',
+          isUrgent: repartition?.carriesRequests === true,
         })),
+        onCommitWanted,
         responseTopic: plan.responseTopic,
         onBarrierDurable: (channelIndex, checkpointId) => onEgressDurable(channelIndex, checkpointId as CheckpointId),
         onBarrierFailed: (channelIndex, checkpointId, cause) =>

@@ -254,7 +254,7 @@ export class AttemptSupervisor {
   }
 
   #createAttempt(plan: ExecutionPlan): JobAttempt {
-    const { jobModule, topics, port, state, settings, onFinished, onEvent } = this.#options;
+    const { jobModule, topics, port, state, settings, clock, onFinished, onEvent } = this.#options;
     const ofPresent =
       <Args extends unknown[]>(act: (...args: Args) => void) =>
       (...args: Args): void => {
@@ -278,6 +278,8 @@ export class AttemptSupervisor {
         this.scheduler.onWorkerEvent(event);
       }),
       onFinished: ofPresent(onFinished),
+      clock,
+      onCommitWanted: ofPresent(() => this.scheduler.takeSoon()),
       onEgressDurable: ofPresent((channel: number, id) => this.scheduler.onEgressDurable(channel, id)),
       onEgressFailed: ofPresent((channel: number, id, cause) => this.scheduler.onEgressFailed(channel, id, cause)),
       onFailure: (error) => this.#onFailure(attempt, error),

@@ -140,7 +140,12 @@ export class CheckpointScheduler {
     } else if (event.kind === 'checkpoint-declined') {
       const { checkpointId, worker: participant, cause } = event;
       this.#step({ kind: 'declined', nowMs, checkpointId, participant, cause: fromWire(cause) });
-    } else if (event.kind === 'checkpoint-wanted') this.#step({ kind: 'requested', nowMs, reason: 'early' });
+    } else if (event.kind === 'checkpoint-wanted') this.takeSoon();
+  }
+
+  /** Takes a checkpoint as soon as the least pause after the last one allows, and does not wait for its time. */
+  takeSoon(): void {
+    this.#step({ kind: 'requested', nowMs: this.#options.clock.nowMs(), reason: 'early' });
   }
 
   onEgressDurable(channel: number, checkpointId: CheckpointId): void {

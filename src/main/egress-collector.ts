@@ -16,6 +16,7 @@ import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../protocol/st
 import { ANY_PARTITION, RESPONSE_SINK, TopicRecordCursor } from '../protocol/topic-record-codec.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import { BlockRecord } from './block-record.js';
+import type { RepartitionWatermarks } from './repartition-watermarks.js';
 import type { TransactionalOutput } from './transactional-output.js';
 
 /** Bytes that may be appended and not yet durable before a channel is left unread: backpressure from a slow disk. */
@@ -30,6 +31,8 @@ export interface SinkTopic {
   readonly partitionCount: number;
   /** Whether its records become visible with their checkpoint only. */
   readonly isTransactional: boolean;
+  /** Whether a caller may wait for its records: then no checkpoint comes too early. @defaultValue false */
+  readonly isUrgent?: boolean;
 }
 
 export interface EgressOptions {
@@ -38,8 +41,12 @@ export interface EgressOptions {
   readonly output: TransactionalOutput | null;
   /** By index of the plan's topic sinks. */
   readonly sinkTopics: readonly SinkTopic[];
+  /** The event time that goes with records to the shards of other keys; `null` in a job that has all shards here. */
+  readonly repartitioned?: RepartitionWatermarks | null;
   /** `null` when the job answers no requests. */
   readonly responseTopic: string | null;
+  /** Somebody waits for what was appended since the last barrier. Called once until the next one. */
+  readonly onCommitWanted?: () => void;
   /** Everything that this channel's subtask wrote before the barrier is durable. */
   readonly onBarrierDurable: (channelIndex: number, checkpointId: number) => void;
   /** Something that was appended before the barrier was refused, by a full disk say: the checkpoint cannot be completed. */
@@ -65,6 +72,8 @@ export class EgressCollector {
   /** Bytes appended since the start, and how many of them are surely on disk: both only grow. */
   #appendedBytes = 0;
   #syncedBytes = 0;
+  /** Whether somebody waits for the commit of what was appended since the last barrier. */
+  #isCommitWanted = false;
   #isStopped = false;
   #turn = 0;
 
@@ -101,11 +110,16 @@ export class EgressCollector {
   }
 
   /** @internal for {@link EgressChannel} */
-  appendFrom(cursor: TopicRecordCursor, listener: AppendListener): void {
+  appendFrom(cursor: TopicRecordCursor, channelIndex: number, listener: AppendListener): void {
     const sink = cursor.offset;
     if (sink === RESPONSE_SINK) return this.#appendReply(cursor, listener);
     const target = this.#options.sinkTopics[sink];
     invariant(target !== undefined, 'a sink record names a sink of the plan');
+    if (this.#options.repartitioned?.take(sink, channelIndex, cursor) === true) return;
+    if (target.isUrgent === true && !this.#isCommitWanted) {
+      this.#isCommitWanted = true;
+      this.#options.onCommitWanted?.();
+    }
     const partition = this.#partitionOf(cursor, cursor.key, target.partitionCount);
     if (target.isTransactional) this.#appendOutput(target.topic, partition, cursor, listener);
     else this.#append(target.topic, partition, cursor, listener);
@@ -114,9 +128,15 @@ export class EgressCollector {
   /** @internal for {@link EgressChannel} */
   barrier(channel: EgressChannel, checkpointId: number): void {
     if (channel.place < 0) return this.#acknowledge([channel], checkpointId, this.#flush());
-    const prepared = this.#options.output?.onBarrier(channel.place, checkpointId) ?? null;
+    const { output } = this.#options;
+    const prepared = output?.onBarrier(channel.place, checkpointId, () => this.#endOutput(output)) ?? null;
     if (prepared === null) return;
     this.#acknowledge(this.#transactional, checkpointId, Promise.all([prepared, this.#flush()]));
+  }
+
+  #endOutput(output: TransactionalOutput): void {
+    this.#isCommitWanted = false;
+    this.#options.repartitioned?.appendTo(output);
   }
 
   /** @internal for {@link EgressChannel} */
@@ -274,7 +294,7 @@ class EgressChannel implements AppendListener {
     switch (kind) {
       case TOPIC_BATCH:
         this.#cursor.open(frame, start, end);
-        while (this.#cursor.advance()) this.#collector.appendFrom(this.#cursor, this);
+        while (this.#cursor.advance()) this.#collector.appendFrom(this.#cursor, this.index, this);
         return;
       case BARRIER:
         return this.#collector.barrier(this, decodeNumber(frame, start));

@@ -11,11 +11,12 @@ import { KafkaTopics } from '../connectors/kafka/kafka-topics.js';
 import type { TopicPort } from '../connectors/topic.js';
 import { createExecutionPlan } from '../graph/create-execution-plan.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
+import { exchangeBetweenShards, withRepartitionTopics } from '../graph/repartition-topics.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import { GroupCheckpoints } from './group-checkpoints.js';
 import type { ReplyPlace } from './job-manager.js';
 import { kafkaClientOptions } from './kafka-transport.js';
-import { canBeShared, isFedByTopics, ShardGroup } from './shard-group.js';
+import { isFedByTopics, ShardGroup } from './shard-group.js';
 
 export interface GroupSharingOptions {
   readonly config: Config;
@@ -45,14 +46,17 @@ export interface GroupSharing {
 
 /** @returns `null` for a job that has sources of its own, without topic: it is run by one instance, alone. */
 export async function shareWithGroup(options: GroupSharingOptions): Promise<GroupSharing | null> {
-  const { config, environment, dataDir, log, graph, plan, store, segmentDir, clock, logger } = options;
+  const { config, environment, dataDir, log, plan, store, segmentDir, clock, logger } = options;
   if (!isFedByTopics(plan)) {
     logger.warn({}, 'the job has sources without topic: it cannot be shared, so start one instance only');
     return null;
   }
   invariant(log instanceof KafkaTopics, 'a group shares topics on Kafka');
-  const isShared = canBeShared(plan);
-  if (!isShared) logger.info({}, 'the job exchanges records between shards: one instance runs it, others stand by');
+  const exchange = exchangeBetweenShards(options.graph);
+  const isShared = exchange === 'none' || (exchange === 'by-key' && config.kafkaRepartition);
+  if (!isShared)
+    logger.info({ exchange }, 'the job exchanges records between shards: one instance runs it, others stand by');
+  const graph = isShared ? withRepartitionTopics(options.graph, config.group) : options.graph;
   const checkpoints = new GroupCheckpoints({
     store,
     segmentDir,
@@ -71,6 +75,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
       workerCount: parallelism,
       shardCount: config.shardCount,
       ownedShards,
+      ...(isShared ? { repartitionGroup: config.group } : {}),
     });
   const group = new ShardGroup({
     client: await kafkaClientOptions(config, logger),
@@ -80,6 +85,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     rebalanceTimeoutMs: config.checkpointTimeoutMs,
     onFailure: (error) => logger.error({ err: error }, 'the group cannot be joined'),
     checkpoints,
+    isExclusive: !isShared,
     planFor,
     logger,
   });

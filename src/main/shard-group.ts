@@ -9,10 +9,7 @@ import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { GroupCheckpoints, ShardsToRun } from './group-checkpoints.js';
 import type { JobManager } from './job-manager.js';
 
-export interface ShardGroupOptions extends Omit<
-  GroupMembershipOptions,
-  'onAssigned' | 'onLost' | 'topics' | 'isExclusive'
-> {
+export interface ShardGroupOptions extends Omit<GroupMembershipOptions, 'onAssigned' | 'onLost' | 'topics'> {
   readonly checkpoints: GroupCheckpoints;
   /** The layout of an attempt that runs these shards. */
   readonly planFor: (shards: readonly number[]) => ExecutionPlan;
@@ -46,7 +43,6 @@ export class ShardGroup {
     this.#membership = new GroupMembership({
       ...options,
       topics: plan.topicSources.map(({ topic }) => topic),
-      isExclusive: !canBeShared(plan),
       onAssigned: (assigned) => this.#onAssigned(assigned),
       onLost: () => this.#run(NOTHING, 'rollback'),
     });
@@ -111,10 +107,4 @@ const MENDED: ReadonlySet<string> = new Set(['MILLRACE_PRODUCER_FENCED', 'MILLRA
 /** Whether every source reads topics: others would run in every instance of a group. */
 export function isFedByTopics({ vertices }: ExecutionPlan): boolean {
   return vertices.every(({ inputEdges, topicSource }) => inputEdges.length > 0 || topicSource !== null);
-}
-
-/** Whether every record of a key reaches the instance that has the key's shard: by its topic partition alone. */
-export function canBeShared({ edges, topicSources, shardCount }: ExecutionPlan): boolean {
-  const staysWithShard = edges.every(({ exchange }) => exchange === 'forward' || exchange === 'rebalance');
-  return staysWithShard && topicSources.every(({ partitionCount }) => partitionCount === shardCount);
 }

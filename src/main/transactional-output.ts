@@ -38,7 +38,7 @@ export class TransactionalOutput {
     this.#aligner = new BarrierAligner(channelCount);
   }
 
-  append(topic: string, record: ProducerRecord, listener: AppendListener): void {
+  append(topic: string, record: ProducerRecord, listener: AppendListener | null): void {
     this.#producer.append(topic, record, listener);
   }
 
@@ -50,10 +50,13 @@ export class TransactionalOutput {
   /**
    * A channel has delivered a barrier.
    *
+   * @param onAligned called when it was the last one: what it appends is the end of the checkpoint's output
    * @returns `null` while others have not; else resolves when the checkpoint's output is durable
    */
-  onBarrier(place: number, checkpointId: number): Promise<void> | null {
-    return this.#aligner.onBarrier(place, checkpointId) === 0 ? null : this.#prepare(checkpointId);
+  onBarrier(place: number, checkpointId: number, onAligned: () => void = () => undefined): Promise<void> | null {
+    if (this.#aligner.onBarrier(place, checkpointId) === 0) return null;
+    onAligned();
+    return this.#prepare(checkpointId);
   }
 
   async #prepare(checkpointId: number): Promise<void> {

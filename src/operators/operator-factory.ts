@@ -33,8 +33,8 @@ export interface OperatorHost {
 /**
  * Makes the operator that a spec describes, not opened yet. One call per subtask.
  *
- * The author's function objects are those of the spec: subtasks of one thread that share a spec share them too. Topic and
- * respond sinks are record writers of the worker and not made here.
+ * The author's function objects are those of the spec: subtasks of one thread that share a spec share them too. Topic,
+ * repartition and respond sinks are record writers of the worker and not made here.
  */
 export function createOperator(
   spec: OperatorSpec,
@@ -78,6 +78,7 @@ export function createOperator(
     case 'print-sink':
       return new PrintOperator(spec.label, (line) => host.writeLine(line));
     case 'topic-sink':
+    case 'repartition-sink':
     case 'respond-sink':
       throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'this sink is a record writer, not an operator', {
         details: { kind: spec.kind },

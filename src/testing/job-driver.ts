@@ -308,6 +308,7 @@ export class JobDriver {
       case 'topic-source':
       case 'collection-source':
       case 'generator-source':
+      case 'repartition-source':
         throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'a source is not an operator');
       case 'respond-sink':
         return new RespondSinkOperator(spec);

@@ -2,7 +2,24 @@ import type { Serde } from '../api/serde.js';
 import { RecordCursor } from '../protocol/exchange-codec.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { LocalChannel } from './local-channel.js';
-import type { TopicSourceReader } from './topic-source-reader.js';
+import type { MillraceError } from '../base/errors.js';
+import type { DeadLetterWriter } from './dead-letter-writer.js';
+
+/** Decodes the topic records that main feeds to a source. */
+export interface TopicRecordReader {
+  /** Of the record that {@link advance} stands on. */
+  readonly timestamp: number;
+  readonly value: unknown;
+  open(frame: Buffer, start: number, end: number): void;
+  /**
+   * Moves to the next record of the frame that is to be processed, and sets the record scope; false at its end.
+   *
+   * @throws MillraceError `MILLRACE_DESERIALISATION_FAILED`: the record is skipped, the next call goes on behind it.
+   */
+  advance(): boolean;
+  /** Makes a dead letter of the record that was taken last, also when it could not be decoded. */
+  keep(failure: MillraceError, deadLetters: DeadLetterWriter): void;
+}
 
 /**
  * One input channel of a task. From another thread: the ring, and how its batches are decoded. Which one of the two decoders
@@ -19,7 +36,7 @@ export class InputChannel {
   readonly indexInInput: number;
   readonly serde: Serde<unknown>;
   readonly cursor = new RecordCursor();
-  readonly topicReader: TopicSourceReader | null;
+  readonly topicReader: TopicRecordReader | null;
   /** No frame follows. */
   hasEnded = false;
   /** Its barrier came; the others' have not. */
@@ -31,7 +48,7 @@ export class InputChannel {
     input: 1 | 2;
     indexInInput: number;
     serde: Serde<unknown>;
-    topicReader: TopicSourceReader | null;
+    topicReader: TopicRecordReader | null;
   }) {
     this.source = options.source;
     this.channel = options.channel;

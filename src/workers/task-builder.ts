@@ -4,6 +4,7 @@
  *
  * Thread: its worker.
  */
+import type { NodeKind } from '../api/internal/operator-spec.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import type { Serde } from '../api/serde.js';
 import type { Clock } from '../base/clock.js';
@@ -35,7 +36,7 @@ import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { IdempotencyGuard } from './idempotency-guard.js';
-import { InputChannel } from './input-channel.js';
+import { InputChannel, type TopicRecordReader } from './input-channel.js';
 import type { LocalChannel } from './local-channel.js';
 import {
   type ChainTarget,
@@ -50,6 +51,8 @@ import { Task, type TaskOptions, type TaskOutput } from './task.js';
 import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
 import { type MailboxHost, WorkerMailbox } from './task-mailbox.js';
 import { TaskTimerService } from './task-timer-service.js';
+import { RepartitionReader } from './repartition-reader.js';
+import { RepartitionSinkOperator } from './repartition-sink.js';
 import { TopicSourceReader } from './topic-source-reader.js';
 import { WatermarkedSource } from './watermarked-source.js';
 import { WatermarkValve } from './watermark-valve.js';
@@ -119,7 +122,7 @@ class TaskBuilder {
   build(): Task {
     for (const edge of this.#vertex.outputEdges) this.#openEdge(edge);
     const { operators, heads } = this.#buildOperators();
-    const inputs = this.#openInputs();
+    const inputs = this.#openInputs(heads);
     const chain = new TaskChain({
       taskName: this.#vertex.name,
       subtask: this.#subtask,
@@ -138,7 +141,7 @@ class TaskBuilder {
       valves: this.#generator === null ? heads.map((head, index) => this.#valveFor(head, inputs, index + 1)) : [],
       heads,
       generator: this.#generator,
-      source: this.#sourceStatus(heads),
+      source: this.#sourceStatus(heads, inputs),
       chain,
       outputs: this.#outputs,
       failedRecords: this.#failedRecordPolicy(),
@@ -150,10 +153,12 @@ class TaskBuilder {
     });
   }
 
-  #sourceStatus([head]: readonly ChainTarget[]): TaskOptions['source'] {
+  #sourceStatus([head]: readonly ChainTarget[], inputs: readonly InputChannel[]): TaskOptions['source'] {
     const [operator] = this.#vertex.operators;
     if (operator === undefined || !isSource(this.#nodeOf(operator))) return null;
-    return { operatorId: operator.id, watermarks: head instanceof WatermarkedSource ? head : null };
+    const reader = inputs[0]?.topicReader;
+    const watermarks = reader instanceof RepartitionReader ? reader : head instanceof WatermarkedSource ? head : null;
+    return { operatorId: operator.id, watermarks };
   }
 
   #failedRecordPolicy(): FailedRecordPolicy {
@@ -275,18 +280,26 @@ class TaskBuilder {
   }
 
   #sourceOutput(node: StreamNode, output: Output<unknown>): ChainTarget {
+    const ingress = this.#host.plan.channels.find(
+      (channel) => channel.kind === 'ingress' && this.#isConsumer(channel),
+    ) as IngressChannel | undefined;
+    if (ingress?.partitions.length === 0) return this.#idleSource(output);
     const strategy = node.watermarks;
     if (strategy === null || (strategy.kind === 'none' && strategy.timestampAssigner === null)) return output;
-    const partitions = this.#host.plan.channels.flatMap((channel) =>
-      channel.kind === 'ingress' && this.#isConsumer(channel) ? channel.partitions : [],
-    );
+    const partitions = ingress?.partitions ?? [0];
     return new WatermarkedSource({
       strategy,
       output,
       scope: this.#scope,
       timers: this.#timers,
-      partitions: partitions.length === 0 ? [0] : partitions,
+      partitions,
     });
+  }
+
+  /** Has no topic partition, as other instances own its shards: nobody must wait for its event time. */
+  #idleSource(output: Output<unknown>): ChainTarget {
+    this.#timers.registerTimer(this.#timers.now(), () => output.emitStatus('IDLE'));
+    return output;
   }
 
   #createOperator(plan: PlanOperator, node: StreamNode): AnyOperator {
@@ -295,12 +308,21 @@ class TaskBuilder {
       case 'topic-sink':
         invariant(plan.topicSink !== null && this.#egress !== null, 'a topic sink has a channel to main');
         return new TopicSinkOperator(spec, plan.topicSink, this.#egress);
+      case 'repartition-sink':
+        invariant(plan.topicSink !== null && this.#egress !== null, 'a repartition sink has a channel to main');
+        return new RepartitionSinkOperator(spec, {
+          sinkIndex: plan.topicSink,
+          shardCount: this.#host.plan.shardCount,
+          serde: this.#serde,
+          egress: this.#egress,
+        });
       case 'respond-sink':
         return new RespondSinkOperator(spec);
       case 'requests':
       case 'topic-source':
       case 'collection-source':
       case 'generator-source':
+      case 'repartition-source':
         throw new MillraceError('MILLRACE_INVARIANT_VIOLATED', 'a source is not an operator');
       default:
         return createOperator(spec, { writeLine: (line) => this.#host.writeLine(line) });
@@ -342,7 +364,7 @@ class TaskBuilder {
     return [new NumberedInput(operator, 1, tally), new NumberedInput(operator, 2, tally)];
   }
 
-  #openInputs(): InputChannel[] {
+  #openInputs(heads: readonly ChainTarget[]): InputChannel[] {
     const counts = [0, 0];
     const inputs: InputChannel[] = [];
     for (const channel of this.#host.plan.channels) {
@@ -357,7 +379,7 @@ class TaskBuilder {
           input,
           indexInInput,
           serde: this.#serde,
-          topicReader: channel.kind === 'ingress' ? this.#topicReader(channel) : null,
+          topicReader: channel.kind === 'ingress' ? this.#topicReader(channel, heads) : null,
         }),
       );
     }
@@ -368,14 +390,36 @@ class TaskBuilder {
     return channel.consumer.vertex === this.#vertex.index && channel.consumer.subtask === this.#subtask;
   }
 
-  #topicReader(channel: IngressChannel): TopicSourceReader {
+  #topicReader(channel: IngressChannel, heads: readonly ChainTarget[]): TopicRecordReader | null {
     const source = this.#host.plan.topicSources[channel.topicSource];
     const spec = source === undefined ? undefined : this.#graph.nodes[source.node]?.spec;
     invariant(source !== undefined && spec !== undefined, 'an ingress channel belongs to a source of the plan');
-    invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
     const { index: sourceIndex, topic } = source;
+    if (spec.kind === 'repartition-source') return this.#repartitionReader(topic, channel.partitions, heads);
+    invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
     const guard = spec.kind === 'requests' ? this.#idempotencyGuard(source, channel.partitions) : null;
     return new TopicSourceReader({ spec, sourceIndex, topic, scope: this.#scope, guard });
+  }
+
+  /** `null` for a subtask without partitions, which is fed nothing. */
+  #repartitionReader(
+    topic: string,
+    partitions: readonly number[],
+    [output]: readonly ChainTarget[],
+  ): RepartitionReader | null {
+    invariant(output !== undefined, 'a source has an output');
+    if (partitions.length === 0) return null;
+    const { shardCount } = this.#host.plan;
+    const now = (): number => this.#timers.now();
+    return new RepartitionReader({
+      topic,
+      scope: this.#scope,
+      serde: this.#serde,
+      partitions,
+      shardCount,
+      output,
+      now,
+    });
   }
 
   #idempotencyGuard(
@@ -418,9 +462,16 @@ class TaskBuilder {
 }
 
 function isSource(node: StreamNode): boolean {
-  const { kind } = node.spec;
-  return kind === 'requests' || kind === 'topic-source' || kind === 'collection-source' || kind === 'generator-source';
+  return SOURCES.has(node.spec.kind);
 }
+
+const SOURCES: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'requests',
+  'topic-source',
+  'repartition-source',
+  'collection-source',
+  'generator-source',
+]);
 
 function newCounters(): { numLateRecordsDropped: number; numFiredTimers: number } {
   return { numLateRecordsDropped: 0, numFiredTimers: 0 };

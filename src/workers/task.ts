@@ -27,7 +27,7 @@ import type { ChainTarget } from './operator-chain.js';
 import type { TaskChain } from './task-chain.js';
 import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
-import type { WatermarkedSource } from './watermarked-source.js';
+import type { SourceEventTime } from './watermarked-source.js';
 import type { WatermarkValve } from './watermark-valve.js';
 
 /** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
@@ -56,8 +56,8 @@ export interface TaskOptions {
   readonly heads: readonly ChainTarget[];
   /** `null` unless the head is a source that runs in the worker. */
   readonly generator: GeneratorSource | null;
-  /** `null` unless the head is a source; its watermarks are `null` when it has no strategy. */
-  readonly source: { readonly operatorId: string; readonly watermarks: WatermarkedSource | null } | null;
+  /** `null` unless the head is a source; its watermarks are `null` when it has none to give. */
+  readonly source: { readonly operatorId: string; readonly watermarks: SourceEventTime | null } | null;
   readonly chain: TaskChain;
   readonly outputs: readonly TaskOutput[];
   readonly failedRecords: FailedRecordPolicy;
@@ -377,7 +377,7 @@ export class Task {
         return;
       } catch (error) {
         const failure = this.#recordFailed(error);
-        this.#options.deadLetters?.writeSourceRecord(failure, topicReader.record);
+        if (this.#options.deadLetters !== null) topicReader.keep(failure, this.#options.deadLetters);
       }
     }
   }

@@ -11,7 +11,9 @@ import type { HttpRequest } from '../api/http-request.js';
 import type { RequestHandle } from '../api/process-function.js';
 import { MillraceError } from '../base/errors.js';
 import type { RecordScope } from '../operators/operator.js';
+import type { DeadLetterWriter } from './dead-letter-writer.js';
 import type { IdempotencyGuard } from './idempotency-guard.js';
+import type { TopicRecordReader } from './input-channel.js';
 import { TopicRecordCursor } from '../protocol/topic-record-codec.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -20,7 +22,7 @@ const EMPTY = Buffer.alloc(0);
  * The worker's part of a source that main feeds: turns topic records into values, and sets the record scope: where the
  * record came from, and the request that it carries.
  */
-export class TopicSourceReader {
+export class TopicSourceReader implements TopicRecordReader {
   /** The event timestamp of the record that {@link advance} decoded: when it was appended. */
   timestamp = 0;
   value: unknown = undefined;
@@ -46,20 +48,14 @@ export class TopicSourceReader {
     this.#guard = options.guard;
   }
 
-  /** The record that {@link advance} took, also when it could not be decoded. */
-  get record(): TopicRecordCursor {
-    return this.#cursor;
+  keep(failure: MillraceError, deadLetters: DeadLetterWriter): void {
+    deadLetters.writeSourceRecord(failure, this.#cursor);
   }
 
   open(frame: Buffer, start: number, end: number): void {
     this.#cursor.open(frame, start, end);
   }
 
-  /**
-   * Decodes the next record of the frame that is to be processed; false at its end.
-   *
-   * @throws MillraceError `MILLRACE_DESERIALISATION_FAILED`: the record is skipped, the next call goes on behind it.
-   */
   advance(): boolean {
     const cursor = this.#cursor;
     do {

@@ -2,11 +2,19 @@ import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { WatermarkStrategy } from '../api/watermark-strategy.js';
 import type { Output, RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { SourceWatermarks } from '../operators/source-watermarks.js';
+import type { SourceWatermarkStatus } from '../protocol/inspection.js';
 import type { ChainTarget } from './operator-chain.js';
 import type { TaskTimerService } from './task-timer-service.js';
 
 /** How often a source's generators are asked for a watermark, in milliseconds: Flink's default automatic interval. */
 const WATERMARK_INTERVAL_MS = 200;
+
+/** Where the event time of a source stands. */
+export interface SourceEventTime {
+  /** What was emitted last. */
+  readonly current: number;
+  describe(): Pick<SourceWatermarkStatus, 'partitions' | 'slowestPartition'>;
+}
 
 /**
  * The output of a source with a watermark strategy: gives records their timestamps, and emits the watermark that the
@@ -14,7 +22,7 @@ const WATERMARK_INTERVAL_MS = 200;
  *
  * A source that runs in the worker has one partition, number 0.
  */
-export class WatermarkedSource implements ChainTarget {
+export class WatermarkedSource implements ChainTarget, SourceEventTime {
   readonly #output: Output<unknown>;
   readonly #scope: RecordScope;
   readonly #timers: TaskTimerService;
@@ -63,7 +71,7 @@ export class WatermarkedSource implements ChainTarget {
   }
 
   /** Where each partition stands, and which one holds the source back. */
-  describe(): { partitions: ReturnType<SourceWatermarks<unknown>['partitions']>; slowestPartition: number } {
+  describe(): Pick<SourceWatermarkStatus, 'partitions' | 'slowestPartition'> {
     const { slowestPartition } = this.#watermarks;
     return { partitions: this.#watermarks.partitions(), slowestPartition };
   }

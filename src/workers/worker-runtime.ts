@@ -18,6 +18,7 @@ import type { JobDefinition } from '../api/job.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { type ExecutionPlan, isWithinThread } from '../graph/execution-plan.js';
 import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
+import { withRepartitionTopics } from '../graph/repartition-topics.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
@@ -361,7 +362,9 @@ export class WorkerRuntime {
     const known = this.#graphs.get(subtask);
     if (known !== undefined) return known;
     invariant(this.#job !== null, 'the job is loaded before its graph is asked for');
-    const graph = buildStreamGraph(this.#job.build());
+    const { repartitionGroup } = this.#deployment.plan;
+    const written = buildStreamGraph(this.#job.build());
+    const graph = repartitionGroup === null ? written : withRepartitionTopics(written, repartitionGroup);
     this.#graphs.set(subtask, graph);
     return graph;
   }

@@ -1,74 +1,13 @@
-import { expect, it, vi } from 'vitest';
-import { describeOnKafka, kafkaService, sharedCluster, openTopics, uniqueName } from '../helpers/kafka.js';
+import { expect, it } from 'vitest';
+import { describeOnKafka, sharedCluster, openTopics } from '../helpers/kafka.js';
 import { CountingClients } from '../helpers/counting-clients.js';
-import { ServiceProcess } from '../helpers/service-process.js';
-import { withTemporaryDirectory } from '../helpers/temporary-directory.js';
+import { shardsOf, withInstances } from '../helpers/instances.js';
 
 const COUNTERS = Array.from({ length: 40 }, (_, index) => `counter-${index}`);
 
-/** Instances of one group, with a folder for the state of shards that move. */
-async function withGroup(use: (group: Group) => Promise<void>): Promise<void> {
-  await withTemporaryDirectory(async (folder) => {
-    const group = new Group(uniqueName('group'), folder);
-    try {
-      await use(group);
-    } finally {
-      await Promise.all(group.instances.map((instance) => instance.dispose()));
-    }
-  });
-}
-
-class Group {
-  readonly instances: ServiceProcess[] = [];
-  readonly job: string;
-  readonly #folder: string;
-
-  constructor(job: string, folder: string) {
-    this.job = job;
-    this.#folder = folder;
-  }
-
-  /** Starts another instance, and waits until it has shards. */
-  async join(): Promise<ServiceProcess> {
-    const args = [
-      '--kafka-state-store',
-      this.#folder,
-      '--kafka-session-timeout-ms',
-      '3000',
-      '--checkpoint-interval-ms',
-      '300',
-    ];
-    const instance = await ServiceProcess.start(
-      await kafkaService(this.job, { args: [...args, '--log-format', 'json'] }),
-    );
-    this.instances.push(instance);
-    await instance.until(() => shardsOf(instance).length > 0, 'shards');
-    return instance;
-  }
-
-  /** Waits until the shards of these instances are settled: each has one owner. */
-  async settled(instances: readonly ServiceProcess[]): Promise<number[]> {
-    const counts = (): number[] => instances.map((instance) => shardsOf(instance).length);
-    await vi.waitUntil(
-      () => new Set(instances.flatMap(shardsOf)).size === 16 && counts().reduce((a, b) => a + b) === 16,
-      {
-        timeout: 60_000,
-      },
-    );
-    return counts();
-  }
-}
-
-/** What an instance says that it runs. */
-function shardsOf(instance: ServiceProcess): readonly number[] {
-  const lines = instance.stderr.split('\n').filter((line) => line.includes('"shards of this instance"'));
-  const last = lines.at(-1);
-  return last === undefined ? [] : (JSON.parse(last) as { shards: number[] }).shards;
-}
-
 describeOnKafka('Several instances', () => {
   it('share the shards evenly, and a third one takes a third of them', async () => {
-    await withGroup(async (group) => {
+    await withInstances({}, async (group) => {
       const first = await group.join();
       const second = await group.join();
       expect(await group.settled([first, second])).toEqual([8, 8]);
@@ -84,7 +23,7 @@ describeOnKafka('Several instances', () => {
   });
 
   it('lose and double nothing when one joins, one is killed, one leaves: every increment counts once', async () => {
-    await withGroup(async (group) => {
+    await withInstances({}, async (group) => {
       const first = await group.join();
       const clients = new CountingClients(COUNTERS, [first]);
       const counting = clients.run(4_000);
@@ -107,7 +46,7 @@ describeOnKafka('Several instances', () => {
   });
 
   it('cannot commit when it was paused for too long: what it did meanwhile is done by another', async () => {
-    await withGroup(async (group) => {
+    await withInstances({}, async (group) => {
       const first = await group.join();
       const second = await group.join();
       await group.settled([first, second]);
@@ -126,7 +65,7 @@ describeOnKafka('Several instances', () => {
       expect(clients.differences(await clients.read(first))).toEqual([]);
       const { bootstrap } = await sharedCluster();
       const topics = await openTopics(bootstrap);
-      expect(await clients.changesInTopic(topics, `${group.job}-changes`)).toEqual([]);
+      expect(await clients.changesInTopic(topics, `${group.name}-changes`)).toEqual([]);
       await topics.close();
     });
   });

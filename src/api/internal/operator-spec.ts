@@ -77,7 +77,17 @@ export interface GeneratorSourceSpec {
   readonly next: (index: number) => unknown;
 }
 
-export type SourceSpec = RequestSourceSpec | TopicSourceSpec | CollectionSourceSpec | GeneratorSourceSpec;
+/**
+ * The far end of a {@link RepartitionSinkSpec}: what it wrote, as it was, at whichever instance owns the key's shard now. Only
+ * the graph makes these, never an author.
+ */
+export interface RepartitionSourceSpec {
+  readonly kind: 'repartition-source';
+  readonly topic: string;
+}
+
+export type SourceSpec =
+  RequestSourceSpec | TopicSourceSpec | CollectionSourceSpec | GeneratorSourceSpec | RepartitionSourceSpec;
 
 export interface MapSpec {
   readonly kind: 'map';
@@ -132,10 +142,17 @@ export interface TopicSinkSpec {
   readonly guarantee: DeliveryGuarantee;
 }
 
+/** Sends records to the shard of their key by way of a topic, where shards are spread over several instances. */
+export interface RepartitionSinkSpec {
+  readonly kind: 'repartition-sink';
+  readonly topic: string;
+  readonly key: KeySelector<unknown, unknown>;
+}
+
 /** When a sink's output becomes visible: at once and perhaps repeated after a failure, or once and at the commit. */
 export type DeliveryGuarantee = 'at-least-once' | 'exactly-once';
 
-export type SinkSpec = PrintSinkSpec | RespondSinkSpec | FunctionSinkSpec | TopicSinkSpec;
+export type SinkSpec = PrintSinkSpec | RespondSinkSpec | FunctionSinkSpec | TopicSinkSpec | RepartitionSinkSpec;
 
 /** Everything that turns an input into an output, or ends a stream. */
 export type OperatorSpec =

@@ -1,0 +1,79 @@
+import { vi } from 'vitest';
+import { kafkaService, uniqueName } from './kafka.js';
+import { ServiceProcess } from './service-process.js';
+import { withTemporaryDirectory } from './temporary-directory.js';
+
+/** Instances of one group, with a folder for the state of shards that move. */
+export async function withInstances(
+  options: InstancesOptions,
+  use: (group: Instances) => Promise<void>,
+): Promise<void> {
+  await withTemporaryDirectory(async (folder) => {
+    const group = new Instances(uniqueName('group'), folder, options);
+    try {
+      await use(group);
+    } finally {
+      await Promise.all(group.instances.map((instance) => instance.dispose()));
+    }
+  });
+}
+
+export interface InstancesOptions {
+  /** A job of `test/fixtures/jobs`. @defaultValue kafka-counters */
+  readonly fixture?: string;
+  /** Further settings of each. */
+  readonly args?: readonly string[];
+}
+
+export class Instances {
+  readonly instances: ServiceProcess[] = [];
+  /** Of the job, and of the group. */
+  readonly name: string;
+  readonly #folder: string;
+  readonly #options: InstancesOptions;
+
+  constructor(name: string, folder: string, options: InstancesOptions) {
+    this.name = name;
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  /** Starts another instance, and waits until it has shards. */
+  async join(): Promise<ServiceProcess> {
+    const args = [
+      '--kafka-state-store',
+      this.#folder,
+      '--kafka-session-timeout-ms',
+      '3000',
+      '--checkpoint-interval-ms',
+      '300',
+      '--log-format',
+      'json',
+      ...(this.#options.args ?? []),
+    ];
+    const options = await kafkaService(this.name, { args });
+    const instance = await ServiceProcess.start({ ...options, job: this.#options.fixture ?? 'kafka-counters' });
+    this.instances.push(instance);
+    await instance.until(() => shardsOf(instance).length > 0, 'shards');
+    return instance;
+  }
+
+  /** Waits until the shards of these instances are settled: each has one owner. */
+  async settled(instances: readonly ServiceProcess[]): Promise<number[]> {
+    const counts = (): number[] => instances.map((instance) => shardsOf(instance).length);
+    await vi.waitUntil(
+      () => new Set(instances.flatMap(shardsOf)).size === 16 && counts().reduce((a, b) => a + b) === 16,
+      {
+        timeout: 60_000,
+      },
+    );
+    return counts();
+  }
+}
+
+/** What an instance says that it runs. */
+export function shardsOf(instance: ServiceProcess): readonly number[] {
+  const lines = instance.stderr.split('\n').filter((line) => line.includes('"shards of this instance"'));
+  const last = lines.at(-1);
+  return last === undefined ? [] : (JSON.parse(last) as { shards: number[] }).shards;
+}
