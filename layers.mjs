@@ -88,6 +88,7 @@ export const packageHomes = {
   lmdb: ['state'],
   fastify: ['http'],
   '@fastify/*': ['http'],
+  'find-my-way': ['http'],
   ajv: ['http'],
   'ajv-formats': ['http'],
   kafkajs: ['connectors'],

@@ -18,6 +18,11 @@ export interface FrontDoorConfig {
   readonly rateLimitWindowMs: number;
 }
 
+/** Whether anything of it was asked for. */
+export function hasFrontDoor({ corsOrigins, dataToken, rateLimitMax }: FrontDoorConfig): boolean {
+  return corsOrigins.length > 0 || dataToken !== null || Number.isFinite(rateLimitMax);
+}
+
 /** Guards every route that is added to `scope` after this. */
 export async function addFrontDoor(scope: FastifyInstance, config: FrontDoorConfig): Promise<void> {
   const { corsOrigins, dataToken, rateLimitMax } = config;

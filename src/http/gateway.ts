@@ -19,8 +19,9 @@ import { ReceiveBudget } from './body-reader.js';
 import { Connection } from './connection-tracker.js';
 import { CorrelationIds } from './correlation-ids.js';
 import { DirectMessage } from './direct-message.js';
+import { DirectRoutes } from './direct-routes.js';
 import { isServerFault, problemOfError, problemOfParserError } from './error-mapper.js';
-import { addFrontDoor } from './front-door.js';
+import { addFrontDoor, hasFrontDoor } from './front-door.js';
 import type { GatewayConfig } from './gateway-config.js';
 import { REQUEST_OVERHEAD_BYTES } from './http-exchange.js';
 import { HttpMetrics } from './http-metrics.js';
@@ -31,7 +32,7 @@ import { problemResponse, problemStatus } from './problem.js';
 import type { Problem } from './problem.js';
 import { RequestsView } from './requests-view.js';
 import { addHealthRoutes } from './routes/health.js';
-import { addIngestRoute, type IngestContext } from './routes/ingest.js';
+import { addIngestRoute, checkBodyLimit, type IngestContext } from './routes/ingest.js';
 import { addJobRoutes } from './routes/jobs.js';
 import { addSavepointRoutes } from './routes/savepoints.js';
 import { addMetricsRoute } from './routes/metrics.js';
@@ -91,6 +92,8 @@ export class Gateway {
   readonly #sockets = new Set<Socket>();
   readonly #slowReaders = new SlowReaders();
   readonly #ids = new CorrelationIds();
+  /** `null` when somebody wants to see each request first. */
+  readonly #direct: DirectRoutes | null;
   #slowReaderSweep: NodeJS.Timeout | null = null;
   #draining: Promise<number> | null = null;
   #closing: Promise<void> | null = null;
@@ -104,6 +107,7 @@ export class Gateway {
     const gateway = new Gateway(options);
     await gateway.#addRoutes();
     await gateway.#app.ready();
+    gateway.#direct?.standBefore(gateway.#app.server);
     options.control.onReply((reply) => gateway.#receive(reply));
     return gateway;
   }
@@ -140,7 +144,10 @@ export class Gateway {
       metrics: new HttpMetrics(),
       retryAfterSeconds: config.retryAfterSeconds,
       isDraining: false,
+      ids: this.#ids,
     };
+    const isWatched = options.plugin !== null || config.logRequests || hasFrontDoor(config);
+    this.#direct = isWatched ? null : new DirectRoutes({ maxParamLength: config.maxHeaderBytes });
     this.#app = this.#buildServer(config);
   }
 
@@ -321,18 +328,19 @@ export class Gateway {
 
   async #addJobRoute(scope: FastifyInstance, route: RequestRoute, compiler: SchemaCompiler): Promise<void> {
     const { bodySchema, querySchema } = route;
-    this.#checkBodyLimit(route);
+    checkBodyLimit(route, this.#options.config);
     const checkBody = bodySchema && (await compiler.compileBody(bodySchema, `the body of route '${route.route}'`));
     const checkQuery = querySchema && (await compiler.compileQuery(querySchema, `the query of route '${route.route}'`));
     const metrics = this.#context.metrics.route(route.method, route.path);
     try {
-      await addIngestRoute(scope, this.#context, {
+      const direct = await addIngestRoute(scope, this.#context, {
         route,
         metrics,
         checkBody,
         checkQuery,
         onError: (error, reply, counts) => this.#onError(error, reply, counts),
       });
+      this.#direct?.add(route.method, route.path, direct);
     } catch (error) {
       throw new MillraceError('MILLRACE_JOB_INVALID', `adding route '${route.route}'`, {
         cause: error,
@@ -340,20 +348,6 @@ export class Gateway {
       });
     }
     this.#allowed.add(route.method, route.path);
-  }
-
-  #checkBodyLimit({ route, bodyLimitBytes }: RequestRoute): void {
-    const { pendingMaxBytes, receivingMaxBytes } = this.#options.config;
-    const mostBytes = Math.min(pendingMaxBytes, receivingMaxBytes);
-    if (bodyLimitBytes === null || bodyLimitBytes <= mostBytes) return;
-    throw new MillraceError(
-      'MILLRACE_JOB_INVALID',
-      `adding route '${route}' with a body limit of ${bodyLimitBytes} bytes`,
-      {
-        details: { route, bodyLimitBytes, pendingMaxBytes, receivingMaxBytes },
-        hint: `A body of more than ${mostBytes} bytes could never be taken: raise pendingMaxBytes and receivingMaxBytes.`,
-      },
-    );
   }
 
   #addOwnRoutes(scope: FastifyInstance): void {
@@ -402,6 +396,7 @@ export class Gateway {
     const method = String(route.method);
     // fastify adds it beside each GET.
     if (method === 'HEAD') return;
+    this.#direct?.leave(method, route.url);
     this.#allowed.add(method, route.url);
     if (route.schema?.hide !== true) this.#ownRoutes.push({ method, path: route.url, schema: route.schema ?? {} });
   }

@@ -1,10 +1,15 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import type { Clock } from '../../base/clock.js';
+import { MillraceError } from '../../base/errors.js';
 import type { IdempotencyOptions, KeyableRequest, RequestRoute } from '../../main/job-control.js';
 import { BodyReader } from '../body-reader.js';
-import type { ReceiveBudget } from '../body-reader.js';
+import type { BodyCallback, ReceiveBudget } from '../body-reader.js';
 import { Connection } from '../connection-tracker.js';
+import type { CorrelationIds } from '../correlation-ids.js';
+import type { DirectRoute, Params, Query } from '../direct-routes.js';
+import { isServerFault, problemOfCode, problemOfError } from '../error-mapper.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { HttpExchange } from '../http-exchange.js';
 import type { ExchangeContext } from '../http-exchange.js';
@@ -12,15 +17,13 @@ import type { RouteMetrics } from '../http-metrics.js';
 import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_KEY_LENGTH_MAX, parseIdempotencyKey } from '../idempotency-key-header.js';
 import { parseJsonBody } from '../json-body.js';
 import { parsePrefer } from '../prefer-header.js';
-import { problemOfCode } from '../error-mapper.js';
 import type { FieldFault, Problem } from '../problem.js';
 import { writeProblem } from '../reply-writer.js';
 import type { SchemaCheck } from '../schema-check.js';
 
 /**
  * The routes that a job declared with `env.requests(...)`: reads a request, checks it at the door, and starts its exchange.
- * This is the hot path of the gateway: no hook, no promise, no closure per request but those of fastify and of the body's
- * stream.
+ * This is the hot path of the gateway: no hook and no promise per request, and one closure where there is a body.
  */
 
 /** The caller's own limit on the time that its request may take, in milliseconds. */
@@ -28,7 +31,9 @@ export const TIMEOUT_HEADER = 'millrace-timeout-ms';
 
 /** A media type that is JSON: RFC 6839's suffix included. A charset other than UTF-8 is none of JSON's. */
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json(?:$|\s*;)/i;
-const FOREIGN_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8\b|us-ascii\b)/i;
+/** What nearly every client sends: nothing about it needs a second look. */
+const PLAIN_JSON_TYPES: ReadonlySet<string> = new Set(['application/json', 'application/json; charset=utf-8']);
+const FOREIGN_CHARSET = /;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)\b)/i;
 const TIMEOUT = /^[1-9][0-9]{0,9}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
 const TRACEPARENT_LENGTH_MAX = 256;
@@ -40,6 +45,7 @@ export interface IngestContext extends ExchangeContext {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly budget: ReceiveBudget;
+  readonly ids: CorrelationIds;
 }
 
 /** One route, compiled. */
@@ -52,12 +58,16 @@ export interface IngestRoute {
   readonly onError: (error: unknown, reply: FastifyReply, metrics: RouteMetrics) => void;
 }
 
-/** Adds one route in a scope of its own, because its body limit is part of its content-type parser. */
+/**
+ * Adds one route in a scope of its own, because its body limit is part of its content-type parser.
+ *
+ * @returns the same route for who serves it beneath fastify
+ */
 export async function addIngestRoute(
   app: FastifyInstance,
   context: IngestContext,
   compiled: IngestRoute,
-): Promise<void> {
+): Promise<DirectRoute> {
   const { route } = compiled;
   const handler = new IngestHandler(context, compiled);
   // Async, so that a path that cannot be added rejects here instead of throwing in the middle of fastify's start.
@@ -68,14 +78,46 @@ export async function addIngestRoute(
     scope.route({
       method: route.method,
       url: route.path,
-      handler: (request, reply) => handler.handle(request, reply),
+      handler: ({ id, raw, params, query, body }, { raw: response }) =>
+        handler.handle({
+          id,
+          message: raw,
+          response,
+          params: params as Params,
+          query: query as Query,
+          bytes: (body as Buffer | undefined) ?? NO_BYTES,
+        }),
     });
   });
+  return handler;
 }
 
-type BodyParsed = (error: Error | null, body?: unknown) => void;
+/** @throws MillraceError `MILLRACE_JOB_INVALID` for a route whose largest body could never be taken */
+export function checkBodyLimit({ route, bodyLimitBytes }: RequestRoute, config: GatewayConfig): void {
+  const { pendingMaxBytes, receivingMaxBytes } = config;
+  const mostBytes = Math.min(pendingMaxBytes, receivingMaxBytes);
+  if (bodyLimitBytes === null || bodyLimitBytes <= mostBytes) return;
+  throw new MillraceError(
+    'MILLRACE_JOB_INVALID',
+    `adding route '${route}' with a body limit of ${bodyLimitBytes} bytes`,
+    {
+      details: { route, bodyLimitBytes, pendingMaxBytes, receivingMaxBytes },
+      hint: `A body of more than ${mostBytes} bytes could never be taken: raise pendingMaxBytes and receivingMaxBytes.`,
+    },
+  );
+}
 
-class IngestHandler {
+/** A request that came whole. */
+interface ReceivedRequest {
+  readonly id: string;
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly params: Params;
+  readonly query: Query;
+  readonly bytes: Buffer;
+}
+
+class IngestHandler implements DirectRoute {
   readonly #context: IngestContext;
   readonly #compiled: IngestRoute;
   readonly #bodyLimitBytes: number;
@@ -89,26 +131,58 @@ class IngestHandler {
   }
 
   /** Content-type parser: bytes in, bytes out. They are parsed by the handler, which can say what is wrong with them. */
-  readBody(payload: FastifyRequest['raw'], parsed: BodyParsed): void {
+  readBody(payload: IncomingMessage, parsed: BodyCallback): void {
     new BodyReader(payload, this.#bodyLimitBytes, this.#context.budget, parsed).start();
   }
 
-  handle(request: FastifyRequest, reply: FastifyReply): void {
+  take(message: IncomingMessage, response: ServerResponse, params: Params, query: Query): boolean {
+    const hasBody = message.method !== 'GET';
+    if (hasBody && !PLAIN_JSON_TYPES.has(message.headers['content-type'] ?? '')) return false;
+    const id = this.#context.ids.next();
+    if (!hasBody) {
+      this.#handleDirect({ id, message, response, params, query, bytes: NO_BYTES });
+      return true;
+    }
+    this.readBody(message, (error, bytes) => {
+      if (error === null) this.#handleDirect({ id, message, response, params, query, bytes: bytes ?? NO_BYTES });
+      else this.#fail(error, id, response);
+    });
+    return true;
+  }
+
+  handle(received: ReceivedRequest): void {
     const startedAtMs = this.#context.monotonic.nowMs();
-    const problem = this.#open(request, reply, startedAtMs);
+    const problem = this.#open(received, startedAtMs);
     if (problem === null) return;
-    const options = { requestId: request.id, closes: this.#context.isDraining };
-    const status = writeProblem(reply.raw, problem, options);
+    const options = { requestId: received.id, closes: this.#context.isDraining };
+    const status = writeProblem(received.response, problem, options);
     this.#compiled.metrics.observe(status, this.#context.monotonic.nowMs() - startedAtMs);
   }
 
+  #handleDirect(received: ReceivedRequest): void {
+    try {
+      this.handle(received);
+    } catch (error) {
+      this.#fail(error, received.id, received.response);
+    }
+  }
+
+  /** There was no whole request, or it met a fault of ours. */
+  #fail(error: unknown, requestId: string, response: ServerResponse): void {
+    const { logger, retryAfterSeconds, isDraining } = this.#context;
+    const problem = problemOfError(error, retryAfterSeconds);
+    if (isServerFault(problem)) logger.error({ err: error, requestId }, 'answering a request failed');
+    this.#compiled.metrics.count(writeProblem(response, problem, { requestId, closes: isDraining }));
+  }
+
   /** Checks the request and starts its exchange. @returns what is wrong with it, or `null` when it is on its way. */
-  #open(request: FastifyRequest, reply: FastifyReply, startedAtMs: number): Problem | null {
+  #open(received: ReceivedRequest, startedAtMs: number): Problem | null {
     const { config, control, isDraining } = this.#context;
     if (isDraining) return problemOfCode('MILLRACE_SHUTTING_DOWN', config.retryAfterSeconds);
     if (!control.isRunning) return problemOfCode('MILLRACE_NOT_READY', config.retryAfterSeconds);
-    const headers = request.raw.headers;
-    if (request.raw.rawHeaders.length > 2 * config.maxHeaderCount) return { code: 'MILLRACE_HEADERS_TOO_LARGE' };
+    const { message, bytes, query } = received;
+    const { headers } = message;
+    if (message.rawHeaders.length > 2 * config.maxHeaderCount) return { code: 'MILLRACE_HEADERS_TOO_LARGE' };
     const unreadable = codingProblem(headers);
     if (unreadable !== null) return unreadable;
 
@@ -118,15 +192,14 @@ class IngestHandler {
     const idempotencyKey = this.#idempotencyKey(headers);
     if (idempotencyKey !== null && typeof idempotencyKey !== 'string') return idempotencyKey;
 
-    const bytes = (request.body as Buffer | undefined) ?? NO_BYTES;
     const body = parseJsonBody(bytes);
     if (body.fault !== null) return bodyProblem([body.fault], true);
     const faults = this.#compiled.checkBody === null ? null : this.#compiled.checkBody(body.value);
     if (faults !== null) return bytes.length === 0 ? missingBodyProblem() : bodyProblem(faults, false);
-    const queryFaults = this.#compiled.checkQuery === null ? null : this.#compiled.checkQuery(request.query);
+    const queryFaults = this.#compiled.checkQuery === null ? null : this.#compiled.checkQuery(query);
     if (queryFaults !== null) return queryProblem(queryFaults);
 
-    this.#start(request, reply, { startedAtMs, bytes, body: body.value, idempotencyKey });
+    this.#start(received, { startedAtMs, body: body.value, idempotencyKey });
     return null;
   }
 
@@ -139,10 +212,11 @@ class IngestHandler {
     return method === 'GET' ? null : (parseIdempotencyKey(header) ?? idempotencyKeyProblem());
   }
 
-  #start(request: FastifyRequest, reply: FastifyReply, checked: StartedRequest): void {
+  #start(received: ReceivedRequest, checked: CheckedBody): void {
     const { config, clock } = this.#context;
-    const { startedAtMs, bytes, body, idempotencyKey } = checked;
-    const headers = request.raw.headers;
+    const { startedAtMs, body, idempotencyKey } = checked;
+    const { id, message, response, bytes } = received;
+    const { headers } = message;
     const preferences = parsePrefer(headers.prefer as string | undefined);
     // Who fetches the answer later is in no hurry, unless it says so.
     const usualMs = preferences.respondAsync ? config.requestTimeoutMaxMs : this.#timeoutMs;
@@ -151,10 +225,10 @@ class IngestHandler {
     const exchange = new HttpExchange(
       this.#context,
       {
-        id: request.id,
+        id,
         route: this.#compiled.route,
         metrics: this.#compiled.metrics,
-        request: this.#keyable(request, body),
+        request: this.#keyable(received, body),
         body: bytes,
         idempotency: idempotencyKey === null ? null : this.#idempotency(idempotencyKey),
         traceparent: traceparentOf(headers.traceparent),
@@ -164,8 +238,8 @@ class IngestHandler {
         timeoutMs,
         preferences,
       },
-      reply.raw,
-      Connection.of(request.raw.socket),
+      response,
+      Connection.of(message.socket),
     );
     exchange.start();
   }
@@ -175,27 +249,26 @@ class IngestHandler {
     return { key, ttlMs, whileRunning };
   }
 
-  #keyable(request: FastifyRequest, body: unknown): KeyableRequest {
+  #keyable({ message, params, query }: ReceivedRequest, body: unknown): KeyableRequest {
     const { route } = this.#compiled;
-    const url = request.raw.url ?? '';
+    const url = message.url ?? '';
     const queryStart = url.indexOf('?');
     return {
       // A HEAD request runs as the GET that the job declared.
       method: route.method,
       path: queryStart < 0 ? url : url.slice(0, queryStart),
       route: route.route,
-      params: request.params as Record<string, string>,
-      query: request.query as Record<string, string | readonly string[]>,
-      headers: route.forwardHeaders.length === 0 ? NO_HEADERS : pickHeaders(request.raw.headers, route.forwardHeaders),
+      params,
+      query,
+      headers: route.forwardHeaders.length === 0 ? NO_HEADERS : pickHeaders(message.headers, route.forwardHeaders),
       body,
     };
   }
 }
 
-/** A request that has passed its checks. */
-interface StartedRequest {
+/** What was found by the checks that a request has passed. */
+interface CheckedBody {
   readonly startedAtMs: number;
-  readonly bytes: Buffer;
   readonly body: unknown;
   readonly idempotencyKey: string | null;
 }
