@@ -153,7 +153,12 @@ class Service {
     const [job, log] = await Promise.all([loadJobModule(jobModule), this.#openTopics(dataDir)]);
     const graph = buildStreamGraph(job.build());
     const planOf = (parallelism: number): ExecutionPlan =>
-      createExecutionPlan(graph, { parallelism, workerCount: parallelism, shardCount: config.shardCount });
+      createExecutionPlan(graph, {
+        parallelism,
+        workerCount: parallelism,
+        shardCount: config.shardCount,
+        numbersOutput: config.transport === 'kafka',
+      });
     const plan = planOf(config.parallelism);
     for (const warning of plan.warnings) this.#logger.warn({}, warning);
 

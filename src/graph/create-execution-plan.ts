@@ -96,6 +96,7 @@ export function createExecutionPlan(graph: StreamGraph, options: PlanOptions): E
     topicSources: planning.topicSources,
     topicSinks: planning.topicSinks,
     deadLetterSink: deadLetterSinkOf(planning),
+    numbersOutput: options.numbersOutput ?? false,
     repartitionGroup: options.repartitionGroup ?? null,
     responseTopic: planning.answering.size > 0 ? responseTopicName(graph.jobName) : null,
     warnings: graphWarnings(graph),

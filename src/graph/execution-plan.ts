@@ -31,6 +31,8 @@ export interface ExecutionPlan {
   readonly deadLetterSink: number | null;
   /** The group whose instances exchange records by repartition topics: {@link withRepartitionTopics}. `null` when all are here. */
   readonly repartitionGroup: string | null;
+  /** Whether sinks number their records by what they were made of, so that readers can drop repeats. */
+  readonly numbersOutput: boolean;
   /** Where answers to requests go; `null` when no operator can answer. */
   readonly responseTopic: string | null;
   /** What the author should know: one sentence each. */
@@ -202,6 +204,8 @@ export interface PlanOptions {
   readonly ownedShards?: readonly number[];
   /** Whose repartition topics the graph has; absent for a graph as its author wrote it. */
   readonly repartitionGroup?: string;
+  /** @defaultValue false */
+  readonly numbersOutput?: boolean;
   /** Partition counts of topics that exist and do not have `shardCount` partitions. */
   readonly topicPartitions?: ReadonlyMap<string, number>;
 }

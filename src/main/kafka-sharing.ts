@@ -75,6 +75,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
       workerCount: parallelism,
       shardCount: config.shardCount,
       ownedShards,
+      numbersOutput: true,
       ...(isShared ? { repartitionGroup: config.group } : {}),
     });
   const group = new ShardGroup({

@@ -4,6 +4,7 @@ import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { OperatorContext, StreamOperator } from '../operators/operator.js';
 import { ANY_PARTITION, encodeTopicRecord } from '../protocol/topic-record-codec.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
+import type { OutputSequence } from './output-sequence.js';
 
 const NO_HEADERS: readonly (readonly [string, Uint8Array])[] = [];
 
@@ -15,12 +16,18 @@ export class TopicSinkOperator implements StreamOperator<unknown, never> {
   readonly #spec: TopicSinkSpec;
   readonly #sinkIndex: number;
   readonly #egress: ChannelOutput;
+  readonly #sequence: OutputSequence | null;
   #context: OperatorContext<never> | null = null;
 
-  constructor(spec: TopicSinkSpec, sinkIndex: number, egress: ChannelOutput) {
+  /** @param sequence numbers the records; `null` where nobody asks for that */
+  constructor(
+    spec: TopicSinkSpec,
+    { sinkIndex, egress, sequence }: { sinkIndex: number; egress: ChannelOutput; sequence: OutputSequence | null },
+  ) {
     this.#spec = spec;
     this.#sinkIndex = sinkIndex;
     this.#egress = egress;
+    this.#sequence = sequence;
   }
 
   open(context: OperatorContext<never>): void {
@@ -35,7 +42,7 @@ export class TopicSinkOperator implements StreamOperator<unknown, never> {
       timestamp: timestamp === NO_TIMESTAMP ? (this.#context?.processingTime.now() ?? 0) : timestamp,
       key: key === null ? null : keyToBytes(key(value)),
       value: serde.serialise(value),
-      headers: NO_HEADERS,
+      headers: this.#sequence === null ? NO_HEADERS : this.#sequence.next(),
     });
     this.#egress.recordWritten();
   }

@@ -10,6 +10,9 @@ export interface TopicRecordReader {
   /** Of the record that {@link advance} stands on. */
   readonly timestamp: number;
   readonly value: unknown;
+  /** Where it lies in the topic. */
+  readonly partition: number;
+  readonly offset: number;
   open(frame: Buffer, start: number, end: number): void;
   /**
    * Moves to the next record of the frame that is to be processed, and sets the record scope; false at its end.

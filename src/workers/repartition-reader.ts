@@ -77,6 +77,14 @@ export class RepartitionReader implements TopicRecordReader, SourceEventTime {
     return false;
   }
 
+  get partition(): number {
+    return this.#records.partition;
+  }
+
+  get offset(): number {
+    return this.#records.offset;
+  }
+
   /** The value as it was sent: the topic's own bytes mean nothing to anybody else. */
   keep(failure: MillraceError, deadLetters: DeadLetterWriter): void {
     deadLetters.writeValue(failure, this.value, this.timestamp);

@@ -45,6 +45,7 @@ import {
   OperatorInput,
   type OperatorTally,
 } from './operator-chain.js';
+import { OutputSequence } from './output-sequence.js';
 import { RecordWriter } from './record-writer.js';
 import { ResponseWriter } from './response-writer.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
@@ -100,6 +101,8 @@ class TaskBuilder {
   readonly #tallies: readonly OperatorTally[];
   readonly #egress: ChannelOutput | null;
   readonly #responses: ResponseWriter | null;
+  /** One for each sink. */
+  readonly #sequences: OutputSequence[] = [];
   #generator: GeneratorSource | null = null;
 
   constructor(host: TaskHost, vertex: PlanVertex, subtask: number) {
@@ -123,6 +126,7 @@ class TaskBuilder {
     for (const edge of this.#vertex.outputEdges) this.#openEdge(edge);
     const { operators, heads } = this.#buildOperators();
     const inputs = this.#openInputs(heads);
+    for (const sequence of this.#sequences) sequence.follow(inputs[0]?.topicReader ?? null);
     const chain = new TaskChain({
       taskName: this.#vertex.name,
       subtask: this.#subtask,
@@ -307,7 +311,11 @@ class TaskBuilder {
     switch (spec.kind) {
       case 'topic-sink':
         invariant(plan.topicSink !== null && this.#egress !== null, 'a topic sink has a channel to main');
-        return new TopicSinkOperator(spec, plan.topicSink, this.#egress);
+        return new TopicSinkOperator(spec, {
+          sinkIndex: plan.topicSink,
+          egress: this.#egress,
+          sequence: this.#outputSequence(),
+        });
       case 'repartition-sink':
         invariant(plan.topicSink !== null && this.#egress !== null, 'a repartition sink has a channel to main');
         return new RepartitionSinkOperator(spec, {
@@ -327,6 +335,18 @@ class TaskBuilder {
       default:
         return createOperator(spec, { writeLine: (line) => this.#host.writeLine(line) });
     }
+  }
+
+  /** `null` unless the plan wants one, and every record of this chain is made of the one that was read last. */
+  #outputSequence(): OutputSequence | null {
+    const { plan } = this.#host;
+    const { topicSource, operators } = this.#vertex;
+    const source = topicSource === null ? undefined : plan.topicSources[topicSource];
+    if (!plan.numbersOutput || source === undefined) return null;
+    if (operators.some(({ kind }) => kind === 'async-wait')) return null;
+    const sequence = new OutputSequence(source.topic, this.#scope);
+    this.#sequences.push(sequence);
+    return sequence;
   }
 
   #withContext(plan: PlanOperator, operator: AnyOperator, output: Output<unknown>): ChainedOperator {

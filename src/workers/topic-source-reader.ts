@@ -48,6 +48,14 @@ export class TopicSourceReader implements TopicRecordReader {
     this.#guard = options.guard;
   }
 
+  get partition(): number {
+    return this.#cursor.partition;
+  }
+
+  get offset(): number {
+    return this.#cursor.offset;
+  }
+
   keep(failure: MillraceError, deadLetters: DeadLetterWriter): void {
     deadLetters.writeSourceRecord(failure, this.#cursor);
   }

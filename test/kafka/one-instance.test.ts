@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { keyGroupOfBytes, shardOfKeyGroup } from '../../src/api/internal/key-groups.js';
 import { describeOnKafka, kafkaService, openTopics, sharedCluster, uniqueName } from '../helpers/kafka.js';
 import { ServiceProcess, withService } from '../helpers/service-process.js';
-import { appendDurably, positionsFrom, producerRecord, TopicClient } from '../helpers/topic-client.js';
+import { appendDurably, type KeptRecord, positionsFrom, producerRecord, TopicClient } from '../helpers/topic-client.js';
 
 const SHARDS = 16;
 
@@ -96,4 +96,46 @@ describeOnKafka('One instance on Kafka', () => {
     });
     await topics.close();
   });
+
+  it('numbers what it writes by what it was made of, so that readers drop what a replay writes again', async () => {
+    const job = uniqueName('numbered');
+    // No checkpoint but the first: a kill has everything done again.
+    const options = await kafkaService(job, { args: ['--checkpoint-interval-ms', '600000'] });
+    const names = ['a', 'b', 'c', 'a', 'b', 'c', 'a'];
+    const first = await ServiceProcess.start(options);
+    const { dataDir } = first;
+    for (const name of names) await first.post(`/counters/${name}`, { amount: 1 });
+    await first.kill();
+    await withService({ ...options, dataDir }, async (second) => {
+      // Answered behind what is done again.
+      for (const name of ['a', 'b', 'c']) await second.post(`/counters/${name}`, { amount: 1 });
+      await second.stop();
+    });
+    const { bootstrap } = await sharedCluster();
+    const topics = await openTopics(bootstrap);
+    const client = new TopicClient(topics, `${job}-seen`, positionsFrom(0, SHARDS));
+    const written = await client.read(2 * names.length + 3);
+    client.reader.close();
+    await topics.close();
+    expect(withoutRepeats(written)).toEqual(
+      ['a', 'b', 'c'].flatMap((name) => (name === 'a' ? [1, 2, 3, 4] : [1, 2, 3]).map((value) => `${name} ${value}`)),
+    );
+  });
 });
+
+/** As docs/kafka.md says: of each source partition, what does not come after the last one of it is a repeat. */
+function withoutRepeats(written: readonly KeptRecord[]): string[] {
+  const last = new Map<string, readonly [number, number]>();
+  const kept: string[] = [];
+  for (const { partition, headers, value } of written) {
+    const [topic, source, offset, count] = (Object.fromEntries(headers)['millrace-sequence'] ?? '').split(':');
+    const place = `${partition} ${topic}:${source}`;
+    const [lastOffset, lastCount] = last.get(place) ?? [-1, -1];
+    const number = [Number(offset), Number(count)] as const;
+    if (number[0] < lastOffset || (number[0] === lastOffset && number[1] <= lastCount)) continue;
+    last.set(place, number);
+    const counter = JSON.parse(value ?? '') as { name: string; value: number };
+    kept.push(`${counter.name} ${counter.value}`);
+  }
+  return kept.sort();
+}

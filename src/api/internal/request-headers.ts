@@ -33,3 +33,6 @@ export interface RequestLine {
   readonly query: Readonly<Record<string, string | readonly string[]>>;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+/** On a sink's record: what it was made of, the same when it is written again. */
+export const SEQUENCE_HEADER = 'millrace-sequence';
