@@ -53,26 +53,34 @@ class WithWindow extends ProcessWindowFunction<number, WindowCount, number, Time
   }
 }
 
-/** Keeps the counts of one window until all have come, and gives the largest. */
+/** Keeps the largest counts of one window until all have come, and gives them. */
 class LargestCounts extends KeyedProcessFunction<number, WindowCount, RowChange> {
+  #most: ValueState<number> | null = null;
   #counts: ListState<WindowCount> | null = null;
 
   override open(context: RuntimeContext): void {
+    this.#most = context.getState(valueState<number>('most'));
     this.#counts = context.getListState(listState<WindowCount>('counts'));
   }
 
   processElement(value: WindowCount, context: KeyedProcessContext<number>): void {
-    this.#counts?.add(value);
+    const most = this.#most?.value();
     // All counts of a window carry its last millisecond: when the watermark has passed that, none is missing.
-    context.timerService().registerEventTimeTimer(value.end - 1);
+    if (most === undefined) context.timerService().registerEventTimeTimer(value.end - 1);
+    else if (value.num < most) return;
+    if (value.num === most) {
+      this.#counts?.add(value);
+      return;
+    }
+    this.#most?.update(value.num);
+    this.#counts?.update([value]);
   }
 
   override onTimer(_timestamp: number, _context: OnTimerContext<number>, out: Collector<RowChange>): void {
-    const counts = this.#counts?.get() ?? [];
-    const most = Math.max(...counts.map(({ num }) => num));
-    for (const { key, num, start, end } of counts) {
-      if (num === most) out.collect(added({ auction: key, num, starttime: start, endtime: end }));
+    for (const { key, num, start, end } of this.#counts?.get() ?? []) {
+      out.collect(added({ auction: key, num, starttime: start, endtime: end }));
     }
+    this.#most?.clear();
     this.#counts?.clear();
   }
 }

@@ -17,7 +17,7 @@ export function requireEventTimestamp(timestamp: number): void {
 /** Equally long windows side by side. One array is kept and given again as long as the window stays the same. */
 abstract class TumblingWindows extends WindowAssigner<unknown, TimeWindow> {
   override readonly fixedSizeMs: number;
-  readonly #offsetMs: number;
+  readonly offsetMs: number;
   #last: readonly TimeWindow[] = [];
   #lastStart = NaN;
 
@@ -26,11 +26,11 @@ abstract class TumblingWindows extends WindowAssigner<unknown, TimeWindow> {
     requirePositive(sizeMs, 'the size of a tumbling window');
     requireOffset(offsetMs, sizeMs, 'the size');
     this.fixedSizeMs = sizeMs;
-    this.#offsetMs = offsetMs;
+    this.offsetMs = offsetMs;
   }
 
   protected windowsAt(timestamp: number): readonly TimeWindow[] {
-    const start = windowStartWithOffset(timestamp, this.#offsetMs, this.fixedSizeMs);
+    const start = windowStartWithOffset(timestamp, this.offsetMs, this.fixedSizeMs);
     if (start !== this.#lastStart) {
       this.#lastStart = start;
       this.#last = [new TimeWindow(start, start + this.fixedSizeMs)];

@@ -1,7 +1,7 @@
 import type { WindowSpec } from '../api/internal/event-time-specs.js';
 import type { OperatorSpec } from '../api/internal/operator-spec.js';
 import { EventTimeTrigger } from '../api/triggers.js';
-import { EventTimeSessionWindows, SlidingEventTimeWindows } from '../api/window-assigners.js';
+import { EventTimeSessionWindows, SlidingEventTimeWindows, TumblingEventTimeWindows } from '../api/window-assigners.js';
 import { MillraceError } from '../base/errors.js';
 import { unreachable } from '../base/invariant.js';
 import { AssignTimestampsOperator } from './assign-timestamps-operator.js';
@@ -22,6 +22,7 @@ import { PrintOperator, SinkOperator } from './sink-operator.js';
 import { EvictingWindowOperator } from './windows/evicting-window-operator.js';
 import { SessionWindowOperator } from './windows/session-window-operator.js';
 import { SlicedWindowOperator } from './windows/sliced-window-operator.js';
+import { TumblingWindowOperator } from './windows/tumbling-window-operator.js';
 import { WindowOperator } from './windows/window-operator.js';
 
 /** What an operator needs of its host beside its context. */
@@ -97,6 +98,9 @@ function createWindowOperator(spec: WindowSpec): StreamOperator<unknown, unknown
   if (!firesOnceAtItsEnd || aggregation === null) return new WindowOperator(options);
   if (assigner instanceof EventTimeSessionWindows) {
     return new SessionWindowOperator({ ...options, assigner, aggregation });
+  }
+  if (assigner.constructor === TumblingEventTimeWindows) {
+    return new TumblingWindowOperator({ ...options, assigner, aggregation });
   }
   const canShareSlices =
     assigner instanceof SlidingEventTimeWindows &&

@@ -69,14 +69,22 @@ export class InternalTimerService {
     return this.#processingTime.now();
   }
 
-  registerEventTimeTimer(namespace: Namespace, timestamp: number): void {
+  /** @returns whether there was none of this key, namespace and time */
+  registerEventTimeTimer(namespace: Namespace, timestamp: number): boolean {
     requireTimestamp(timestamp);
-    this.#eventQueue.add(timestamp, this.#keyedState.getCurrentKey(), namespace, this.#newEventTimer);
+    return this.#eventQueue.add(timestamp, this.#keyedState.getCurrentKey(), namespace, this.#newEventTimer);
   }
 
   deleteEventTimeTimer(namespace: Namespace, timestamp: number): void {
     const removed = this.#eventQueue.remove(timestamp, this.#keyedState.getCurrentKey(), namespace);
     if (removed !== null) this.#eventRows.remove(removed);
+  }
+
+  /** Of every key: for an operator that has restored another one's timers and needs none. */
+  deleteAllEventTimeTimers(): void {
+    for (let row = this.#eventQueue.pollUpTo(Infinity); row !== undefined; row = this.#eventQueue.pollUpTo(Infinity)) {
+      this.#eventRows.remove(row);
+    }
   }
 
   registerProcessingTimeTimer(namespace: Namespace, timestamp: number): void {
@@ -132,20 +140,20 @@ export class InternalTimerService {
       const { timestamp } = entry;
       this.#keyedState.setCurrentKeyAndGroup(entry.key, entry.keyGroup);
       rows.remove(entry);
-      this.#enterScope(entry, timestamp);
+      enterTimerScope(this.#scope, entry.key, timestamp);
       this.#counters.numFiredTimers++;
       this.#target.onTimer(timestamp, entry.namespace, domain, entry.key);
     }
   }
+}
 
-  #enterScope(entry: TimerRow, timestamp: number): void {
-    const scope = this.#scope;
-    scope.request = null;
-    scope.originSource = -1;
-    scope.originPartition = -1;
-    scope.originOffset = hashKey(entry.key);
-    scope.originTime = timestamp;
-  }
+/** While a timer fires: names no request and no topic position, and chance follows from the key and the timer's time. */
+export function enterTimerScope(scope: RecordScope, key: unknown, timestamp: number): void {
+  scope.request = null;
+  scope.originSource = -1;
+  scope.originPartition = -1;
+  scope.originOffset = hashKey(key);
+  scope.originTime = timestamp;
 }
 
 function requireKeyedState(context: OperatorContext<unknown>): KeyedStateBackend {

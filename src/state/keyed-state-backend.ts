@@ -16,7 +16,7 @@ import type {
   ValueStateDescriptor,
 } from '../api/keyed-state.js';
 import { canonicalKey } from '../api/internal/key-bytes.js';
-import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
+import { VOID_NAMESPACE, type Namespace } from '../api/internal/state-backend.js';
 import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { KeyGroup } from '../base/ids.js';
@@ -170,6 +170,17 @@ export class OperatorStateBackend implements KeyedStateBackend {
       if (hasKey) this.setCurrentKeyAndGroup(key, keyGroup);
       else this.clearCurrentKey();
     }
+  }
+
+  forEachRow(stateName: string, visit: (key: unknown, namespace: Namespace) => void): void {
+    const rows = this.#states.get(stateName)?.rows;
+    if (!(rows instanceof SingleRows)) return;
+    rows.forEachInMemory(visit);
+    this.#host.forEachStored(rows, (reader) => {
+      const key = reader.readElement();
+      visit(key, reader.readNamespace());
+    });
+    this.clearCurrentKey();
   }
 
   /**

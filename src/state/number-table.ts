@@ -49,22 +49,34 @@ export class NumberTable {
   #words: Int32Array;
   #values: Float64Array;
   #blockEpochs: Int32Array;
-  #mask = SLOTS_LEAST - 1;
-  #shift = 0;
+  #mask: number;
+  #shift: number;
   /** Slots with a row, absent ones included. */
   #usedCount = 0;
+  /** Rows that are there. */
+  #liveCount = 0;
+  /** Rows that were removed, and that a snapshot has to say so of. */
+  #tombstoneCount = 0;
   #dirtyCount = 0;
   #scan: Scan | null = null;
 
-  constructor(options: { save: SaveNumber; usage: MemoryUsage; tracksChanges: boolean }) {
+  /** @param options.slotsLeast a power of two. @defaultValue 64 */
+  constructor(options: { save: SaveNumber; usage: MemoryUsage; tracksChanges: boolean; slotsLeast?: number }) {
     this.#save = options.save;
     this.#usage = options.usage;
     this.#tracksChanges = options.tracksChanges;
-    const memory = allocate(SLOTS_LEAST);
+    const slotCount = options.slotsLeast ?? SLOTS_LEAST;
+    const memory = allocate(slotCount);
     this.#words = memory.words;
     this.#values = memory.values;
     this.#blockEpochs = memory.blockEpochs;
-    this.#shift = shiftOf(SLOTS_LEAST);
+    this.#mask = slotCount - 1;
+    this.#shift = shiftOf(slotCount);
+  }
+
+  /** Whether nobody would miss the table: it has no row, nothing that a snapshot owes, and none walks over it. */
+  get isEmpty(): boolean {
+    return this.#liveCount === 0 && this.#tombstoneCount === 0 && this.#scan === null;
   }
 
   /** The slot of a key; -1 when it has none. Valid until the next {@link insert}. */
@@ -99,8 +111,7 @@ export class NumberTable {
   /** Adds a row whose key has no slot. @returns its slot */
   insert(key: number, value: number, epoch: number): number {
     const slot = this.#claim(key);
-    this.#usage.entries += 1;
-    this.#usage.bytes += ROW_BYTES;
+    this.#countRow();
     this.#values[slot * 2 + 1] = value;
     this.#stamp(slot, USED, epoch);
     return slot;
@@ -109,8 +120,7 @@ export class NumberTable {
   /** Adds a row as it is stored. */
   insertStored(key: number, value: number): void {
     const slot = this.#claim(key);
-    this.#usage.entries += 1;
-    this.#usage.bytes += ROW_BYTES;
+    this.#countRow();
     this.#values[slot * 2 + 1] = value;
     this.#words[slot * 4 + 1] = this.#tracksChanges ? USED | STORED : USED;
   }
@@ -119,9 +129,10 @@ export class NumberTable {
     const meta = this.#words[slot * 4 + 1] as number;
     if ((meta & ABSENT) !== 0) return;
     if (this.#isSealed(slot, meta)) this.#saveSlot(slot);
-    this.#usage.entries -= 1;
-    this.#usage.bytes -= ROW_BYTES;
-    this.#stamp(slot, ((this.#words[slot * 4 + 1] as number) & STORED) | USED | ABSENT, epoch);
+    this.#uncountRow();
+    const stored = (this.#words[slot * 4 + 1] as number) & STORED;
+    if (stored !== 0) this.#tombstoneCount += 1;
+    this.#stamp(slot, stored | USED | ABSENT, epoch);
   }
 
   /** Makes the row leave the table for another one. @returns whether it may be stored: the other one must say so too */
@@ -129,10 +140,8 @@ export class NumberTable {
     const before = this.#words[slot * 4 + 1] as number;
     if (this.#isSealed(slot, before)) this.#saveSlot(slot);
     const isStored = ((this.#words[slot * 4 + 1] as number) & STORED) !== 0;
-    if ((before & ABSENT) === 0) {
-      this.#usage.entries -= 1;
-      this.#usage.bytes -= ROW_BYTES;
-    }
+    if ((before & ABSENT) === 0) this.#uncountRow();
+    else if (isStored) this.#tombstoneCount -= 1;
     // Absent and not stored: nothing to save, and gone with the next rebuild.
     this.#words[slot * 4 + 1] = USED | ABSENT | MOVED;
     return isStored;
@@ -203,15 +212,29 @@ export class NumberTable {
     if (!wasSaved) this.#stamp(slot, meta & (USED | STORED | ABSENT), seal.epoch + 1);
     // Where nothing lies beneath the memory, a stored tombstone has nothing left to hide.
     else this.#words[slot * 4 + 1] = isAbsent ? meta & ~STORED : meta | STORED;
+    if (wasSaved && isAbsent) this.#tombstoneCount -= 1;
   }
 
   #beforeWrite(slot: number, meta: number, epoch: number): void {
     if (this.#isSealed(slot, meta)) this.#saveSlot(slot);
+    const stored = (this.#words[slot * 4 + 1] as number) & STORED;
     if ((meta & ABSENT) !== 0) {
-      this.#usage.entries += 1;
-      this.#usage.bytes += ROW_BYTES;
+      this.#countRow();
+      if (stored !== 0) this.#tombstoneCount -= 1;
     }
-    this.#stamp(slot, ((this.#words[slot * 4 + 1] as number) & STORED) | USED, epoch);
+    this.#stamp(slot, stored | USED, epoch);
+  }
+
+  #countRow(): void {
+    this.#liveCount += 1;
+    this.#usage.entries += 1;
+    this.#usage.bytes += ROW_BYTES;
+  }
+
+  #uncountRow(): void {
+    this.#liveCount -= 1;
+    this.#usage.entries -= 1;
+    this.#usage.bytes -= ROW_BYTES;
   }
 
   /** Notes a change in this epoch. */

@@ -5,7 +5,8 @@ import type { KeyGroup } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import { Entry, KEY_GROUP_BITS, NamespacedEntry, PERSISTED, USED } from './entry.js';
 import type { RowKeyReader } from './key-encoding.js';
-import { NumberTable } from './number-table.js';
+import { NumberColumns } from './number-columns.js';
+import type { NumberTable } from './number-table.js';
 import { ShardTables } from './shard-tables.js';
 import { StateRows, type Seal, type StateRowsOptions } from './state-rows.js';
 
@@ -19,26 +20,33 @@ const NO_SLOT = -1;
  * The states call this once or twice per record, so a found row is remembered in {@link current} until the key changes.
  *
  * A row lies in one of two places: as an {@link Entry}; or, when memory is all there is beneath, and key and value are
- * numbers, in the columns of a {@link NumberTable}.
+ * numbers, in {@link NumberColumns}.
  */
 export class SingleRows extends StateRows {
   /** The entry of the current key and namespace, once it was looked up. States read it inline. */
   current: Entry | null = null;
   readonly #tables: ShardTables<Entry>;
   #namespace: Namespace = VOID_NAMESPACE;
-  /** Made when the first number comes. */
+  readonly #columns: NumberColumns;
+  /** The columns of the current namespace; `null` when it has none, so far. */
   #numbers: NumberTable | null = null;
   #slot = UNKNOWN_SLOT;
-  readonly #savedNumber = new Entry(0, 0);
 
   constructor(options: StateRowsOptions) {
     super(options);
+    const { usage, tracksChanges } = options.host;
+    this.#columns = new NumberColumns({
+      save: (entry, value, seal) => this.#saveNumber(entry, value, seal),
+      usage,
+      tracksChanges,
+    });
     this.#tables = new ShardTables(options.stateIds.map((id) => id !== undefined));
   }
 
   setNamespace(namespace: Namespace): void {
     if (namespace === this.#namespace) return;
     this.#namespace = namespace;
+    this.#numbers = this.#columns.get(namespace);
     this.invalidate();
   }
 
@@ -98,6 +106,7 @@ export class SingleRows extends StateRows {
   remove(): void {
     if (this.#numbers !== null && this.#findSlot(this.#numbers) >= 0) {
       this.#numbers.remove(this.#slot, this.epoch);
+      if (this.#columns.dropIfEmpty(this.#namespace, this.#numbers)) this.#numbers = null;
       return;
     }
     let entry = this.current ?? this.#findInMemory();
@@ -127,12 +136,17 @@ export class SingleRows extends StateRows {
   /** The entries without a namespace; those of numbers are copies. */
   *voidEntries(): IterableIterator<Entry> {
     yield* this.#tables.voidValues();
-    if (this.#numbers === null) return;
-    for (const [key, value] of this.#numbers.rows()) {
+    for (const [key, value] of this.#columns.get(VOID_NAMESPACE)?.rows() ?? []) {
       const entry = new Entry(key, keyGroupOf(key));
       entry.value = value;
       yield entry;
     }
+  }
+
+  /** Calls back for every row in memory. */
+  forEachInMemory(visit: (key: unknown, namespace: Namespace) => void): void {
+    for (const entry of this.#tables.values()) if (entry.value !== undefined) visit(entry.key, entry.namespace);
+    this.#columns.forEach(visit);
   }
 
   override detach(entry: Entry): void {
@@ -143,8 +157,9 @@ export class SingleRows extends StateRows {
   override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
     const key = reader.readElement();
     const namespace = reader.readNamespace();
-    if (namespace === VOID_NAMESPACE && this.host.base === null && isColumnNumber(value) && isInt32(key)) {
-      this.#numberTable().insertStored(key, value);
+    if (this.#canBeInColumns(namespace) && isColumnNumber(value) && isInt32(key)) {
+      this.#columns.getOrMake(namespace).insertStored(key, value);
+      if (namespace === this.#namespace) this.#numbers = this.#columns.get(namespace);
       return;
     }
     const entry = this.#make(key, keyGroup, namespace);
@@ -160,11 +175,14 @@ export class SingleRows extends StateRows {
   }
 
   protected override sealColumns(seal: Seal): boolean {
-    return this.#numbers?.seal(seal) ?? false;
+    return this.#columns.seal(seal);
   }
 
   protected override saveColumns(seal: Seal, rowsMax: number): boolean {
-    return this.#numbers?.saveSome(seal, rowsMax) ?? false;
+    const hasMore = this.#columns.saveSome(seal, rowsMax);
+    // An empty table may have gone.
+    if (!hasMore) this.#numbers = this.#columns.get(this.#namespace);
+    return hasMore;
   }
 
   /** The current row's place among the numbers, negative for none. Kept until the key changes. */
@@ -173,7 +191,7 @@ export class SingleRows extends StateRows {
     const { context } = this;
     if (!context.hasKey) throw this.noKey();
     const key = context.lookupKey;
-    this.#slot = this.#namespace === VOID_NAMESPACE && isInt32(key) ? numbers.find(key) : NO_SLOT;
+    this.#slot = isInt32(key) ? numbers.find(key) : NO_SLOT;
     return this.#slot;
   }
 
@@ -185,11 +203,12 @@ export class SingleRows extends StateRows {
       numbers.write(this.#slot, value, this.epoch);
       return true;
     }
-    if (this.host.base !== null || this.#namespace !== VOID_NAMESPACE || !isColumnNumber(value)) return false;
+    if (!this.#canBeInColumns(this.#namespace) || !isColumnNumber(value)) return false;
     const { context } = this;
     if (!isInt32(context.lookupKey) || this.current !== null || this.#findInMemory() !== undefined) return false;
     invariant(this.stateIds[context.shard] !== undefined, 'a key is only ever processed by the owner of its shard');
-    this.#slot = this.#numberTable().insert(context.lookupKey, value, this.epoch);
+    this.#numbers ??= this.#columns.getOrMake(this.#namespace);
+    this.#slot = this.#numbers.insert(context.lookupKey, value, this.epoch);
     return true;
   }
 
@@ -204,19 +223,12 @@ export class SingleRows extends StateRows {
     return false;
   }
 
-  #numberTable(): NumberTable {
-    this.#numbers ??= new NumberTable({
-      save: (key, value, seal) => this.#saveNumber(key, value, seal),
-      usage: this.host.usage,
-      tracksChanges: this.host.tracksChanges,
-    });
-    return this.#numbers;
+  #canBeInColumns(namespace: Namespace): boolean {
+    return this.host.base === null && this.#columns.canHold(namespace);
   }
 
-  #saveNumber(key: number, value: number | undefined, seal: Seal): boolean {
-    const entry = this.#savedNumber;
-    entry.key = key;
-    entry.bits = keyGroupOf(key);
+  #saveNumber(entry: Entry, value: number | undefined, seal: Seal): boolean {
+    entry.bits = keyGroupOf(entry.key);
     entry.value = value;
     return this.saveColumnRow(entry, seal);
   }

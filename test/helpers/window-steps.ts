@@ -1,6 +1,13 @@
 import fc from 'fast-check';
+import type { Collector } from '../../src/api/functions.js';
 import type { AggregateFunction } from '../../src/api/keyed-state.js';
+import { OutputTag } from '../../src/api/process-function.js';
+import { EventTimeTrigger } from '../../src/api/triggers.js';
+import { ProcessWindowFunction } from '../../src/api/window-function.js';
+import type { ProcessWindowContext } from '../../src/api/window-function.js';
+import type { TimeWindow } from '../../src/api/windows.js';
 import type { createOperator } from '../../src/operators/operator-factory.js';
+import type { WindowAggregation } from '../../src/operators/windows/window-contents.js';
 import { OperatorHarness } from '../../src/testing/operator-harness.js';
 
 /** Readings, watermarks and restores in any order, for window operators that are to give the same. */
@@ -66,4 +73,36 @@ export function run(steps: readonly Step[], create: () => ReturnType<typeof crea
   }
   harness.close();
   return lines;
+}
+
+/** With a subclass of the trigger, of which nobody knows what it does, the general operator is made. */
+export class AnyTrigger extends EventTimeTrigger {}
+
+export class WithWindow extends ProcessWindowFunction<unknown, string, string, TimeWindow> {
+  process(
+    key: string,
+    context: ProcessWindowContext<TimeWindow>,
+    [result]: readonly unknown[],
+    out: Collector<string>,
+  ): void {
+    const { start, end } = context.window();
+    out.collect(`${key} [${String(start)}, ${String(end)}) ${JSON.stringify(result)}`);
+  }
+}
+
+export const late = new OutputTag<unknown>('late');
+const count: AggregateFunction<Reading, number, number> = {
+  createAccumulator: () => 0,
+  add: (_reading, total) => total + 1,
+  getResult: (total) => total,
+  merge: (a, b) => a + b,
+};
+
+/** Of `aggregate` and `reduce` the order shows in the result; the third counts, so that what is kept is a number. */
+export function aggregationOf(kind: string): NonNullable<WindowAggregation<unknown>> {
+  const aggregations: Record<string, WindowAggregation<Reading>> = {
+    aggregate: { kind: 'aggregate', aggregate: sum },
+    reduce: { kind: 'reduce', reduce: (a, b) => ({ key: a.key, amount: a.amount * 3 + b.amount }) },
+  };
+  return (aggregations[kind] ?? { kind: 'aggregate', aggregate: count }) as NonNullable<WindowAggregation<unknown>>;
 }

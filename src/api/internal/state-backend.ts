@@ -96,6 +96,11 @@ export interface KeyedStateBackend {
 
   /** Calls back for every key that has something in this state (void namespace), with that key as the current one. */
   forEachKey(stateName: string, visit: (key: unknown) => void): void;
+  /**
+   * Calls back for every row of a state of one row per key and namespace, in any order. The visitor may set a key, and change
+   * other states; afterwards no key is set.
+   */
+  forEachRow(stateName: string, visit: (key: unknown, namespace: Namespace) => void): void;
 }
 
 /** State of a subtask that belongs to no key: a source's position, buffered elements. Small: it travels in the acknowledgement. */

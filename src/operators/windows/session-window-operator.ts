@@ -13,7 +13,7 @@ import type { TimerTarget } from '../timer-service.js';
 import { TimestampedCollector } from '../timestamped-collector.js';
 import { type Accumulation, accumulationOf } from './accumulation.js';
 import { OperatorWindowContext } from './window-contexts.js';
-import type { WindowAggregation } from './window-contents.js';
+import { CONTENTS_STATE, type WindowAggregation } from './window-contents.js';
 import type { AnyWindowFunction, WindowFunctionCaller } from './window-function-caller.js';
 import { windowFunctionCaller } from './window-function-caller.js';
 
@@ -67,7 +67,7 @@ export class SessionWindowOperator<In, Out> extends KeyedOperatorBase<In, Out> i
   override open(context: OperatorContext<Out>): void {
     super.open(context);
     // A name that WindowOperator uses for another kind of state: what one has stored, the other refuses.
-    this.#state = this.keyedState.valueState(valueState<Session[]>('window-contents'));
+    this.#state = this.keyedState.valueState(valueState<Session[]>(CONTENTS_STATE));
     this.#timers = new InternalTimerService(context, 'window-timers', this);
     this.#windowContext = new OperatorWindowContext(context, this.#timers, true);
     this.#collector = new TimestampedCollector(context.output, NO_TIMESTAMP);

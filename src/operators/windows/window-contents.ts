@@ -11,6 +11,9 @@ import { aggregatingState, listState, reducingState } from '../../api/keyed-stat
 import type { AggregateFunction, ReduceFunction } from '../../api/keyed-state.js';
 import { MillraceError } from '../../base/errors.js';
 
+/** The state that holds what is kept of windows' records. */
+export const CONTENTS_STATE = 'window-contents';
+
 /** What is kept of a window's records: all of them, or what they reduce or aggregate to. Of the current key. */
 export interface WindowContents<In> {
   enter(namespace: Namespace): void;
@@ -42,7 +45,7 @@ class ListContents<In> implements WindowContents<In> {
   readonly #state: InternalListState<In>;
 
   constructor(keyedState: KeyedStateBackend) {
-    this.#state = keyedState.listState(listState<In>('window-contents'));
+    this.#state = keyedState.listState(listState<In>(CONTENTS_STATE));
   }
 
   enter(namespace: Namespace): void {
@@ -102,7 +105,7 @@ abstract class SingleContents<In, Result> implements WindowContents<In> {
 
 class ReducedContents<In> extends SingleContents<In, In> {
   constructor(keyedState: KeyedStateBackend, reduce: ReduceFunction<In>) {
-    const state: InternalReducingState<In> = keyedState.reducingState(reducingState('window-contents', reduce));
+    const state: InternalReducingState<In> = keyedState.reducingState(reducingState(CONTENTS_STATE, reduce));
     super(state);
   }
 }
@@ -110,7 +113,7 @@ class ReducedContents<In> extends SingleContents<In, In> {
 class AggregatedContents<In> extends SingleContents<In, unknown> {
   constructor(keyedState: KeyedStateBackend, aggregate: AggregateFunction<In, unknown, unknown>) {
     const state: InternalAggregatingState<In, unknown> = keyedState.aggregatingState(
-      aggregatingState('window-contents', aggregate),
+      aggregatingState(CONTENTS_STATE, aggregate),
     );
     super(state);
   }

@@ -40,7 +40,7 @@ export class WindowNamespaces<W extends Window> {
       return new TimeWindow(namespace, namespace + this.#fixedSizeMs);
     }
     const comma = namespace.indexOf(',');
-    if (comma < 0) throw unknownNamespace(namespace);
+    if (comma < 0 || this.#fixedSizeMs !== null) throw unknownNamespace(namespace);
     return new TimeWindow(Number(namespace.slice(0, comma)), Number(namespace.slice(comma + 1)));
   }
 }

@@ -15,7 +15,7 @@ import { InternalTimerService } from '../timer-service.js';
 import type { TimerTarget } from '../timer-service.js';
 import { TimestampedCollector } from '../timestamped-collector.js';
 import { MergingWindowSet } from './merging-window-set.js';
-import { createWindowContents } from './window-contents.js';
+import { CONTENTS_STATE, createWindowContents } from './window-contents.js';
 import type { WindowAggregation, WindowContents } from './window-contents.js';
 import { OperatorTriggerContext, OperatorWindowContext } from './window-contexts.js';
 import type { AnyWindowFunction, WindowFunctionCaller } from './window-function-caller.js';
@@ -91,7 +91,21 @@ export class WindowOperator<In, Out, W extends Window>
     this.#windowContext = new OperatorWindowContext(context, this.#timers, this.#isMerging);
     this.#sessions = this.#isMerging ? new MergingWindowSet(this.keyedState) : null;
     this.#collector = new TimestampedCollector(context.output, NO_TIMESTAMP);
+    const { assigner } = this.options;
+    if (assigner.isEventTime && assigner.fixedSizeMs !== null) this.#armRestored();
     this.openFunction(this.options.fn);
+  }
+
+  /** Windows that {@link TumblingWindowOperator} has stored have no timers: they get theirs. */
+  #armRestored(): void {
+    const { keyedState, timers } = this;
+    keyedState.forEachRow(CONTENTS_STATE, (key, namespace) => {
+      const window = this.#namespaces.windowOf(namespace);
+      keyedState.setCurrentKey(key);
+      // One that has its timer of cleanup has had all of them, and may have fired.
+      const isUnarmed = timers.registerEventTimeTimer(namespace, this.#cleanupTime(window));
+      if (isUnarmed) timers.registerEventTimeTimer(namespace, window.maxTimestamp());
+    });
   }
 
   processElement(value: In, timestamp: number): void {

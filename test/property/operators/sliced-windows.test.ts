@@ -1,13 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OutputTag } from '../../../src/api/process-function.js';
 import { EventTimeTrigger } from '../../../src/api/triggers.js';
 import { SlidingEventTimeWindows } from '../../../src/api/window-assigners.js';
 import { createOperator } from '../../../src/operators/operator-factory.js';
 import { SlicedWindowOperator } from '../../../src/operators/windows/sliced-window-operator.js';
-import { type Reading, run, step, sum } from '../../helpers/window-steps.js';
-
-const late = new OutputTag<unknown>('late');
+import { late, type Reading, run, step, sum } from '../../helpers/window-steps.js';
 
 function operatorOf(
   size: number,

@@ -113,6 +113,12 @@ describe('the table of numbers', () => {
         world.finish();
         expect(sorted(world.stored)).toEqual(sorted(world.expected));
         expect(world.usage.dirtyBytes).toBe(0);
+        // Nothing is left of what is removed, once a snapshot has said so.
+        for (const each of world.expected.keys()) world.remove(each);
+        world.begin('delta');
+        world.finish();
+        expect(world.stored.size).toBe(0);
+        expect(world.table.isEmpty).toBe(true);
       }),
       { numRuns: 300 },
     );
