@@ -24,6 +24,8 @@ export interface WatermarkAlignment {
   readonly group: string;
   /** Milliseconds of event time. */
   readonly maxDriftMs: number;
+  /** How often a source that waits looks whether it may go on, in milliseconds. */
+  readonly updateIntervalMs: number;
 }
 
 /**
@@ -111,12 +113,33 @@ export class WatermarkStrategy<T> {
   }
 
   /**
-   * Sources of one group are not read further than this ahead of the slowest of them, in event time. Has no effect yet, of which
-   * the start of the job warns.
+   * Sources of one group do not run further than this ahead of the slowest of them, in event time: what a join would have to
+   * keep while it waits for the other side. Each partition of a topic waits by itself, as each split does in Flink.
+   *
+   * A source reads some records more before it notices: those that lie in the channel to its worker, or the 64 that one in a
+   * worker makes at a time. One that has no watermark yet holds the others back; one that is idle or has ended does not, so
+   * give sources that may be silent an idle time-out. Instances that share a Kafka group align their own part each.
+   *
+   * Of a source alone: `assignTimestampsAndWatermarks` cannot hold anybody back, of which the start of the job warns.
+   *
+   * @param group the sources of the job that wait for each other
+   * @param maxDriftMs milliseconds of event time, at least 0
+   * @param updateIntervalMs how often a source that waits looks whether it may go on, at least 1. @defaultValue 1000
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a strategy without watermarks: nobody could wait for it
    */
-  withWatermarkAlignment(group: string, maxDriftMs: number): WatermarkStrategy<T> {
+  withWatermarkAlignment(group: string, maxDriftMs: number, updateIntervalMs = 1_000): WatermarkStrategy<T> {
     requireDuration(maxDriftMs, 0, 'the drift of watermark alignment');
-    return this.#with({ alignment: { group, maxDriftMs } });
+    requireDuration(updateIntervalMs, 1, 'the update interval of watermark alignment');
+    if (this.kind === 'none') {
+      throw new MillraceError(
+        'MILLRACE_JOB_INVALID',
+        `a source without watermarks is to be aligned in group "${group}"`,
+        {
+          hint: 'Choose a strategy that makes watermarks, such as boundedOutOfOrderness.',
+        },
+      );
+    }
+    return this.#with({ alignment: { group, maxDriftMs, updateIntervalMs } });
   }
 
   #with<U extends T>(

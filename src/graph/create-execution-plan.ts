@@ -275,6 +275,7 @@ function planVertex(planning: Planning, chain: readonly number[], index: number)
     inputEdges: planning.edges.filter((edge) => edge.targetVertex === index).map((edge) => edge.index),
     outputEdges: planning.edges.filter((edge) => edge.sourceVertex === index).map((edge) => edge.index),
     topicSource: planning.topicSources.find((source) => source.node === head.index)?.index ?? null,
+    alignment: head.watermarks?.alignment ?? null,
     hasEgress:
       chain.some((node) => planning.answering.has(node)) ||
       operators.some(({ topicSink }) => topicSink !== null) ||

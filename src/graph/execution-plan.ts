@@ -1,3 +1,4 @@
+import type { WatermarkAlignment } from '../api/watermark-strategy.js';
 import type { NodeKind, DeliveryGuarantee, RequestRouteSpec } from '../api/internal/operator-spec.js';
 import type { OnError } from '../api/internal/transformation.js';
 import type { GraphFingerprint } from './fingerprint.js';
@@ -58,6 +59,8 @@ export interface PlanVertex {
   readonly outputEdges: readonly number[];
   /** The entry of `topicSources` that feeds the head; `null` when the head is an operator, or a source that runs in the worker. */
   readonly topicSource: number | null;
+  /** Of a source that waits for others of its group; `null` for one that does not, and for operators. */
+  readonly alignment: WatermarkAlignment | null;
   /** Whether its subtasks have an egress channel: some operator writes to a topic or can answer a request, or the job keeps dead letters. */
   readonly hasEgress: boolean;
 }

@@ -133,7 +133,10 @@ function watermarkSettings({ watermarks }: StreamNode): Record<string, string> {
     'bound of out-of-orderness': `${String(maxOutOfOrdernessMs)} ms`,
     'timestamp assigner': presence(timestampAssigner),
     'idle time-out': idlenessMs === null ? 'none' : `${String(idlenessMs)} ms`,
-    alignment: alignment === null ? 'none' : `${alignment.group}, ${String(alignment.maxDriftMs)} ms`,
+    alignment:
+      alignment === null
+        ? 'none'
+        : `${alignment.group}, ${String(alignment.maxDriftMs)} ms, every ${String(alignment.updateIntervalMs)} ms`,
   };
 }
 

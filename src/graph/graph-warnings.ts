@@ -34,12 +34,11 @@ function stateWithoutUid(node: StreamNode): string[] {
   ];
 }
 
-/** Sources are read as fast as the job takes their records: none waits for the others of its group yet. */
-function alignmentWithoutEffect({ watermarks, ...node }: StreamNode): string[] {
-  if ((watermarks?.alignment ?? null) === null) return [];
-  return [
-    `The watermark alignment of ${title(node)} has no effect yet: sources of a group do not wait for each other.`,
-  ];
+/** Only a source can be read more slowly. */
+function alignmentWithoutEffect(node: StreamNode): string[] {
+  const { spec } = node;
+  if (spec.kind !== 'assign-timestamps' || spec.strategy.alignment === null) return [];
+  return [`The watermark alignment of ${title(node)} has no effect: give it to the strategy of a source.`];
 }
 
 /** Kinds that do nothing but pass records on. A process function may answer, keep state or emit to a side output. */

@@ -8,9 +8,11 @@ import type { CheckpointId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { OutputEnds, TopicPort, TransactionalProducer } from '../connectors/topic.js';
 import type { EgressChannel, ExecutionPlan, IngressChannel as IngressPlan } from '../graph/execution-plan.js';
+import { type AlignedPartition, alignedPartitions } from '../graph/source-alignment.js';
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import { TOPIC_BATCH } from '../protocol/stream-element.js';
+import { AlignmentBoard } from '../protocol/alignment-board.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
@@ -54,12 +56,17 @@ export class AttemptChannels {
   readonly #doorbell: Doorbell;
   readonly #egress: EgressCollector;
   readonly #output: TransactionalOutput | null;
+  readonly #board: AlignmentBoard;
+  readonly #aligned: readonly AlignedPartition[];
+  #alignmentTimer: NodeJS.Timeout | null = null;
   #isStopped = false;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: AttemptChannelsOptions) {
     this.#options = options;
     this.#doorbell = new ControlBlock(this.#controlBlock(options.plan.workerCount)).doorbell;
+    this.#board = new AlignmentBoard(options.shared.alignment);
+    this.#aligned = alignedPartitions(options.plan);
     this.ingress = this.#buildIngress();
     this.#output = this.#buildOutput();
     this.#egress = this.#buildEgress();
@@ -69,6 +76,9 @@ export class AttemptChannels {
   start(): void {
     this.#loop = this.#serveDoorbell().catch((error: unknown) => this.#options.onFailure(error as Error));
     this.ingress.start();
+    const intervals = this.#aligned.map(({ alignment }) => alignment.updateIntervalMs);
+    if (intervals.length === 0) return;
+    this.#alignmentTimer = setInterval(() => this.ingress.pumpAligned(), Math.min(...intervals)).unref();
   }
 
   /** Where the output of exactly-once sinks ends that belongs to a checkpoint which everybody has acknowledged. */
@@ -103,6 +113,7 @@ export class AttemptChannels {
   /** Reads and writes no more. Takes what is in the rings once: a worker that failed has sent the answer to the request that made it fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    if (this.#alignmentTimer !== null) clearInterval(this.#alignmentTimer);
     this.ingress.stop();
     try {
       this.#egress.drain();
@@ -188,10 +199,25 @@ export class AttemptChannels {
           port,
           positions: new Map(channel.partitions.map((partition) => [partition, starts?.get(partition) ?? 0])),
           expired: expired.get(source.operatorId) ?? null,
+          isHeld: this.#holderOf(channel),
           onFailure,
         });
       }),
     );
+  }
+
+  /** `null` for a channel whose source waits for nobody. */
+  #holderOf({ consumer }: IngressPlan): ((partition: number) => boolean) | null {
+    const ofChannel = this.#aligned.filter(
+      ({ vertex, subtask }) => vertex === consumer.vertex && subtask === consumer.subtask,
+    );
+    if (ofChannel.length === 0) return null;
+    const byPartition = new Map(ofChannel.map((aligned) => [aligned.partition, aligned]));
+    return (partition) => {
+      const aligned = byPartition.get(partition);
+      if (aligned === undefined) return false;
+      return this.#board.isHeld(aligned.slot, aligned.group, aligned.alignment.maxDriftMs);
+    };
   }
 
   #ring(channelIndex: number): RingDescriptor {

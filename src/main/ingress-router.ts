@@ -8,6 +8,8 @@ import type { ExpiredRequests } from './expired-requests.js';
 
 /** Records taken from a topic in one go before others get their turn. */
 const POLL_RECORDS_MAX = 512;
+/** The same of a source that may have to wait for others: what it reads before it notices. */
+const ALIGNED_POLL_RECORDS_MAX = 64;
 
 export interface IngressChannelOptions {
   readonly plan: IngressChannelPlan;
@@ -18,7 +20,15 @@ export interface IngressChannelOptions {
   readonly positions: ReadonlyMap<number, number>;
   /** `null` for a plain topic, whose records have no deadline. */
   readonly expired: ExpiredRequests | null;
+  /** Of a source that waits for others of its group: whether the partition is too far ahead of them. `null` for the others. */
+  readonly isHeld: ((partition: number) => boolean) | null;
   readonly onFailure: (error: Error) => void;
+}
+
+/** A cursor over some partitions; over one alone when each of them may have to wait for others. */
+interface PartitionReader {
+  readonly partitions: readonly number[];
+  readonly reader: TopicReader;
 }
 
 /**
@@ -30,10 +40,13 @@ export interface IngressChannelOptions {
 export class IngressChannel {
   readonly source: PlanTopicSource;
   readonly #output: ChannelOutput;
-  readonly #reader: TopicReader;
+  readonly #readers: readonly PartitionReader[];
+  readonly #isHeld: ((partition: number) => boolean) | null;
   readonly #partitions: readonly number[];
   readonly #expired: ExpiredRequests | null;
   readonly #onFailure: (error: Error) => void;
+  /** The reader that has its turn. */
+  #turn = 0;
   #unsettledDrops = 0;
   #isStopped = false;
   #isPaused = false;
@@ -48,8 +61,14 @@ export class IngressChannel {
     this.#partitions = options.plan.partitions;
     this.#expired = options.expired;
     this.#onFailure = options.onFailure;
-    this.#reader = options.port.openReader(options.source.topic, {
-      positions: options.positions,
+    this.#isHeld = options.isHeld;
+    const parts = options.isHeld === null ? [this.#partitions] : this.#partitions.map((partition) => [partition]);
+    this.#readers = parts.map((partitions) => ({ partitions, reader: this.#openReader(options, partitions) }));
+  }
+
+  #openReader({ port, source, positions }: IngressChannelOptions, partitions: readonly number[]): TopicReader {
+    return port.openReader(source.topic, {
+      positions: new Map(partitions.map((partition) => [partition, positions.get(partition) ?? 0])),
       visibility: 'committed',
       onReadable: () => this.pump(),
     });
@@ -61,7 +80,7 @@ export class IngressChannel {
     if (this.#isStopped || this.#isPaused || this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (!this.isBlocked() && this.#reader.poll(POLL_RECORDS_MAX, this.#forward) > 0) this.#output.flush();
+      this.#pumpReaders();
       this.#output.flush();
     } catch (error) {
       this.stop();
@@ -69,6 +88,26 @@ export class IngressChannel {
     } finally {
       this.#isPumping = false;
     }
+  }
+
+  /** The readers take turns, until none has anything that may be read, or the ring is full. */
+  #pumpReaders(): void {
+    const { length } = this.#readers;
+    for (let emptyCount = 0; emptyCount < length && !this.isBlocked();) {
+      const { partitions, reader } = this.#readers[this.#turn] as PartitionReader;
+      this.#turn = (this.#turn + 1) % length;
+      const count = this.#isHeld === null ? POLL_RECORDS_MAX : ALIGNED_POLL_RECORDS_MAX;
+      const mayRead = this.#isHeld === null || !this.#isHeld(partitions[0] as number);
+      if (mayRead && reader.poll(count, this.#forward) > 0) {
+        this.#output.flush();
+        emptyCount = 0;
+      } else emptyCount++;
+    }
+  }
+
+  /** Whether partitions of it may have to wait for others: then it has to be asked, from time to time, to go on. */
+  get isAligned(): boolean {
+    return this.#isHeld !== null;
   }
 
   /** Whether the last pump ended because the ring was full. */
@@ -94,7 +133,11 @@ export class IngressChannel {
 
   /** The next offset to be read, per topic partition. */
   positions(): Map<number, number> {
-    return new Map(this.#partitions.map((partition) => [partition, this.#reader.position(partition)]));
+    return new Map(
+      this.#readers.flatMap(({ partitions, reader }) =>
+        partitions.map((partition) => [partition, reader.position(partition)] as const),
+      ),
+    );
   }
 
   /** Reads no more until {@link resume}. What is in the ring goes on. */
@@ -111,7 +154,7 @@ export class IngressChannel {
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#reader.close();
+    for (const { reader } of this.#readers) reader.close();
   }
 
   readonly #forward = (record: TopicRecord): boolean => {
@@ -167,6 +210,11 @@ export class IngressRouter {
       hasResumed = true;
     }
     return hasResumed;
+  }
+
+  /** Lets partitions go on that have waited for others long enough. */
+  pumpAligned(): void {
+    for (const channel of this.channels) if (channel.isAligned) channel.pump();
   }
 
   /** Whether barriers may be emitted now; if not, a moment later they may. */

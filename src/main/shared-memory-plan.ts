@@ -5,6 +5,8 @@ import {
   taskCountersFootprintBytes,
   THREAD_COUNTERS_FOOTPRINT_BYTES,
 } from '../metrics/counter-layout.js';
+import { alignedPartitions } from '../graph/source-alignment.js';
+import { allocateAlignmentBoard } from '../protocol/alignment-board.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import {
   allocateControlBlock,
@@ -29,7 +31,8 @@ export function allocateSharedMemory(plan: ExecutionPlan, ringBytes: number): Sh
   const rings = plan.channels.map((channel) =>
     isWithinThread(channel) ? null : allocateRing(region, ringBytes, channel.index),
   );
-  return { controlBlocks, rings, taskCounters, threadCounters };
+  const alignment = allocateAlignmentBoard(alignedPartitions(plan).length);
+  return { controlBlocks, rings, taskCounters, threadCounters, alignment };
 }
 
 function neededBytes(plan: ExecutionPlan, ringBytes: number): number {

@@ -1,8 +1,8 @@
 import { NO_TIMESTAMP } from '../api/timer-service.js';
-import type { WatermarkGenerator, WatermarkOutput, WatermarkStrategy } from '../api/watermark-strategy.js';
+import type { WatermarkOutput, WatermarkStrategy } from '../api/watermark-strategy.js';
 import type { Clock } from '../base/clock.js';
 import { createWatermarkGenerator, WatermarkEmitter } from './watermark-generators.js';
-import type { WatermarkTarget } from './watermark-generators.js';
+import type { PartitionGenerator, WatermarkTarget } from './watermark-generators.js';
 
 /**
  * Timestamps and watermarks of one source subtask that reads several topic partitions.
@@ -59,8 +59,25 @@ export class SourceWatermarks<T> {
   }
 
   emitPeriodic(): void {
-    for (const output of this.#partitions.values()) output.generator.onPeriodicEmit(output);
+    for (const output of this.#partitions.values()) output.update();
     this.#combine();
+  }
+
+  /** Says whether a partition is not read for now, so that it is not taken for idle. */
+  setHeld(partition: number, isHeld: boolean): void {
+    const output = this.#partitions.get(partition);
+    if (output !== undefined) output.isHeld = isHeld;
+  }
+
+  /**
+   * Hands over the watermark of each partition, as of now: `Infinity` for one that is idle. Emits nothing: what is common to
+   * all is emitted at the interval.
+   */
+  visitPartitions(visit: (partition: number, watermark: number) => void): void {
+    for (const [partition, output] of this.#partitions) {
+      output.update();
+      visit(partition, output.isIdle ? Infinity : output.watermark);
+    }
   }
 
   /** Each partition, and since when its watermark stands where it does. */
@@ -97,17 +114,24 @@ export class SourceWatermarks<T> {
 
 /** The watermark of one partition, as its generator says. */
 class PartitionWatermark<T> implements WatermarkOutput {
-  readonly generator: WatermarkGenerator<T>;
+  readonly generator: PartitionGenerator<T>;
   watermark = NO_TIMESTAMP;
   /** When the watermark last advanced. */
   since: number;
   isIdle = false;
+  isHeld = false;
   readonly #clock: Clock;
 
-  constructor(generator: WatermarkGenerator<T>, clock: Clock) {
+  constructor(generator: PartitionGenerator<T>, clock: Clock) {
     this.generator = generator;
     this.#clock = clock;
     this.since = clock.now();
+  }
+
+  /** Asks the generator for a watermark, as of now. */
+  update(): void {
+    if (this.isHeld) this.generator.stayActive?.();
+    else this.generator.onPeriodicEmit(this);
   }
 
   emitWatermark(timestamp: number): void {

@@ -4,8 +4,14 @@ import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { WatermarkStatus } from './operator.js';
 
+/** A generator, and what a source may tell it beside. */
+export interface PartitionGenerator<T> extends WatermarkGenerator<T> {
+  /** No records come because the source waits for others, not because there are none: idleness begins anew after this. */
+  stayActive?(): void;
+}
+
 /** Makes the generator of a strategy: one per source partition, or per assigning operator. */
-export function createWatermarkGenerator<T>(strategy: WatermarkStrategy<T>, clock: Clock): WatermarkGenerator<T> {
+export function createWatermarkGenerator<T>(strategy: WatermarkStrategy<T>, clock: Clock): PartitionGenerator<T> {
   const generator = createInnerGenerator(strategy);
   return strategy.idlenessMs === null ? generator : new IdlenessGenerator(generator, strategy.idlenessMs, clock);
 }
@@ -49,7 +55,7 @@ class BoundedOutOfOrdernessGenerator implements WatermarkGenerator<unknown> {
  * Marks the output idle when no record came for a while, as Flink's `WatermarksWithIdleness`: inactivity is noticed at
  * periodic emissions only, begins at the first without a record since the one before, and must last longer than the time-out.
  */
-class IdlenessGenerator<T> implements WatermarkGenerator<T> {
+class IdlenessGenerator<T> implements PartitionGenerator<T> {
   readonly #inner: WatermarkGenerator<T>;
   readonly #idlenessMs: number;
   readonly #clock: Clock;
@@ -67,6 +73,10 @@ class IdlenessGenerator<T> implements WatermarkGenerator<T> {
     this.#inner.onEvent(value, timestamp, output);
     this.#hasActivity = true;
     this.#isMarkedIdle = false;
+  }
+
+  stayActive(): void {
+    this.#hasActivity = true;
   }
 
   onPeriodicEmit(output: WatermarkOutput): void {

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DoorbellDescriptor, RingDescriptor } from '../shared-memory/shared-region.js';
+import type { AlignmentBoardDescriptor } from './alignment-board.js';
 import type { RestoredState } from './snapshot-handle.js';
 
 /**
@@ -17,6 +18,8 @@ export interface SharedMemoryMap {
   readonly taskCounters: readonly (readonly CountersDescriptor[])[];
   /** By worker. */
   readonly threadCounters: readonly DoorbellDescriptor[];
+  /** Where sources that wait for each other show their watermarks. */
+  readonly alignment: AlignmentBoardDescriptor;
 }
 
 /** Where the counters of one task lie. */

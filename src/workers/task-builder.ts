@@ -19,6 +19,7 @@ import type {
   PlanTopicSource,
   PlanVertex,
 } from '../graph/execution-plan.js';
+import { alignedPartitions } from '../graph/source-alignment.js';
 import type { StreamGraph, StreamNode } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import { createOperator } from '../operators/operator-factory.js';
@@ -29,6 +30,7 @@ import type { RestoredJob } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import { RECORD_BATCH, TOPIC_BATCH } from '../protocol/stream-element.js';
+import type { AlignmentBoard } from '../protocol/alignment-board.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { FailedRecordPolicy, type FailedRecordPolicyOptions } from './failed-record-policy.js';
@@ -67,6 +69,7 @@ export interface TaskHost {
   openWriter(channelIndex: number): ChannelWriter;
   /** The channel between two tasks of this thread, the same for both ends; `null` when one end is elsewhere. */
   localChannel(channelIndex: number): LocalChannel | null;
+  readonly alignmentBoard: AlignmentBoard;
   openCounters(vertex: number, subtask: number): TaskCountersWriter;
   openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
   readonly restored: RestoredJob | null;
@@ -297,6 +300,10 @@ class TaskBuilder {
       scope: this.#scope,
       timers: this.#timers,
       partitions,
+      alignedPartitions: alignedPartitions(this.#host.plan).filter(
+        ({ vertex, subtask }) => vertex === this.#vertex.index && subtask === this.#subtask,
+      ),
+      board: this.#host.alignmentBoard,
     });
   }
 

@@ -135,7 +135,7 @@ export class Task {
     if (this.#isFinished) return false;
     if (!this.#options.mailbox.isEmpty) return true;
     if (this.#isEnding || !this.chain.hasCapacity()) return false;
-    if (this.#options.generator !== null) return true;
+    if (this.#options.generator !== null) return !this.#isHeld();
     for (const input of this.#inputs) if (input.isReadable()) return true;
     return false;
   }
@@ -245,7 +245,9 @@ export class Task {
     const { counters, source, valves } = this.#options;
     if (source !== null) {
       const { watermarks } = source;
-      if (watermarks !== null) counters.setOutputWatermark(watermarks.current);
+      if (watermarks === null) return;
+      watermarks.publishAlignment?.();
+      counters.setOutputWatermark(watermarks.current);
       return;
     }
     let least = Infinity;
@@ -258,6 +260,7 @@ export class Task {
     const { clock, counters } = this.#options;
     if (this.#options.generator !== null) {
       if (!this.chain.hasCapacity()) return false;
+      if (this.#isHeld()) return this.#takeSnapshotIfAsked();
       counters.enterBusy(clock.nowMs());
       this.#runGenerator(this.#options.generator, deadlineMs);
       return true;
@@ -400,7 +403,7 @@ export class Task {
         }
         if (!this.chain.hasCapacity()) return;
       }
-    } while (!this.#hasOverflow() && clock.nowMs() < deadlineMs);
+    } while (!this.#hasOverflow() && clock.nowMs() < deadlineMs && !this.#isHeld());
   }
 
   /** The author's function gives the values: what it throws is named like any other failure of the task. */
@@ -440,8 +443,16 @@ export class Task {
     for (const [index, input] of this.#inputs.entries()) input.isBlocked = this.#aligner.isBlocked(index);
   }
 
-  #takeSnapshotIfAsked(): void {
-    if (this.#checkpointAsked > this.#snapshotTaken) this.#takeSnapshot(this.#checkpointAsked);
+  /** @returns whether it was */
+  #takeSnapshotIfAsked(): boolean {
+    if (this.#checkpointAsked <= this.#snapshotTaken) return false;
+    this.#takeSnapshot(this.#checkpointAsked);
+    return true;
+  }
+
+  /** Whether the source in this worker waits for others of its group. */
+  #isHeld(): boolean {
+    return this.#options.source?.watermarks?.isHeld?.() === true;
   }
 
   #takeSnapshot(checkpointId: number): void {
@@ -471,7 +482,7 @@ export class Task {
   /** As in Flink: the last watermark fires what is left, then operators finish, then those downstream learn of the end. */
   #finishIfDrained(): void {
     if (this.#isFinished) return;
-    if (this.chain.pendingCount > 0) return this.#takeSnapshotIfAsked();
+    if (this.chain.pendingCount > 0) return void this.#takeSnapshotIfAsked();
     this.#isFinished = true;
     this.chain.finish();
     for (const output of this.#options.outputs) output.emitEndOfInput();

@@ -1,8 +1,11 @@
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { WatermarkStrategy } from '../api/watermark-strategy.js';
 import type { Output, RecordScope, WatermarkStatus } from '../operators/operator.js';
+import type { AlignedPartition } from '../graph/source-alignment.js';
 import { SourceWatermarks } from '../operators/source-watermarks.js';
 import type { SourceWatermarkStatus } from '../protocol/inspection.js';
+import type { AlignmentBoard } from '../protocol/alignment-board.js';
+import { AlignedSource } from './aligned-source.js';
 import type { ChainTarget } from './operator-chain.js';
 import type { TaskTimerService } from './task-timer-service.js';
 
@@ -14,6 +17,10 @@ export interface SourceEventTime {
   /** What was emitted last. */
   readonly current: number;
   describe(): Pick<SourceWatermarkStatus, 'partitions' | 'slowestPartition'>;
+  /** Whether a source in this worker is too far ahead of its group to go on. Absent: never. */
+  isHeld?(): boolean;
+  /** Shows the sources of its group how far this one has come: once per step. */
+  publishAlignment?(): void;
 }
 
 /**
@@ -27,6 +34,7 @@ export class WatermarkedSource implements ChainTarget, SourceEventTime {
   readonly #scope: RecordScope;
   readonly #timers: TaskTimerService;
   readonly #watermarks: SourceWatermarks<unknown>;
+  readonly #aligned: AlignedSource | null;
   /** What was emitted last. */
   current = NO_TIMESTAMP;
 
@@ -36,6 +44,9 @@ export class WatermarkedSource implements ChainTarget, SourceEventTime {
     scope: RecordScope;
     timers: TaskTimerService;
     partitions: readonly number[];
+    /** Empty for a source that waits for nobody. */
+    alignedPartitions: readonly AlignedPartition[];
+    board: AlignmentBoard;
   }) {
     this.#output = options.output;
     this.#scope = options.scope;
@@ -50,7 +61,20 @@ export class WatermarkedSource implements ChainTarget, SourceEventTime {
     });
     // All of them from the start: one that has sent nothing yet holds the others back.
     for (const partition of options.partitions) this.#watermarks.addPartition(partition);
+    const { alignedPartitions, board, timers } = options;
+    this.#aligned =
+      alignedPartitions.length === 0
+        ? null
+        : new AlignedSource({ board, partitions: alignedPartitions, watermarks: this.#watermarks, timers });
     this.#setTimer();
+  }
+
+  isHeld(): boolean {
+    return this.#aligned !== null && this.#aligned.isHeld();
+  }
+
+  publishAlignment(): void {
+    this.#aligned?.publish();
   }
 
   collect(value: unknown, recordTimestamp: number): void {
@@ -62,6 +86,7 @@ export class WatermarkedSource implements ChainTarget, SourceEventTime {
   /** The end of the source: its generators have their last word first. */
   emitWatermark(timestamp: number): void {
     this.#watermarks.emitPeriodic();
+    this.#aligned?.end();
     this.current = timestamp;
     this.#output.emitWatermark(timestamp);
   }

@@ -25,6 +25,7 @@ import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.j
 import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
+import { AlignmentBoard } from '../protocol/alignment-board.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';
@@ -284,6 +285,7 @@ export class WorkerRuntime {
       openReader: (channel) => this.#openReader(channel),
       openWriter: (channel) => this.#openWriter(channel),
       localChannel: (channel) => this.#localChannel(channel),
+      alignmentBoard: new AlignmentBoard(shared.alignment),
       openCounters: (vertex, subtask) => {
         const descriptor = shared.taskCounters[vertex]?.[subtask];
         invariant(descriptor !== undefined, 'each task has counters');

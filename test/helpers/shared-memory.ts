@@ -1,4 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import {
+  AlignmentBoard,
+  alignmentBoardBytes,
+  allocateAlignmentBoard,
+} from '../../src/shared-memory/alignment-board.js';
 import { RING_HEAD, RING_TAIL } from '../../src/shared-memory/layout.js';
 import {
   allocateControlBlock,
@@ -34,6 +39,10 @@ export function makeRingAt(capacityBytes: number, position: number): RingDescrip
   words[RING_TAIL] = position;
   words[RING_HEAD] = position;
   return ring;
+}
+
+export function makeAlignmentBoard(slotCount: number): AlignmentBoard {
+  return new AlignmentBoard(allocateAlignmentBoard(SharedRegion.allocate(alignmentBoardBytes(slotCount)), slotCount));
 }
 
 export function makeControlBlock(): DoorbellDescriptor {

@@ -22,7 +22,7 @@ import { shardsOfSubtask } from '../../src/api/internal/key-groups.js';
 import { LocalChannel } from '../../src/workers/local-channel.js';
 import { buildTask } from '../../src/workers/task-builder.js';
 import type { Task } from '../../src/workers/task.js';
-import { makeControlBlock } from './shared-memory.js';
+import { makeAlignmentBoard, makeControlBlock } from './shared-memory.js';
 
 /** What left the job towards main. */
 export interface EgressElement {
@@ -83,6 +83,7 @@ export class TaskTopology {
             openReader: (channel) => new ChannelReader(this.#ring(channel), { producer: nobody() }),
             openWriter: (channel) => new ChannelWriter(this.#ring(channel), { consumer: nobody() }),
             localChannel: (channel) => locals[channel] ?? null,
+            alignmentBoard: makeAlignmentBoard(0),
             openCounters: () => {
               const region = SharedRegion.allocate(taskCountersFootprintBytes(vertex.operators.length));
               return new TaskCountersWriter(allocateTaskCounters(region, vertex.operators.length));

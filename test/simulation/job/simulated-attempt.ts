@@ -33,7 +33,7 @@ import { CheckpointParticipant } from '../../../src/workers/checkpoint-participa
 import { LocalChannel } from '../../../src/workers/local-channel.js';
 import { buildTask } from '../../../src/workers/task-builder.js';
 import type { Task } from '../../../src/workers/task.js';
-import { makeControlBlock } from '../../helpers/shared-memory.js';
+import { makeAlignmentBoard, makeControlBlock } from '../../helpers/shared-memory.js';
 
 /** What a segment file holds: the state of each operator of one store. */
 export type SegmentContent = ReadonlyMap<string, MemorySnapshot>;
@@ -227,6 +227,7 @@ export class SimulatedAttempt {
         openReader: (channel) => new ChannelReader(this.#ring(channel), { producer: nobody() }),
         openWriter: (channel) => new ChannelWriter(this.#ring(channel), { consumer: nobody() }),
         localChannel: (channel) => this.#localChannel(channel),
+        alignmentBoard: makeAlignmentBoard(0),
         openCounters: () => {
           const region = SharedRegion.allocate(taskCountersFootprintBytes(vertex.operators.length));
           return new TaskCountersWriter(allocateTaskCounters(region, vertex.operators.length));
@@ -332,6 +333,7 @@ export class SimulatedAttempt {
           port,
           positions: new Map(channel.partitions.map((partition) => [partition, starts?.get(partition) ?? 0])),
           expired: null,
+          isHeld: null,
           onFailure,
         });
       }),

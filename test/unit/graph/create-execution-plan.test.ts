@@ -48,6 +48,7 @@ describe('createExecutionPlan', () => {
       name: 'Source: POST /counters/:name -> Count -> Sink: respond',
       parallelism: 2,
       topicSource: 0,
+      alignment: null,
       hasEgress: true,
     });
     expect(channelsOf(plan)).toEqual(['main -> 0.0@0', 'main -> 0.1@1', '0.0@0 -> main', '0.1@1 -> main']);

@@ -31,13 +31,13 @@ describe('a job is warned', () => {
     ]);
   });
 
-  it('of watermark alignment, which has no effect yet', () => {
+  it('of watermark alignment in the middle of a stream, where it has no effect', () => {
     const { warnings } = planOf((env) => {
       const strategy = WatermarkStrategy.monotonousTimestamps<number>().withWatermarkAlignment('group', 5);
-      env.fromCollection([1], strategy).uid('ones').name('Ones').print();
+      env.fromCollection([1], strategy).uid('ones').assignTimestampsAndWatermarks(strategy).name('Stamped').print();
     });
     expect(warnings).toEqual([
-      expect.stringContaining('watermark alignment of collection-source "Ones" has no effect'),
+      expect.stringContaining('watermark alignment of assign-timestamps "Stamped" has no effect'),
     ]);
   });
 

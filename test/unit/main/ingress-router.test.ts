@@ -27,6 +27,7 @@ function setUp(log: EmbeddedLog, ringBytes: number, expired: ExpiredRequests | n
     port: log,
     positions: new Map([[0, 0]]),
     expired,
+    isHeld: null,
     onFailure: (error) => void failures.push(error),
   });
   const reader = new ChannelReader(aToB, { producer: new Doorbell(a) });
@@ -63,6 +64,9 @@ async function append(log: EmbeddedLog, values: readonly string[], deadlines: re
   await log.flush();
 }
 
+/** For a machine that has other things to do. */
+const patient = { timeout: 20_000 };
+
 const offsets = (count: number): number[] => Array.from({ length: count }, (_, offset) => offset);
 
 describe('a source that main feeds', () => {
@@ -75,7 +79,7 @@ describe('a source that main feeds', () => {
       );
       const { router, channel, take, taken, failures } = setUp(log, 65_536);
       router.start();
-      await expect.poll(() => channel.isWaiting).toBe(true);
+      await expect.poll(() => channel.isWaiting, patient).toBe(true);
       // The ring, one batch, and what was being written: not a whole poll of 512 records.
       const beforeRoom = channel.numRecordsIn;
       expect(beforeRoom).toBeLessThan(60);
@@ -103,11 +107,64 @@ describe('a source that main feeds', () => {
       await append(log, ['a', 'b', 'c']);
       const { router, channel, take, taken } = setUp(log, 65_536);
       router.start();
-      await expect.poll(() => channel.numRecordsIn).toBe(3);
+      await expect.poll(() => channel.numRecordsIn, patient).toBe(3);
       expect(router.emitBarriers(5)).toEqual(new Map([['orders', new Map([[0, 3]])]]));
       take();
       expect(taken).toEqual([0, 1, 2, 'barrier']);
       router.stop();
+    });
+  });
+
+  it('holds a partition that is too far ahead of others, reads its other partitions on, and goes on when asked to', async () => {
+    await withTemporaryLog(async (log) => {
+      await log.createTopic(TOPIC, { partitions: 2, ...keepAll });
+      for (let index = 0; index < 200; index++) {
+        log.append(
+          TOPIC,
+          { partition: index % 2, key: null, value: Buffer.from('x'), headers: [], timestamp: 1 },
+          null,
+        );
+      }
+      await log.flush();
+      const held = new Set([1]);
+      const { a, b, aToB } = makeDuplex(65_536);
+      const channel = new IngressChannel({
+        plan: { partitions: [0, 1] } as unknown as IngressPlan,
+        source,
+        output: new ChannelOutput(new ChannelWriter(aToB, { consumer: new Doorbell(b) }), TOPIC_BATCH),
+        port: log,
+        positions: new Map(),
+        expired: null,
+        isHeld: (partition) => held.has(partition),
+        onFailure: (error) => expect.unreachable(error.message),
+      });
+      const router = new IngressRouter([channel]);
+      router.start();
+      await expect.poll(() => channel.numRecordsIn, { timeout: 20_000 }).toBe(100);
+      // The barrier does not wait for what is held.
+      expect(router.emitBarriers(1).get('orders')).toEqual(
+        new Map([
+          [0, 100],
+          [1, 0],
+        ]),
+      );
+      held.clear();
+      await expect
+        .poll(
+          () => {
+            router.pumpAligned();
+            return channel.positions();
+          },
+          { timeout: 20_000 },
+        )
+        .toEqual(
+          new Map([
+            [0, 100],
+            [1, 100],
+          ]),
+        );
+      router.stop();
+      expect(new ChannelReader(aToB, { producer: new Doorbell(a) }).poll()).toBe(true);
     });
   });
 
@@ -123,7 +180,7 @@ describe('a source that main feeds', () => {
         .poll(() => {
           first.take();
           return first.taken;
-        })
+        }, patient)
         .toEqual([0, 2]);
       expect(first.channel.numRecordsExpired).toBe(2);
       expect(first.router.isSettled).toBe(true);
@@ -139,7 +196,7 @@ describe('a source that main feeds', () => {
         .poll(() => {
           second.take();
           return second.taken;
-        })
+        }, patient)
         .toEqual([0, 2]);
       second.router.stop();
     });

@@ -44,6 +44,29 @@ describe('watermarks of a source with several partitions', () => {
     expect(source.slowestPartition).toBe(0);
   });
 
+  it('do not take a partition for idle that is not read, and count its idleness anew when it is', () => {
+    const { source, clock, emitted, read } = sourceOf(
+      WatermarkStrategy.monotonousTimestamps<Reading>().withIdleness(10),
+    );
+    source.addPartition(0);
+    read(0, 100);
+    source.setHeld(0, true);
+    for (const now of [0, 20, 40, 60]) {
+      clock.set(now);
+      source.emitPeriodic();
+    }
+    expect(source.partitions()).toMatchObject([{ isIdle: false }]);
+    source.setHeld(0, false);
+    for (const now of [80, 90, 95]) {
+      clock.set(now);
+      source.emitPeriodic();
+    }
+    expect(emitted).toEqual([99]);
+    clock.set(101);
+    source.emitPeriodic();
+    expect(emitted).toEqual([99, 'IDLE']);
+  });
+
   it('go on without a partition that is idle or gone, and wait for it again when it is back', () => {
     const { source, clock, emitted, read } = sourceOf(
       WatermarkStrategy.monotonousTimestamps<Reading>().withIdleness(10),
