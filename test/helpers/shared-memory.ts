@@ -1,9 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import {
-  AlignmentBoard,
-  alignmentBoardBytes,
-  allocateAlignmentBoard,
-} from '../../src/shared-memory/alignment-board.js';
+import { AlignmentBoard, allocateAlignmentBoard } from '../../src/protocol/alignment-board.js';
 import { RING_HEAD, RING_TAIL } from '../../src/shared-memory/layout.js';
 import {
   allocateControlBlock,
@@ -42,7 +38,7 @@ export function makeRingAt(capacityBytes: number, position: number): RingDescrip
 }
 
 export function makeAlignmentBoard(slotCount: number): AlignmentBoard {
-  return new AlignmentBoard(allocateAlignmentBoard(SharedRegion.allocate(alignmentBoardBytes(slotCount)), slotCount));
+  return new AlignmentBoard(allocateAlignmentBoard(slotCount));
 }
 
 export function makeControlBlock(): DoorbellDescriptor {
