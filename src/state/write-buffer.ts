@@ -14,6 +14,8 @@ const INITIAL_BYTES = 4 * 1024;
 const PACKED_ROWS_MAX = 8192;
 /** Up to so many rows inserting one after another is fastest. */
 const INSERTION_ROWS_MAX = 16;
+/** Up to so many bytes a loop copies a row faster than a call into native code. */
+const LOOP_BYTES_MAX = 64;
 
 /**
  * The rows of one shard in one snapshot: serialised one after another as the snapshot comes upon them, then sorted by row
@@ -25,6 +27,7 @@ export class WriteBuffer {
   readonly #writer = new ByteWriter(INITIAL_BYTES);
   #starts = new Uint32Array(64);
   #rowCount = 0;
+  #stateIdMost = 0;
   /** Row starts in sorted order, as far as sorted. */
   #order: Uint32Array | null = null;
   #bucketEnds: Uint32Array | null = null;
@@ -62,7 +65,6 @@ export class WriteBuffer {
   /** Adds the row of a base. */
   appendRow(key: Buffer, value: Buffer): void {
     const writer = this.#writer;
-    this.#addStart(writer.length);
     writer.reserve(ROW_HEADER_BYTES + key.length + CHECKSUM_BYTES + value.length);
     const start = writer.length;
     writer.bytes.writeUInt16LE(key.length, start);
@@ -71,6 +73,7 @@ export class WriteBuffer {
     writer.writeBytes(key);
     writer.writeU32(0);
     writer.writeBytes(value);
+    this.#addStart(start);
   }
 
   #writeRow(entry: Entry, stateId: number, codec: ValueCodec): void {
@@ -91,8 +94,13 @@ export class WriteBuffer {
       codec.write(writer, entry.value);
       valueLength = writer.length - keyEnd - CHECKSUM_BYTES;
     }
-    writer.bytes.writeUInt16LE(keyLength, start);
-    writer.bytes.writeUInt32LE(valueLength, start + 2);
+    const { bytes } = writer;
+    bytes[start] = keyLength;
+    bytes[start + 1] = keyLength >>> 8;
+    bytes[start + 2] = valueLength;
+    bytes[start + 3] = valueLength >>> 8;
+    bytes[start + 4] = valueLength >>> 16;
+    bytes[start + 5] = valueLength >>> 24;
   }
 
   #addStart(start: number): void {
@@ -102,6 +110,8 @@ export class WriteBuffer {
       this.#starts = larger;
     }
     this.#starts[this.#rowCount++] = start;
+    const stateId = stateIdOfRow(this.#writer.bytes, start);
+    if (stateId > this.#stateIdMost) this.#stateIdMost = stateId;
   }
 
   /** Sorts the rows of one more key group. @returns whether more are waiting. */
@@ -157,22 +167,26 @@ export class WriteBuffer {
       bucket.sort((a, b) => compareRows(bytes, a, b));
       return;
     }
+    // With few states one byte says which: another byte of the key then tells most integers apart.
+    const prefixAt = ROW_HEADER_BYTES + (this.#stateIdMost < 0x100 ? 3 : 2);
     const packed = new Float64Array(count);
     for (let index = 0; index < count; index++) {
-      packed[index] = sortPrefix(bytes, bucket[index] as number) * PACKED_ROWS_MAX + index;
+      packed[index] = sortPrefix(bytes, (bucket[index] as number) + prefixAt) * PACKED_ROWS_MAX + index;
     }
     packed.sort();
-    const starts = Uint32Array.from(bucket);
+    const starts = bucket.slice();
+    let alikeFrom = 0;
+    let prefix = -1;
     for (let index = 0; index < count; index++) {
-      bucket[index] = starts[(packed[index] as number) % PACKED_ROWS_MAX] as number;
+      const each = packed[index] as number;
+      const eachPrefix = Math.floor(each / PACKED_ROWS_MAX);
+      bucket[index] = starts[each - eachPrefix * PACKED_ROWS_MAX] as number;
+      if (eachPrefix === prefix) continue;
+      if (index - alikeFrom > 1) sortRows(bytes, bucket, alikeFrom, index);
+      alikeFrom = index;
+      prefix = eachPrefix;
     }
-    for (let from = 0; from < count - 1;) {
-      const prefix = Math.floor((packed[from] as number) / PACKED_ROWS_MAX);
-      let to = from + 1;
-      while (to < count && Math.floor((packed[to] as number) / PACKED_ROWS_MAX) === prefix) to++;
-      if (to - from > 1) sortRows(bytes, bucket, from, to);
-      from = to;
-    }
+    if (count - alikeFrom > 1) sortRows(bytes, bucket, alikeFrom, count);
   }
 
   /** The rows as a section, once sorted. */
@@ -192,7 +206,8 @@ export class WriteBuffer {
         frame = Buffer.allocUnsafe(Math.max(FRAME_BYTES, end - start));
         used = 0;
       }
-      bytes.copy(frame, used, start, end);
+      if (end - start > LOOP_BYTES_MAX) bytes.copy(frame, used, start, end);
+      else for (let at = start, to = used; at < end; at++) frame[to++] = bytes[at] as number;
       used += end - start;
     }
     if (used > 0) frames.push(frame.subarray(0, used));
@@ -205,9 +220,13 @@ function keyGroupOfRow(bytes: Buffer, start: number): number {
   return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 }
 
-/** The five bytes behind the key group as a number: state id, and the start of the key. Enough to order most rows. */
-function sortPrefix(bytes: Buffer, start: number): number {
+function stateIdOfRow(bytes: Buffer, start: number): number {
   const at = start + ROW_HEADER_BYTES + 2;
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+/** Five bytes as a number: of state id and key, enough to order most rows. */
+function sortPrefix(bytes: Buffer, at: number): number {
   const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   const low = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number);
   return high * 0x1000000 + low;
@@ -230,12 +249,18 @@ function sortRows(bytes: Buffer, order: Uint32Array, from: number, to: number): 
 function compareRows(bytes: Buffer, a: number, b: number): number {
   const aKey = a + ROW_HEADER_BYTES;
   const bKey = b + ROW_HEADER_BYTES;
-  return compareBytes(bytes, aKey, aKey + bytes.readUInt16LE(a), bytes, bKey, bKey + bytes.readUInt16LE(b));
+  return compareBytes(bytes, aKey, aKey + keyLength(bytes, a), bytes, bKey, bKey + keyLength(bytes, b));
 }
 
+function keyLength(bytes: Buffer, start: number): number {
+  return (bytes[start] as number) | ((bytes[start + 1] as number) << 8);
+}
+
+/** Byte by byte: methods of Buffer check their arguments, which costs more than the reading here. */
 function rowEnd(bytes: Buffer, start: number): number {
-  const valueLength = bytes.readUInt32LE(start + 2);
-  const keyEnd = start + ROW_HEADER_BYTES + bytes.readUInt16LE(start);
+  const keyEnd = start + ROW_HEADER_BYTES + keyLength(bytes, start);
+  const low = (bytes[start + 2] as number) | ((bytes[start + 3] as number) << 8) | ((bytes[start + 4] as number) << 16);
+  const valueLength = (low | ((bytes[start + 5] as number) << 24)) >>> 0;
   return valueLength === TOMBSTONE ? keyEnd : keyEnd + CHECKSUM_BYTES + valueLength;
 }
 
