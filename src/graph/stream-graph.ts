@@ -1,4 +1,4 @@
-import type { NodeSpec } from '../api/internal/operator-spec.js';
+import type { NodeKind, NodeSpec } from '../api/internal/operator-spec.js';
 import type {
   ChainingStrategy,
   JobGraph,
@@ -85,6 +85,19 @@ export function buildStreamGraph(job: JobGraph): StreamGraph {
     }
   }
   return { jobName: job.jobName, onError: job.onError, nodes, edges };
+}
+
+const SOURCES: ReadonlySet<NodeKind> = new Set<NodeKind>([
+  'requests',
+  'topic-source',
+  'repartition-source',
+  'collection-source',
+  'generator-source',
+]);
+
+/** Whether records begin here, at least for the task that runs it. */
+export function isSource({ spec }: StreamNode): boolean {
+  return SOURCES.has(spec.kind);
 }
 
 /** A node and everything that its records can reach, by way of repartition topics as well. */

@@ -4,7 +4,7 @@ import type { JobDefinition } from '../api/job.js';
 import type { RequestHandle } from '../api/process-function.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError } from '../base/errors.js';
-import { buildStreamGraph } from '../graph/stream-graph.js';
+import { buildStreamGraph, isSource } from '../graph/stream-graph.js';
 import type { StreamEdge, StreamGraph, StreamNode } from '../graph/stream-graph.js';
 import { createOperator } from '../operators/operator-factory.js';
 import type { RecordScope } from '../operators/operator.js';
@@ -412,11 +412,6 @@ export class JobDriver {
       for (const running of this.#running) for (const subtask of running?.subtasks ?? []) ran += subtask.settle();
     }
   }
-}
-
-function isSource(node: StreamNode): boolean {
-  const { kind } = node.spec;
-  return kind === 'requests' || kind === 'topic-source' || kind === 'collection-source' || kind === 'generator-source';
 }
 
 function isForwarded(edge: StreamEdge, sourceParallelism: number, targetParallelism: number): boolean {

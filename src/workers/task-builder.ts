@@ -4,7 +4,6 @@
  *
  * Thread: its worker.
  */
-import type { NodeKind } from '../api/internal/operator-spec.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import type { Serde } from '../api/serde.js';
 import type { Clock } from '../base/clock.js';
@@ -20,7 +19,7 @@ import type {
   PlanVertex,
 } from '../graph/execution-plan.js';
 import { alignedPartitions } from '../graph/source-alignment.js';
-import type { StreamGraph, StreamNode } from '../graph/stream-graph.js';
+import { isSource, type StreamGraph, type StreamNode } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
@@ -487,18 +486,6 @@ class TaskBuilder {
     return new RestoredOperatorStates(restored ?? null, this.#serde);
   }
 }
-
-function isSource(node: StreamNode): boolean {
-  return SOURCES.has(node.spec.kind);
-}
-
-const SOURCES: ReadonlySet<NodeKind> = new Set<NodeKind>([
-  'requests',
-  'topic-source',
-  'repartition-source',
-  'collection-source',
-  'generator-source',
-]);
 
 function newCounters(): { numLateRecordsDropped: number; numFiredTimers: number } {
   return { numLateRecordsDropped: 0, numFiredTimers: 0 };
