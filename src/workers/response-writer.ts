@@ -128,3 +128,16 @@ function unserialisable(handle: RequestHandle, cause: unknown): MillraceError {
     cause,
   });
 }
+
+/** Stands in where the plan has found that no operator can answer. */
+export const noResponder: Responder = {
+  respond: (handle) => {
+    throw new MillraceError(
+      'MILLRACE_INVARIANT_VIOLATED',
+      'an operator answers a request, but its task has no way to',
+      {
+        details: { correlationId: handle.correlationId },
+      },
+    );
+  },
+};

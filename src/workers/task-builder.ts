@@ -23,7 +23,7 @@ import { isSource, type StreamGraph, type StreamNode } from '../graph/stream-gra
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
-import type { OperatorContext, Output, RecordScope, Responder } from '../operators/operator.js';
+import type { OperatorContext, Output, RecordScope } from '../operators/operator.js';
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
@@ -48,7 +48,7 @@ import {
 } from './operator-chain.js';
 import { OutputSequence } from './output-sequence.js';
 import { RecordWriter } from './record-writer.js';
-import { ResponseWriter } from './response-writer.js';
+import { noResponder, ResponseWriter } from './response-writer.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
 import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
 import { type MailboxHost, WorkerMailbox } from './task-mailbox.js';
@@ -490,16 +490,3 @@ class TaskBuilder {
 function newCounters(): { numLateRecordsDropped: number; numFiredTimers: number } {
   return { numLateRecordsDropped: 0, numFiredTimers: 0 };
 }
-
-/** Stands in where the plan has found that no operator can answer. */
-const noResponder: Responder = {
-  respond: (handle) => {
-    throw new MillraceError(
-      'MILLRACE_INVARIANT_VIOLATED',
-      'an operator answers a request, but its task has no way to',
-      {
-        details: { correlationId: handle.correlationId },
-      },
-    );
-  },
-};
