@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: the suites that say how a service runs, in some minutes, as one table and as JSON. `npm run bench -- http nexmark`: only
+ * `npm run bench`: the suites that say how a service runs, in about three minutes, as one table and as JSON. `npm run bench -- http nexmark`: only
  * these, in full. `npm run bench -- all`: every suite in full, which takes an hour.
  *
  * Figures are medians; claims are ratios against a peer or a limit of the same run, since machines differ by the hour.
@@ -13,9 +13,9 @@ import { formatTable, type Suite, type SuiteResult } from './lib/report.js';
 
 const suites: readonly Suite[] = [
   { name: 'calibration', run: async () => (await import('./calibration.js')).run() },
-  { name: 'ring', run: async () => (await import('./micro/ring.js')).run() },
+  { name: 'ring', run: async (isNamed) => (await import('./micro/ring.js')).run({ isFull: isNamed }) },
   { name: 'log', run: async () => (await import('./micro/log.js')).run() },
-  { name: 'state', run: async () => (await import('./micro/state.js')).run() },
+  { name: 'state', run: async (isNamed) => (await import('./micro/state.js')).run({ isFull: isNamed }) },
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
   { name: 'datastream', run: async () => (await import('./micro/datastream.js')).run() },
   { name: 'checkpoints', run: async () => (await import('./checkpoints.js')).run() },
@@ -30,12 +30,13 @@ const suites: readonly Suite[] = [
     run: async (isNamed) => (await import('./restart.js')).run(isNamed ? undefined : [100_000]),
   },
   { name: 'http', run: async (isNamed) => (await import('./http.js')).run({ isFull: isNamed }) },
+  { name: 'cpu', run: async () => (await import('./cpu.js')).run() },
   { name: 'overhead', run: async () => (await import('./overhead.js')).run() },
   { name: 'ingest', run: async () => (await import('./ingest.js')).run() },
 ];
 
-/** What runs when nobody names a suite. The others take longer, or measure what changes rarely. */
-const usual = new Set(['calibration', 'ring', 'log', 'state', 'jobs', 'startup', 'http']);
+/** What runs when nobody names a suite, each in brief: about three minutes. The others take longer, or measure what changes rarely. */
+const usual = new Set(['calibration', 'ring', 'state', 'jobs', 'startup', 'http']);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const unknown = positionals.filter((name) => name !== 'all' && !suites.some((suite) => suite.name === name));

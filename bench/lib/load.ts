@@ -13,8 +13,9 @@ export interface LoadPlan {
   readonly body: string;
 }
 
-/** Latencies are whole milliseconds. */
+/** Latencies are counted in microseconds, with three digits. */
 export interface LoadResult {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -117,7 +117,7 @@ async function measureRound(Log: EmbeddedLogModule['EmbeddedLog'], dataDir: stri
 }
 
 /** One frame's bytes written at the end of a file and synced, one after another. */
-async function measureBare(path: string, count: number): Promise<number[]> {
+export async function measureBare(path: string, count: number): Promise<number[]> {
   const bytes = Buffer.alloc(FRAME_BYTES, 7);
   const file = await open(path, 'w');
   const latencies: number[] = [];

@@ -9,12 +9,8 @@ import type * as sharedRegionModule from '../../src/shared-memory/shared-region.
 import { atLeast, median, type Row } from '../lib/report.js';
 import type { RingEndData, RingEndResult } from './ring-worker.js';
 
-export interface RingBenchOptions {
-  /** @defaultValue 4 million */
-  readonly frameCount?: number;
-  /** @defaultValue 5 */
-  readonly rounds?: number;
-}
+/** By itself, and as one suite among others. */
+const PLANS = { full: { frameCount: 4_000_000, rounds: 5 }, brief: { frameCount: 2_000_000, rounds: 3 } } as const;
 
 const FRAME_BYTES = 100;
 const RING_BYTES = 256 * 1024;
@@ -26,10 +22,9 @@ type SharedRegionModule = typeof sharedRegionModule;
 /** Compiled, this file lies in build/bench/micro; what it measures is the built product. */
 const dist = new URL('../../../dist/', import.meta.url);
 
-/** Runs for some ten seconds. Figures are medians over the rounds. */
-export async function run(options: RingBenchOptions = {}): Promise<Row[]> {
-  const frameCount = options.frameCount ?? 4_000_000;
-  const rounds = options.rounds ?? 5;
+/** Runs for some ten seconds, or three. Figures are medians over the rounds. */
+export async function run({ isFull }: { readonly isFull: boolean }): Promise<Row[]> {
+  const { frameCount, rounds } = isFull ? PLANS.full : PLANS.brief;
   const copies: number[] = [];
   const batched: number[] = [];
   const single: number[] = [];

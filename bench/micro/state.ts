@@ -14,14 +14,10 @@ import type { RestoredState } from '../../src/protocol/snapshot-handle.js';
 import type * as stateStoreModule from '../../src/state/state-store.js';
 import { atLeast, atMost, median, type Row } from '../lib/report.js';
 
-export interface StateBenchOptions {
-  /** @defaultValue 1 million */
-  readonly keyCount?: number;
-  /** Updates of each round. @defaultValue 2 million */
-  readonly updateCount?: number;
-  /** @defaultValue 3 */
-  readonly rounds?: number;
-}
+const KEY_COUNT = 1_000_000;
+/** Updates of each round. */
+const UPDATE_COUNT = 2_000_000;
+const ROUNDS = 3;
 
 const SHARD_COUNT = 16;
 const SHARDS = Array.from({ length: SHARD_COUNT }, (_, shard) => shard as ShardId);
@@ -51,17 +47,15 @@ export interface Keys {
 /** Compiled, this file lies in build/bench/micro; what it measures is the built product. */
 const dist = new URL('../../../dist/', import.meta.url);
 
-/** Runs for some thirty seconds. Figures are medians over the rounds. */
-export async function run(options: StateBenchOptions = {}): Promise<Row[]> {
+/** Runs for some thirty seconds. In brief only the updates are measured, once. Figures are medians over the rounds. */
+export async function run({ isFull }: { readonly isFull: boolean }): Promise<Row[]> {
   const modules = await loadModules();
-  const keyCount = options.keyCount ?? 1_000_000;
-  const updateCount = options.updateCount ?? 2_000_000;
-  const rounds = options.rounds ?? 3;
-  const keys = chooseKeys(modules, keyCount, updateCount);
+  const keys = chooseKeys(modules, KEY_COUNT, UPDATE_COUNT);
+  if (!isFull) return measureUpdates(modules, keys, 1);
   return [
-    ...(await measureUpdates(modules, keys, rounds)),
-    ...(await measureKinds(modules, keys, rounds)),
-    ...(await measureSnapshots(modules, keys, rounds)),
+    ...(await measureUpdates(modules, keys, ROUNDS)),
+    ...(await measureKinds(modules, keys, ROUNDS)),
+    ...(await measureSnapshots(modules, keys, ROUNDS)),
   ];
 }
 
