@@ -143,7 +143,10 @@ export class BaseApplier<S extends PendingSegment> {
     const segments = this.#queue;
     this.#queue = [];
     const touchedShards = new Set(segments.flatMap(({ sections }) => sections.map(({ shard }) => shard)));
-    const shardsLeft = this.#options.shards.filter((shard) => shard !== undefined && touchedShards.has(shard.id));
+    // What an earlier process committed is flushed by a transaction of its own: the round's end says that it is on disk.
+    const isTouched = (id: ShardId): boolean =>
+      touchedShards.has(id) || this.#options.environments[id]?.isFlushed === false;
+    const shardsLeft = this.#options.shards.filter((shard) => shard !== undefined && isTouched(shard.id));
     this.#round = { segments, shardsLeft: shardsLeft as Shard[], touched: [] };
     return true;
   }
@@ -217,7 +220,10 @@ export class BaseApplier<S extends PendingSegment> {
       () => {
         this.#flushCount -= 1;
         const checkpointId = segments.at(-1)?.checkpointId ?? 0;
-        for (const environment of touched) environment.durableCheckpointId = checkpointId;
+        for (const environment of touched) {
+          environment.durableCheckpointId = checkpointId;
+          environment.isFlushed = true;
+        }
         this.#options.onDurable(segments);
       },
       (error: Error) => {

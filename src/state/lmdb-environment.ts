@@ -9,7 +9,7 @@ import { probeFile } from '../storage/file-probe.js';
 import { checksumOf } from './checksum.js';
 import { settledWithin } from './event-loop.js';
 import { prefixEnd } from './key-encoding.js';
-import { CHECKED_BYTES_MAX, checkLmdbFile, META_PROBE_BYTES } from './lmdb-file-check.js';
+import { CHECKED_BYTES_MAX, checkLmdbFile, isCutShort, META_PROBE_BYTES } from './lmdb-file-check.js';
 import type { MergeCursor, SectionCursor } from './section.js';
 import type { DictionaryEntry } from './state-dictionary.js';
 
@@ -101,6 +101,12 @@ export class LmdbEnvironment {
   #meta: Meta;
   /** The newest checkpoint that is known to be here durably. */
   durableCheckpointId = 0;
+  /** Of its file. */
+  bytesAtOpening = 0;
+  /** Whether all of its file has been checked, or is not to be: see lmdb-file-check.ts. */
+  isChecked = true;
+  /** What the process before committed may be no further than in the kernel's memory. */
+  isFlushed = true;
   #hasFailed = false;
   #isClosed = false;
 
@@ -119,18 +125,30 @@ export class LmdbEnvironment {
     };
   }
 
-  /** Opens the environment in this folder; `null` when there is none. */
-  static async openExisting(path: string, shard: ShardId, shardCount: number): Promise<LmdbEnvironment | null> {
+  /**
+   * Opens the environment in this folder; `null` when there is none. A file of up to so many bytes is checked before.
+   *
+   * @param durable the checkpoint that it is known to hold durably
+   */
+  static async openExisting(
+    path: string,
+    { shard, shardCount }: { readonly shard: ShardId; readonly shardCount: number },
+    { checkedBytesMax, durable }: { readonly checkedBytesMax: number; readonly durable: number },
+  ): Promise<LmdbEnvironment | null> {
     const dataFile = join(path, 'data.mdb');
     const probe = await probeFile(dataFile, META_PROBE_BYTES);
     if (probe === null || probe.sizeBytes === 0) return null;
-    const isSmall = probe.sizeBytes > META_PROBE_BYTES && probe.sizeBytes <= CHECKED_BYTES_MAX;
-    const { start } = (isSmall ? await probeFile(dataFile, probe.sizeBytes) : null) ?? probe;
-    const fault = checkLmdbFile(start, probe.sizeBytes);
+    const { sizeBytes } = probe;
+    const wholeBytesMax = isCutShort(probe.start, sizeBytes) ? CHECKED_BYTES_MAX : checkedBytesMax;
+    const { start } = (sizeBytes <= wholeBytesMax ? await probeFile(dataFile, sizeBytes) : null) ?? probe;
+    const fault = checkLmdbFile(start, sizeBytes);
     if (fault !== null) throw corrupt(dataFile, fault);
     const environment = LmdbEnvironment.create(path, shard, shardCount);
     environment.#readMeta();
-    environment.#makeDurable();
+    environment.durableCheckpointId = durable;
+    environment.isFlushed = environment.appliedCheckpointId <= durable;
+    environment.isChecked = sizeBytes <= wholeBytesMax || sizeBytes > CHECKED_BYTES_MAX;
+    environment.bytesAtOpening = sizeBytes;
     return environment;
   }
 
@@ -246,18 +264,9 @@ export class LmdbEnvironment {
     return { isEnd, committed: committed.catch(async (error: unknown) => this.#throwCommitError(error)) };
   }
 
-  /** Writes all rows at once, durably, while nothing else runs: at a restore. */
-  writeRowsSync(cursor: MergeCursor, end: BaseProgress): void {
-    try {
-      this.#db.transactionSync(() => {
-        while (cursor.advance()) this.#writeRow(cursor.current as SectionCursor);
-        this.#writeMeta(end);
-      });
-      this.#db.resetReadTxn();
-      this.durableCheckpointId = end.checkpointId;
-    } catch (error) {
-      throw lmdbError(error, this.path);
-    }
+  /** The error that says what is wrong with the file. */
+  damaged(fault: string): MillraceError {
+    return corrupt(join(this.path, 'data.mdb'), fault);
   }
 
   /** Waits for writes under way. May be called twice. */
@@ -356,22 +365,6 @@ export class LmdbEnvironment {
       );
     }
     this.#meta = meta;
-  }
-
-  /**
-   * What the last process committed may be no further than in the kernel's memory. Whoever relies on it gives the segments
-   * up that it came from, so it is flushed first. Also shows at once whether the file can be written.
-   */
-  #makeDurable(): void {
-    if (this.#meta.appliedCheckpointId === 0) return;
-    try {
-      this.#db.transactionSync(() => {
-        this.#writeMeta({ checkpointId: this.#meta.appliedCheckpointId, dictionary: this.#meta.dictionary });
-      });
-    } catch (error) {
-      throw lmdbError(error, this.path);
-    }
-    this.durableCheckpointId = this.#meta.appliedCheckpointId;
   }
 
   #readMaybeLong(key: KeySource, keyBytesMax: number): Buffer | null {

@@ -2,11 +2,11 @@ import { checksumOf } from './checksum.js';
 import { compareBytes } from './key-encoding.js';
 
 /**
- * Looks an LMDB file over before LMDB maps it into memory. LMDB trusts its file, which has no checksums: one that is cut
- * short, or in which a bit has flipped, ends the process with a bus error, or quietly lacks rows. So every page that can be
- * reached is checked, and every row against the checksum that the environment stores with it. About ten million rows a
- * second, at opening only. A base larger than {@link CHECKED_BYTES_MAX} is only checked at its first two pages: reading it
- * whole would make a restart wait.
+ * Looks an LMDB file over. LMDB trusts its file, which has no checksums: one that is cut short, or in which a bit has
+ * flipped, ends the process with a bus error, or quietly lacks rows. So every page that can be reached is checked, and every
+ * row against the checksum that the environment stores with it: about five million rows a second. Small files are checked
+ * before LMDB maps them into memory; of larger ones the first two pages are, and the rest while they are in use already
+ * (base-verifier.ts), as a start must not wait for it. Of a base larger than {@link CHECKED_BYTES_MAX} that is all.
  *
  * Layout as the LMDB of lmdb-js 3 writes it (mdb.c; little-endian, 64-bit). Offsets within a page:
  *
@@ -49,6 +49,7 @@ interface Meta {
   readonly rowsFlags: number;
   readonly depth: number;
   readonly entries: bigint;
+  readonly lastPage: bigint;
   readonly transactionId: bigint;
 }
 
@@ -57,6 +58,42 @@ interface Meta {
  * @returns what is wrong with the file; `null` when nothing is
  */
 export function checkLmdbFile(bytes: Buffer, sizeBytes: number): string | null {
+  const pages = new LmdbFileCheck(bytes, sizeBytes).pages();
+  for (;;) {
+    const next = pages.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+/**
+ * Whether the file ends before the last page that was taken: its end was lost, or nothing was ever written there. Reading
+ * where a mapped file has ended kills the process, so such a file has to be checked before.
+ */
+export function isCutShort(bytes: Buffer, sizeBytes: number): boolean {
+  const found = findTrees(bytes, sizeBytes);
+  return typeof found === 'string' || found.isCutShort;
+}
+
+/** The same in pieces. */
+export class LmdbFileCheck {
+  readonly #bytes: Buffer;
+  readonly #sizeBytes: number;
+
+  constructor(bytes: Buffer, sizeBytes: number) {
+    this.#bytes = bytes;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  /** Yields after each page. @returns what is wrong with the file; `null` when nothing is */
+  *pages(): Generator<void, string | null> {
+    const found = findTrees(this.#bytes, this.#sizeBytes);
+    if (typeof found === 'string') return found;
+    return this.#bytes.length === this.#sizeBytes ? yield* found.check() : null;
+  }
+}
+
+/** @returns what is wrong with the meta pages, or what they lead to */
+function findTrees(bytes: Buffer, sizeBytes: number): string | TreeCheck {
   if (bytes.length < META_BYTES || bytes.readUInt32LE(24) !== MAGIC) return 'it does not start as an LMDB file does';
   const pageBytes = bytes.readUInt32LE(48);
   if (pageBytes < PAGE_BYTES_LEAST || pageBytes > PAGE_BYTES_MOST || (pageBytes & (pageBytes - 1)) !== 0) {
@@ -72,7 +109,7 @@ export function checkLmdbFile(bytes: Buffer, sizeBytes: number): string | null {
   }
   if ((newest.freeFlags & ~UNFLUSHED_BIT) !== FREE_LIST_FLAGS || newest.rowsFlags !== ROWS_FLAGS)
     return 'the flags of its meta page are wrong';
-  return bytes.length === sizeBytes ? new TreeCheck(bytes, pageBytes, pages, newest).check() : null;
+  return new TreeCheck(bytes, pageBytes, pages, newest);
 }
 
 function readMeta(source: Buffer, at: number): Meta | null {
@@ -84,6 +121,7 @@ function readMeta(source: Buffer, at: number): Meta | null {
     rowsFlags: source.readUInt16LE(at + 100),
     depth: source.readUInt16LE(at + 102),
     entries: source.readBigUInt64LE(at + 128),
+    lastPage: source.readBigUInt64LE(at + 144),
     transactionId: source.readBigUInt64LE(at + 152),
   };
 }
@@ -114,12 +152,16 @@ class TreeCheck {
     this.#seen = new Uint8Array(pages);
   }
 
-  check(): string | null {
+  get isCutShort(): boolean {
+    return this.#meta.lastPage >= BigInt(this.#pages);
+  }
+
+  *check(): Generator<void, string | null> {
     const meta = this.#meta;
     try {
-      if (meta.freeRoot !== NO_PAGE) this.#walk(Number(meta.freeRoot), 1, null);
+      if (meta.freeRoot !== NO_PAGE) yield* this.#walk(Number(meta.freeRoot), 1, null);
       this.#entries = 0;
-      if (meta.rowsRoot !== NO_PAGE) this.#walk(Number(meta.rowsRoot), 1, meta.depth);
+      if (meta.rowsRoot !== NO_PAGE) yield* this.#walk(Number(meta.rowsRoot), 1, meta.depth);
       if (BigInt(this.#entries) !== meta.entries) return `it has ${this.#entries} rows where ${meta.entries} belong`;
       return null;
     } catch (error) {
@@ -129,7 +171,7 @@ class TreeCheck {
   }
 
   /** @param rowsDepth at which depth the leaves of the rows lie; `null` for the free list, whose content is LMDB's own */
-  #walk(page: number, depth: number, rowsDepth: number | null): void {
+  *#walk(page: number, depth: number, rowsDepth: number | null): Generator<void, void> {
     const at = this.#enter(page);
     const bytes = this.#bytes;
     const kind = bytes.readUInt16LE(at + 18) & KIND_BITS;
@@ -149,8 +191,9 @@ class TreeCheck {
       const room = at + this.#pageBytes - node - NODE_HEADER_BYTES;
       if (offset < upper || room < 0) throw this.#fault(page, 'has a node outside its bounds');
       if (isLeaf) this.#checkLeafNode(page, node, room, rowsDepth !== null);
-      else this.#walk(this.#childOf(page, node, room), depth + 1, rowsDepth);
+      else yield* this.#walk(this.#childOf(page, node, room), depth + 1, rowsDepth);
     }
+    yield;
   }
 
   #childOf(page: number, node: number, room: number): number {

@@ -11,6 +11,7 @@ import {
   writeRowPrefix,
 } from './key-encoding.js';
 import type { KeySource, LmdbEnvironment } from './lmdb-environment.js';
+import type { ReplayedRows } from './replayed-rows.js';
 import type { RowBase, StateRows } from './state-rows.js';
 
 /** The key of an entry's row, written straight into LMDB's buffer. */
@@ -31,24 +32,38 @@ class EntryKey implements KeySource {
 export class LmdbRowBase implements RowBase {
   readonly #environments: readonly (LmdbEnvironment | null)[];
   readonly #key = new EntryKey();
+  /** By shard: what the base is still to get of the checkpoint that the store goes on from. */
+  #replayed: readonly (ReplayedRows | undefined)[];
 
   /** @param environments by shard; filled in by the owner as environments come into being */
-  constructor(environments: readonly (LmdbEnvironment | null)[]) {
+  constructor(environments: readonly (LmdbEnvironment | null)[], replayed: readonly (ReplayedRows | undefined)[]) {
     this.#environments = environments;
+    this.#replayed = replayed;
+  }
+
+  /** The bases hold by now what was replayed over them. */
+  forgetReplayed(): void {
+    this.#replayed = [];
   }
 
   mayHold(shard: ShardId): boolean {
-    return this.#environments[shard] !== null;
+    return this.#environments[shard] !== null || this.#replayed[shard] !== undefined;
   }
 
   read(rows: StateRows, entry: Entry): Buffer | null {
     const shard = this.#shardOf(entry.bits & KEY_GROUP_BITS);
     const environment = this.#environments[shard];
-    if (environment === null || environment === undefined) return null;
     const { key, namespace, subKey } = entry;
+    const keyBytesMax = rowKeyBytesMax(key, namespace, subKey);
     this.#key.entry = entry;
     this.#key.stateId = rows.stateIds[shard] as number;
-    return environment.read(this.#key, rowKeyBytesMax(key, namespace, subKey));
+    const replayed = this.#replayed[shard];
+    if (replayed !== undefined) {
+      const scratch = Buffer.allocUnsafe(keyBytesMax);
+      const found = replayed.read(scratch.subarray(0, this.#key.writeKey(scratch, 0)));
+      if (found !== undefined) return found;
+    }
+    return environment?.read(this.#key, keyBytesMax) ?? null;
   }
 
   readSubRows(
@@ -62,7 +77,7 @@ export class LmdbRowBase implements RowBase {
     const scratch = Buffer.alloc(rowKeyBytesMax(key, namespace, undefined));
     const end = writeRowPrefix(scratch, 0, keyGroup, rows.stateIds[shard] as number, key, namespace);
     const reader = new RowKeyReader();
-    this.#environments[shard]?.readRange(scratch.subarray(0, end), (rowKey, value) => {
+    this.#readRange(shard, scratch.subarray(0, end), (rowKey, value) => {
       if (isLongerElement(rowKey[end])) return true;
       reader.open(rowKey, end - ROW_KEY_HEADER_BYTES, rowKey.length);
       return visit(reader, value);
@@ -74,11 +89,18 @@ export class LmdbRowBase implements RowBase {
     prefix.writeUInt16BE(rows.stateIds[shard] as number, 2);
     for (let keyGroup = shard as number; keyGroup < KEY_GROUP_COUNT; keyGroup += this.#environments.length) {
       prefix.writeUInt16BE(keyGroup, 0);
-      this.#environments[shard]?.readRange(prefix, (rowKey) => {
+      this.#readRange(shard, prefix, (rowKey) => {
         visit(rowKey, keyGroup);
         return true;
       });
     }
+  }
+
+  #readRange(shard: number, prefix: Buffer, visit: (rowKey: Buffer, value: Buffer) => boolean): void {
+    const environment = this.#environments[shard];
+    const replayed = this.#replayed[shard];
+    if (replayed === undefined) environment?.readRange(prefix, visit);
+    else replayed.readRange(prefix, (visitStored) => environment?.readRange(prefix, visitStored), visit);
   }
 
   #shardOf(keyGroup: number): number {

@@ -13,6 +13,9 @@ export interface ChainSegment {
   readonly epochs: readonly SealedEpoch[];
 }
 
+/** A segment of the checkpoint that a store goes on from. */
+export type RestoredSegment = Pick<ChainSegment, 'handle' | 'sections'>;
+
 /** An epoch of the rows of one state. */
 export interface SealedEpoch {
   readonly rows: StateRows;
@@ -32,12 +35,12 @@ export class SegmentChain {
   /** Taken over from other stores, or from another ownership of shards: to be replaced by a full segment soon. */
   #isForeign = false;
 
-  /** Takes over what was restored. */
-  adopt(handles: readonly SegmentHandle[], isForeign: boolean): void {
-    this.#segments = handles.map((handle) => ({
+  /** Takes over what was restored; with lmdb, together with the rows that the base lacks. */
+  adopt(segments: readonly RestoredSegment[], isForeign: boolean): void {
+    this.#segments = segments.map(({ handle, sections }) => ({
       handle,
       checkpointId: handle.checkpointId,
-      sections: [],
+      sections,
       epochs: [],
     }));
     this.#isForeign = isForeign;

@@ -4,7 +4,10 @@ import type { ShardId } from '../base/ids.js';
 import type { RestoredState, SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { environmentPath } from './base-applier.js';
 import { LmdbEnvironment } from './lmdb-environment.js';
-import { MergeCursor, type Section } from './section.js';
+import { CHECKED_BYTES_MAX } from './lmdb-file-check.js';
+import { ReplayedRows } from './replayed-rows.js';
+import type { Section } from './section.js';
+import type { RestoredSegment } from './segment-chain.js';
 import { readSegment } from './segment-file.js';
 import type { Shard } from './shard.js';
 import { shardCountChanged } from './memory-state-store.js';
@@ -72,7 +75,9 @@ export async function readSections(
 /** All rows of a base as a section, for a store that keeps no base. */
 async function readBase(options: RestoreOptions, shard: ShardId, needed: number): Promise<Section> {
   const path = environmentPath(options.stateDir, shard);
-  const environment = await LmdbEnvironment.openExisting(path, shard, options.shardCount);
+  const { shardCount } = options;
+  const all = { checkedBytesMax: CHECKED_BYTES_MAX, durable: needed };
+  const environment = await LmdbEnvironment.openExisting(path, { shard, shardCount }, all);
   const applied = environment?.appliedCheckpointId ?? 0;
   if (environment === null || applied < needed) throw baseTooOld(path, applied, needed, needed);
   try {
@@ -91,29 +96,50 @@ async function readBase(options: RestoreOptions, shard: ShardId, needed: number)
   }
 }
 
-/**
- * Opens the bases of an lmdb store and replays the segments that they lack.
- *
- * @returns the environments by shard; `null` where there is none yet
- */
+/** An lmdb store's part of a checkpoint, opened. */
+export interface RestoredBases {
+  /** By shard; `null` where there is none yet. */
+  readonly environments: (LmdbEnvironment | null)[];
+  /** Of the checkpoint, oldest first, with the rows that our bases lack. */
+  readonly segments: readonly RestoredSegment[];
+  /** The same rows, by shard. */
+  readonly replayed: readonly (ReplayedRows | undefined)[];
+}
+
+/** Opens the bases of an lmdb store, and reads the segments that they lack. Writes nothing. */
 export async function restoreLmdb(
-  options: RestoreOptions,
+  options: RestoreOptions & { readonly checkedBytesMax: number },
   shards: Shards,
   restore: RestoredState | null,
-): Promise<(LmdbEnvironment | null)[]> {
+): Promise<RestoredBases> {
   const environments: (LmdbEnvironment | null)[] = shards.map(() => null);
+  let checkedBytesMax = options.checkedBytesMax;
   try {
     const sources = restore === null ? new Map<SnapshotHandle, Set<ShardId>>() : sourcesOf(options, shards, restore);
     for (const shard of shards) {
       if (shard === undefined) continue;
-      const path = environmentPath(options.stateDir, shard.id);
-      const environment = await LmdbEnvironment.openExisting(path, shard.id, options.shardCount);
-      environments[shard.id] = environment;
-      if (environment !== null) shard.dictionary.merge(environment.dictionary);
-      requireUsableBase(shard.id, environment, restore, sources, path);
+      const { id } = shard;
+      const path = environmentPath(options.stateDir, id);
+      const durable = durableIn(sources, id);
+      const { shardCount } = options;
+      const environment = await LmdbEnvironment.openExisting(
+        path,
+        { shard: id, shardCount },
+        { checkedBytesMax, durable },
+      );
+      environments[id] = environment;
+      if (environment !== null) {
+        checkedBytesMax -= environment.isChecked ? environment.bytesAtOpening : 0;
+        shard.dictionary.merge(environment.dictionary);
+      }
+      requireUsableBase({ path, needed: durable }, environment, restore);
     }
-    for (const [source, owned] of sources) await replay(options, shards, environments, source, owned);
-    return environments;
+    const segments: RestoredSegment[] = [];
+    for (const [source, owned] of sources) {
+      segments.push(...(await readLacking(options, environments, { source, owned })));
+    }
+    segments.sort((a, b) => a.handle.checkpointId - b.handle.checkpointId);
+    return { environments, segments, replayed: replayedRows(shards, segments) };
   } catch (error) {
     for (const environment of environments) await environment?.close();
     throw error;
@@ -140,16 +166,20 @@ function sourcesOf(options: RestoreOptions, shards: Shards, restore: RestoredSta
   return sources;
 }
 
+/** The checkpoint that the base of a shard held durably when the manifest was written. */
+function durableIn(sources: ReadonlyMap<SnapshotHandle, ReadonlySet<ShardId>>, shard: ShardId): number {
+  const source = [...sources].find(([, owned]) => owned.has(shard))?.[0];
+  return source?.bases.find((base) => base.shard === shard)?.checkpointId ?? 0;
+}
+
 /**
  * A base must hold at least what the checkpoint relies on, and nothing of a later one: the segments in between would be
  * missing, or could not be taken back.
  */
 function requireUsableBase(
-  shard: ShardId,
+  { path, needed }: { readonly path: string; readonly needed: number },
   environment: LmdbEnvironment | null,
   restore: RestoredState | null,
-  sources: ReadonlyMap<SnapshotHandle, ReadonlySet<ShardId>>,
-  path: string,
 ): void {
   const applied = environment?.appliedCheckpointId ?? 0;
   const restoredId = restore?.checkpointId ?? 0;
@@ -164,8 +194,6 @@ function requireUsableBase(
       },
     );
   }
-  const source = [...sources].find(([, owned]) => owned.has(shard))?.[0];
-  const needed = source?.bases.find((base) => base.shard === shard)?.checkpointId ?? 0;
   if (applied >= needed) return;
   throw baseTooOld(path, applied, needed, restoredId);
 }
@@ -181,34 +209,25 @@ function baseTooOld(path: string, applied: number, needed: number, checkpointId:
   );
 }
 
-async function replay(
+async function readLacking(
   options: RestoreOptions,
-  shards: Shards,
-  environments: (LmdbEnvironment | null)[],
-  source: SnapshotHandle,
-  owned: ReadonlySet<ShardId>,
-): Promise<void> {
-  const sections = new Map<ShardId, Section[]>();
-  let newestId = 0;
-  for (const segment of source.segments) {
-    newestId = Math.max(newestId, segment.checkpointId);
+  environments: readonly (LmdbEnvironment | null)[],
+  { source, owned }: { readonly source: SnapshotHandle; readonly owned: ReadonlySet<ShardId> },
+): Promise<RestoredSegment[]> {
+  const segments: RestoredSegment[] = [];
+  for (const handle of source.segments) {
     // Segments that a base holds already may be gone from the disk: they are not even looked for.
-    const lacking = [...owned].filter(
-      (shard) => (environments[shard]?.appliedCheckpointId ?? 0) < segment.checkpointId,
-    );
-    const read = await readSegment(options.segmentDir, segment, new Set(lacking));
-    for (const section of read) sections.set(section.shard, [...(sections.get(section.shard) ?? []), section]);
+    const lacking = [...owned].filter((shard) => (environments[shard]?.appliedCheckpointId ?? 0) < handle.checkpointId);
+    segments.push({ handle, sections: await readSegment(options.segmentDir, handle, new Set(lacking)) });
   }
-  for (const [id, found] of sections) {
-    const shard = shards[id];
-    if (shard === undefined) continue;
-    for (const section of found) shard.dictionary.merge(section.dictionary);
-    const path = environmentPath(options.stateDir, id);
-    const environment = environments[id] ?? LmdbEnvironment.create(path, id, options.shardCount);
-    environments[id] = environment;
-    environment.writeRowsSync(new MergeCursor(found), {
-      checkpointId: newestId,
-      dictionary: [...shard.dictionary.entries],
-    });
-  }
+  return segments;
+}
+
+function replayedRows(shards: Shards, segments: readonly RestoredSegment[]): (ReplayedRows | undefined)[] {
+  return shards.map((shard) => {
+    if (shard === undefined) return undefined;
+    const sections = segments.flatMap((segment) => segment.sections.filter((section) => section.shard === shard.id));
+    for (const section of sections) shard.dictionary.merge(section.dictionary);
+    return sections.length === 0 ? undefined : new ReplayedRows(sections);
+  });
 }

@@ -7,6 +7,7 @@ import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { RestoredState, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { BaseApplier } from './base-applier.js';
+import { BaseVerifier } from './base-verifier.js';
 import { Evictor } from './evictor.js';
 import { fileNameOf } from '../storage/file-names.js';
 import { KeyContext } from './key-context.js';
@@ -19,7 +20,7 @@ import { SegmentChain, type ChainSegment } from './segment-chain.js';
 import type { Shard } from './shard.js';
 import { declareRows, loadRestored, shardsById } from './shard-states.js';
 import { SnapshotQueue } from './snapshot-queue.js';
-import { restoreHeap, restoreLmdb } from './state-restore.js';
+import { type RestoredBases, restoreHeap, restoreLmdb } from './state-restore.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
 import type { ValueCodec } from './value-codec.js';
 
@@ -63,6 +64,13 @@ export interface StateStoreOptions {
    * together. @defaultValue 1
    */
   readonly segmentsHeldMax?: number;
+  /**
+   * With lmdb: bases of so many bytes together are checked before they are opened; the others while they are in use, and are
+   * not written to before. @defaultValue 8 MiB
+   */
+  readonly checkedBytesMax?: number;
+  /** With lmdb: this process has checked the bases before. @defaultValue false */
+  readonly areBasesKnown?: boolean;
   /** Measures slices. @defaultValue the system's */
   readonly monotonicClock?: MonotonicClock;
   /** Calls back in a later turn of the event loop. @defaultValue `setImmediate` */
@@ -86,6 +94,8 @@ export interface StateStoreStats {
   readonly baseFailures: number;
 }
 
+/** Some hundred thousand rows: checked in a few hundredths of a second. */
+const CHECKED_AT_OPENING_BYTES_MAX = 8 << 20;
 /** With so much of its budget changed, a store asks for a checkpoint before its time. */
 const DIRTY_SHARE_MAX = 1 / 3;
 /** With so many times its budget in memory while the base is being written, a store asks for inputs to wait. */
@@ -106,6 +116,7 @@ export class StateStore implements BackendHost, RowHost {
   readonly #chain: SegmentChain;
   readonly #snapshots: SnapshotQueue;
   readonly #applier: BaseApplier<ChainSegment> | null;
+  readonly #verifier: BaseVerifier;
   readonly #evictor: Evictor | null;
   /** Up to this checkpoint, segments have been given to the applier. */
   #enqueuedId = 0;
@@ -120,7 +131,7 @@ export class StateStore implements BackendHost, RowHost {
     options: StateStoreOptions,
     shards: readonly (Shard | undefined)[],
     chain: SegmentChain,
-    environments: (LmdbEnvironment | null)[],
+    { environments, replayed }: RestoredBases,
   ) {
     this.#options = options;
     this.clock = options.clock;
@@ -129,9 +140,13 @@ export class StateStore implements BackendHost, RowHost {
     this.#chain = chain;
     this.#environments = environments;
     const isLmdb = options.backend === 'lmdb';
-    this.base = isLmdb ? new LmdbRowBase(environments) : null;
+    this.base = isLmdb ? new LmdbRowBase(environments, replayed) : null;
     this.#evictor = isLmdb ? new Evictor(this.usage, options.memtableBudgetBytes) : null;
     this.#applier = isLmdb ? this.#createApplier(environments) : null;
+    this.#verifier = new BaseVerifier(
+      options.areBasesKnown === true ? [] : environments.filter((base) => base?.isChecked === false),
+      () => this.#drive(),
+    );
     this.#snapshots = new SnapshotQueue({ ...options, shards, chain, onProgress: () => this.#drive() });
   }
 
@@ -148,13 +163,21 @@ export class StateStore implements BackendHost, RowHost {
     const chain = new SegmentChain();
     const where = { namespace, shardCount, segmentDir, stateDir: baseDirOf(options) };
     if (backend === 'lmdb') {
-      return new StateStore(options, shards, chain, await restoreLmdb(where, shards, restore));
+      const checkedBytesMax = options.checkedBytesMax ?? CHECKED_AT_OPENING_BYTES_MAX;
+      const restored = await restoreLmdb({ ...where, checkedBytesMax }, shards, restore);
+      chain.adopt(restored.segments, false);
+      const store = new StateStore(options, shards, chain, restored);
+      store.#applyRestored(restore?.checkpointId ?? 0);
+      return store;
     }
     if (restore !== null) {
       const { handles, isForeign } = await restoreHeap(where, shards, restore);
-      chain.adopt(handles, isForeign);
+      chain.adopt(
+        handles.map((handle) => ({ handle, sections: [] })),
+        isForeign,
+      );
     }
-    return new StateStore(options, shards, chain, []);
+    return new StateStore(options, shards, chain, { environments: [], segments: [], replayed: [] });
   }
 
   /** The state of one operator. Once per operator uid. */
@@ -253,7 +276,8 @@ export class StateStore implements BackendHost, RowHost {
 
   /** Whether writes are under way whose end is told through the event loop. */
   get hasPendingIo(): boolean {
-    return this.#snapshots.isWriting || (this.#applier?.isWaiting ?? false) || this.#copies.size > 0 || this.#isDriving;
+    const isWaiting = this.#verifier.isWaiting || (this.#applier?.isWaiting ?? false);
+    return this.#snapshots.isWriting || isWaiting || this.#copies.size > 0 || this.#isDriving;
   }
 
   get namespace(): string {
@@ -310,6 +334,7 @@ export class StateStore implements BackendHost, RowHost {
     this.#snapshots.close();
     await this.#snapshots.settle();
     await this.#applier?.settle();
+    await this.#verifier.settle();
     await this.#copying;
     for (const [shard, environment] of this.#environments.entries()) {
       this.#environments[shard] = null;
@@ -340,9 +365,8 @@ export class StateStore implements BackendHost, RowHost {
 
   /** Whether there is anything to do, now or once the disk has done its part. */
   get #hasWork(): boolean {
-    return (
-      this.#snapshots.pendingCount > 0 || (this.#applier?.pendingCount ?? 0) > 0 || (this.#evictor?.canEvict ?? false)
-    );
+    const isApplying = this.#verifier.isPending || (this.#applier?.pendingCount ?? 0) > 0;
+    return isApplying || this.#snapshots.pendingCount > 0 || (this.#evictor?.canEvict ?? false);
   }
 
   /**
@@ -363,7 +387,8 @@ export class StateStore implements BackendHost, RowHost {
 
   #step(): boolean {
     const hasSnapshotWork = this.#snapshots.step();
-    const hasApplierWork = this.#applier?.step() ?? false;
+    // A base is written to only after it has been checked.
+    const hasApplierWork = this.#verifier.isPending ? this.#verifier.step() : (this.#applier?.step() ?? false);
     const hasEvictorWork = this.#evictor?.step() ?? false;
     return hasSnapshotWork || hasApplierWork || hasEvictorWork;
   }
@@ -387,6 +412,13 @@ export class StateStore implements BackendHost, RowHost {
     });
   }
 
+  /** What the bases lack of the checkpoint that the store goes on from is written to them first. */
+  #applyRestored(checkpointId: number): void {
+    this.#enqueuedId = checkpointId;
+    this.#applier?.add(this.#chain.upTo(checkpointId as CheckpointId));
+    this.#drive();
+  }
+
   get #durableBases(): SnapshotHandle['bases'] {
     return this.#environments.flatMap((environment, shard) =>
       environment === null ? [] : [{ shard: shard as ShardId, checkpointId: environment.durableCheckpointId }],
@@ -406,6 +438,8 @@ export class StateStore implements BackendHost, RowHost {
         for (const { epochs } of segments) {
           for (const { rows, epoch } of epochs) rows.appliedEpoch = Math.max(rows.appliedEpoch, epoch);
         }
+        // The first round has all that was restored.
+        this.base?.forgetReplayed();
         this.#evictor?.retry();
       },
       onDurable: (segments) => this.#chain.drop(segments),

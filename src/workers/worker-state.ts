@@ -48,6 +48,8 @@ export class WorkerState {
         clock: this.#clock,
         restore: restored?.keyed[namespace] ?? null,
         segmentsHeldMax: SEGMENTS_HELD_MAX,
+        // The first attempt has checked them, or is followed by none.
+        areBasesKnown: this.#deployment.attempt > 0,
         schedule: (step) => {
           setImmediate(() => {
             step();

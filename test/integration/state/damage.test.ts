@@ -21,9 +21,15 @@ function valueOf(key: number): unknown {
   return key % 3 === 0 ? { id: key, tags: ['a', 'b'] } : key;
 }
 
-/** State in a few checkpoints, so that pages have been freed and taken again. */
-async function fill(directory: string, backend: 'heap' | 'lmdb'): Promise<RestoredState> {
-  const store = await openStore(directory, { backend, shardCount: 1, shards: ONE_SHARD });
+/** State in a few checkpoints, so that pages have been freed and taken again. The last may be held back from the base. */
+async function fill(directory: string, backend: 'heap' | 'lmdb', segmentsHeldMax = 1): Promise<RestoredState> {
+  const store = await openStore(directory, {
+    backend,
+    shardCount: 1,
+    shards: ONE_SHARD,
+    segmentsHeldMax,
+    memtableBudgetBytes: 1 << 30,
+  });
   const operator = store.openBackend('op');
   const state = operator.valueState(valueState<unknown>('v'));
   let restore: RestoredState | null = null;
@@ -165,6 +171,42 @@ describe('a damaged base', () => {
         await writeFile(path, intact);
       }
       expect(await useEverything(directory, 'lmdb', restore)).toBe(0);
+    });
+  });
+
+  it('that is too large to be checked before it is used is found while it is, and nothing is written to it', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const restore = await fill(directory, 'lmdb', 3);
+      const path = join(directory, 'state', 'main', 'shard-000', 'data.mdb');
+      const damaged = await readFile(path);
+      // In the value of a row that nobody reads.
+      const at = damaged.indexOf('long 300 ');
+      damaged[at] = (damaged[at] as number) ^ 1;
+      await writeFile(path, damaged);
+      const options = { backend: 'lmdb', restore, shardCount: 1, shards: ONE_SHARD, checkedBytesMax: 0 } as const;
+      const store = await openStore(directory, options);
+      const operator = store.openBackend('op');
+      const state = operator.valueState(valueState<unknown>('v'));
+      operator.setCurrentKey(1);
+      expect(state.value()).toEqual(valueOf(1));
+      // The checkpoint that it goes on from has rows that wait for the base.
+      expect(store.stats().pendingSegments).toBeGreaterThan(0);
+      const error = await rejectionOf(drain(store));
+      expect(error.code).toBe('MILLRACE_STATE_CORRUPT');
+      expect(error.message).toMatch(/shard-000.*data\.mdb.*page \d+ at position \d+/);
+      await store.close();
+      expect((await readFile(path)).equals(damaged)).toBe(true);
+    });
+  });
+
+  it('that is cut short is refused before it is used, however large', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const restore = await fill(directory, 'lmdb');
+      const path = join(directory, 'state', 'main', 'shard-000', 'data.mdb');
+      const { length } = await readFile(path);
+      await truncate(path, Math.floor(length / 2));
+      const options = { backend: 'lmdb', restore, shardCount: 1, shards: ONE_SHARD, checkedBytesMax: 0 } as const;
+      expect((await rejectionOf(openStore(directory, options))).code).toBe('MILLRACE_STATE_CORRUPT');
     });
   });
 

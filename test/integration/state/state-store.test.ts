@@ -3,8 +3,8 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shardsOfSubtask } from '../../../src/api/internal/key-groups.js';
-import type { InternalValueState } from '../../../src/api/internal/state-backend.js';
-import { valueState } from '../../../src/api/keyed-state.js';
+import type { InternalValueState, TimerRow, TimerTable } from '../../../src/api/internal/state-backend.js';
+import { mapState, valueState } from '../../../src/api/keyed-state.js';
 import type { Serde } from '../../../src/api/serde.js';
 import type { CheckpointId } from '../../../src/base/ids.js';
 import { segmentFilesOf, type RestoredState } from '../../../src/protocol/snapshot-handle.js';
@@ -84,8 +84,9 @@ describe.each(['heap', 'lmdb'] as const)('a %s store', (backend) => {
       expect(serialised).toBe(5000);
       await store.close();
 
-      const restored = openCounter(await openStore(directory, { backend, restore }), 'counter', serde);
-      expect(restored.all(0, 5000)).toEqual(range(0, 5000, (key) => key));
+      const next = await openStore(directory, { backend, restore });
+      expect(openCounter(next, 'counter', serde).all(0, 5000)).toEqual(range(0, 5000, (key) => key));
+      await next.close();
     });
   });
 
@@ -477,6 +478,69 @@ describe('an lmdb store', () => {
       const restored = await openStore(directory, { restore: last, segmentsHeldMax: 3 });
       expect(openCounter(restored).all(0, 100)).toEqual(range(0, 100, (key) => key * 4));
       await restored.close();
+    });
+  });
+
+  it('reads what it holds back over the base after a restart, before and after that is written to it', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const statesOf = (store: StateStore) => {
+        const operator = store.openBackend('op');
+        return {
+          operator,
+          single: operator.valueState(valueState<number>('single')),
+          map: operator.mapState(mapState<string, number>('map')),
+        };
+      };
+      type States = ReturnType<typeof statesOf>;
+      const contentOf = ({ operator, single, map }: States): unknown[] =>
+        range(0, 60, (key) => key).map((key) => {
+          operator.setCurrentKey(key);
+          return [single.value(), [...map.entries()], map.get('b')];
+        });
+      const timersOf = (timers: TimerTable): number[] => {
+        const found: number[] = [];
+        timers.forEach(({ timestamp }) => void found.push(timestamp));
+        return found.toSorted((a, b) => a - b);
+      };
+      const held = { segmentsHeldMax: 3, memtableBudgetBytes: 1 << 30 };
+      const store = await openStore(directory, held);
+      const states = statesOf(store);
+      const timers = states.operator.timerTable('timers');
+      let last: RestoredState | null = null;
+      const kept = new Map<number, TimerRow>();
+      for (const round of [1, 2, 3, 4, 5]) {
+        for (let key = 0; key < 60; key++) {
+          states.operator.setCurrentKey(key);
+          if (round === 1) kept.set(key, timers.add(key, ''));
+          if ((key + round) % 2 === 0) continue;
+          states.single.update(key * round);
+          states.map.put(round % 2 === 0 ? 'a' : `c${String(round)}`, key);
+          states.map.put('b', round);
+          if (round === 4) states.single.clear();
+          if (round === 5) states.map.remove('a');
+          const timer = kept.get(key);
+          if (round === 5 && timer !== undefined) timers.remove(timer);
+        }
+        last = await checkpoint(store, round);
+      }
+      expect(last?.handles[0]?.segments.map(({ checkpointId }) => checkpointId)).toEqual([4, 5]);
+      const expected = { content: contentOf(states), timers: timersOf(timers) };
+      expect(expected.timers).toHaveLength(30);
+      await store.close();
+
+      for (const checkedBytesMax of [0, Infinity]) {
+        const restored = await openStore(directory, { ...held, restore: last, checkedBytesMax });
+        const found = statesOf(restored);
+        const foundTimers = found.operator.timerTable('timers');
+        expect(restored.stats().pendingSegments).toBe(checkedBytesMax === 0 ? 2 : 0);
+        expect(contentOf(found)).toEqual(expected.content);
+        expect(timersOf(foundTimers)).toEqual(expected.timers);
+        await drain(restored);
+        expect(contentOf(found)).toEqual(expected.content);
+        last = await checkpoint(restored, 5 + (checkedBytesMax === 0 ? 1 : 2));
+        expect(last.handles[0]?.segments).toEqual([]);
+        await restored.close();
+      }
     });
   });
 
