@@ -7,8 +7,8 @@ const serialFolders = ['test/threads', 'test/integration'];
 const shared = {
   pool: 'forks',
   // Bounds against hanging, not expectations of speed: the slowest machine that runs the tests has two busy cores.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
 } as const;
 
 export default defineConfig({

@@ -156,5 +156,5 @@ describe('increments whose callers repeat them until they have an answer', () =>
         await service.dispose();
       }
     });
-  });
+  }, 600_000);
 });
