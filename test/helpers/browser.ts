@@ -21,7 +21,7 @@ const FLAGS = [
 ];
 
 /** Longest wait for something to appear: a bound against hanging. */
-export const WAIT_MS = 20_000;
+export const WAIT_MS = 60_000;
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = projectPath('build/screenshots');

@@ -148,7 +148,7 @@ export class Wire {
 
   #wait(isDone: () => boolean, what: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const limit = setTimeout(() => reject(new Error(`no ${what} in: ${this.#received}`)), 10_000);
+      const limit = setTimeout(() => reject(new Error(`no ${what} in: ${this.#received}`)), 60_000);
       this.#onChange = () => {
         if (!isDone()) return;
         clearTimeout(limit);

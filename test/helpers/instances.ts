@@ -64,7 +64,7 @@ export class Instances {
     await vi.waitUntil(
       () => new Set(instances.flatMap(shardsOf)).size === 16 && counts().reduce((a, b) => a + b) === 16,
       {
-        timeout: 60_000,
+        timeout: 120_000,
       },
     );
     return counts();

@@ -22,7 +22,7 @@ export interface ServiceOptions {
 }
 
 /** Longest wait for a process to start, to say something, or to end: a bound against hanging. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 /** `node dist/main.js` as a child process on a free port, with what it says. */
 export class ServiceProcess {

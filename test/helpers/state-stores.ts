@@ -27,7 +27,7 @@ export async function openStore(directory: string, options: Partial<StateStoreOp
 /** Waits until a store has nothing left to do. */
 export async function drain(store: StateStore): Promise<void> {
   // Disks of a busy machine take their time: bounded by the clock, not by turns.
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 90_000;
   while (performance.now() < deadline) {
     const hasMore = store.runSlice(1);
     const { pendingSegments, pendingSnapshots } = store.stats();

@@ -139,7 +139,7 @@ describe('the web UI', () => {
   it('finds a setting', async () => {
     const page = await visit('configuration');
     await page.getByRole('searchbox', { name: 'Find' }).fill('ringbytes');
-    await expect.poll(() => page.getByRole('row').count(), { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => page.getByRole('row').count(), { timeout: 60_000 }).toBe(2);
   });
 
   it('goes anywhere by keyboard', async () => {
