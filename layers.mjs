@@ -103,6 +103,11 @@ export const packageHomes = {
   aws4fetch: ['checkpoint'],
   'prom-client': ['metrics'],
   pino: ['main', 'main.ts'],
+  // Loaded only for somebody who has a collector.
+  '@opentelemetry/api': ['main'],
+  '@opentelemetry/exporter-trace-otlp-http': ['main'],
+  '@opentelemetry/resources': ['main'],
+  '@opentelemetry/sdk-trace': ['main'],
   // api: types alone, which say what a route's schema describes (docs/decisions/0070).
   typebox: ['api', 'base', 'http'],
 };

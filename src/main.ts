@@ -4,7 +4,7 @@
  *
  * Start-up overlaps what can overlap: worker threads start and restore while the HTTP libraries load.
  */
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -37,6 +37,7 @@ import { loadHttpPlugin, readTlsFiles } from './main/http-files.js';
 import type { GroupSharing } from './main/kafka-sharing.js';
 import { createLogger } from './main/logger.js';
 import { mirrorFamilies } from './main/mirror-metrics.js';
+import { RequestTraces } from './main/request-traces.js';
 import type { SavepointControl } from './main/savepoint-control.js';
 import { Savepoints } from './main/savepoints.js';
 import { userMetricFamilies } from './main/user-metric-families.js';
@@ -163,7 +164,8 @@ class Service {
     for (const warning of plan.warnings) this.#logger.warn({}, warning);
 
     const gatewayModule = import('./http/gateway.js');
-    const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan, planOf });
+    const traces = await this.#openTraces(job.name);
+    const manager = await this.#createManager({ dataDir, log, jobModule, graph, plan, planOf, traces });
     const observer = this.#observe(manager);
     const { Gateway } = await gatewayModule;
     const gateway = await Gateway.build({
@@ -173,10 +175,12 @@ class Service {
         observer,
         clock: systemClock,
         port: log,
+        traces,
         settings: describeConfig(config),
         cancel: () => this.shutDown('cancelled over HTTP'),
       }),
       savepoints: this.#savepoints,
+      tracing: traces,
       config: { ...config, port: this.#port },
       plugin: await loadHttpPlugin<GatewayPlugin>(config.httpPlugin),
       tls: await readTlsFiles(config),
@@ -199,6 +203,22 @@ class Service {
     setTimeout(() => void this.#registry.startProcessMetrics(), PROCESS_METRICS_DELAY_MS).unref();
     process.stdout.write(`${planToText(plan)}\n\ndata     ${dataDir}\nlistens  ${address}\n`);
     this.#logger.debug({ config: describeConfig(config) }, 'configuration');
+  }
+
+  /** The libraries of OpenTelemetry are loaded only for somebody who has a collector. */
+  async #openTraces(jobName: string): Promise<RequestTraces> {
+    const { traceSample, otlpEndpoint } = this.#config;
+    const options = {
+      sample: traceSample,
+      clock: systemMonotonicClock,
+      prng: new SeededPrng(randomInt(2 ** 31)),
+      newId: (bytes: number) => randomBytes(bytes).toString('hex'),
+    };
+    if (otlpEndpoint === null) return new RequestTraces(options);
+    const { OtlpExport } = await import('./main/otlp-export.js');
+    const otlp = new OtlpExport({ url: otlpEndpoint, serviceName: jobName, version: await packageVersion() });
+    this.#closers.push({ part: 'the export of traces', close: () => otlp.close() });
+    return new RequestTraces({ ...options, onSpan: (span) => otlp.add(span) });
   }
 
   async #openTopics(dataDir: string): Promise<TopicPort> {
@@ -244,8 +264,9 @@ class Service {
     graph: StreamGraph;
     plan: ExecutionPlan;
     planOf: (parallelism: number) => ExecutionPlan;
+    traces: RequestTraces;
   }): Promise<JobManager> {
-    const { dataDir, log, jobModule, graph, plan, planOf } = parts;
+    const { dataDir, log, jobModule, graph, plan, planOf, traces } = parts;
     const config = this.#config;
     const folders = await openJobFolders({
       ...config,
@@ -280,6 +301,9 @@ class Service {
       monotonic: systemMonotonicClock,
       prng: new SeededPrng(randomInt(2 ** 31)),
       logger: this.#logger,
+      onSpans: (spans) => {
+        for (const span of spans) traces.add(span);
+      },
       ...(sharing === null ? {} : { replyPlace: sharing.replyPlace, takesCareOf: sharing.group.takesCareOf }),
       onEnd: (cause) => this.#onJobEnd(cause, manager.accumulators()),
     });

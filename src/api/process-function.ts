@@ -25,6 +25,8 @@ export interface RequestHandle {
   readonly deadline: number;
   /** Of a request with an `Idempotency-Key`: who keeps its answer. Means nothing to a function. */
   readonly idempotency?: string;
+  /** Of a request that is traced: the W3C trace context of the step that it is in. Means nothing to a function. */
+  readonly trace?: string;
 }
 
 /** What `respond()` and `ctx.respondTo()` may be given beside a plain value. @public */

@@ -56,7 +56,7 @@ export function defaultText(setting: Setting): string {
 
 function settingLines(key: string, setting: Setting): string[] {
   const facts = [`Default: ${defaultText(setting)}`, envOf(key)];
-  if (setting.kind === 'integer') facts.unshift(capitalised(describeAllowed(setting)));
+  if (setting.kind === 'integer' || setting.kind === 'fraction') facts.unshift(capitalised(describeAllowed(setting)));
   return [
     `  ${flagOf(key)}${placeholder(setting)}`,
     ...paragraph(setting.description),
@@ -69,6 +69,8 @@ function placeholder(setting: Setting): string {
   switch (setting.kind) {
     case 'integer':
       return { none: ' <number>', ms: ' <duration>', bytes: ' <size>' }[setting.unit];
+    case 'fraction':
+      return ' <share>';
     case 'choice':
       return ` <${setting.choices.join('|')}>`;
     case 'list':

@@ -8,6 +8,7 @@ import { httpSettings } from './http-settings.js';
 import { kafkaSettings } from './kafka-settings.js';
 import { restartSettings } from './config-restarts.js';
 import type { Machine, SettingTable, SettingValue } from './setting.js';
+import { tracingSettings } from './tracing-settings.js';
 import { DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND } from './units.js';
 
 /** Shards that a data folder is created with. Equal to `DEFAULT_SHARD_COUNT` (api/internal/key-groups.ts). */
@@ -276,6 +277,8 @@ export const settings = {
     default: false,
     description: 'Log each request at level debug.',
   },
+
+  ...tracingSettings,
 } as const satisfies SettingTable;
 
 /** The checked settings of one process. */

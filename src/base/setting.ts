@@ -35,6 +35,12 @@ export interface IntegerSetting extends SettingBase {
   readonly powerOfTwo?: boolean;
 }
 
+/** A share, from 0 to 1. */
+export interface FractionSetting extends SettingBase {
+  readonly kind: 'fraction';
+  readonly default: number;
+}
+
 export interface TextSetting extends SettingBase {
   readonly kind: 'text';
   readonly default: string;
@@ -66,13 +72,14 @@ export interface ListSetting extends SettingBase {
   readonly default: readonly string[];
 }
 
-export type Setting = IntegerSetting | TextSetting | OptionalTextSetting | ChoiceSetting | SwitchSetting | ListSetting;
+export type Setting =
+  IntegerSetting | FractionSetting | TextSetting | OptionalTextSetting | ChoiceSetting | SwitchSetting | ListSetting;
 
 /** All settings by key. The order is the order of `--help`. */
 export type SettingTable = Readonly<Record<string, Setting>>;
 
 /** The type that a setting's value has once it is checked. */
-export type SettingValue<S extends Setting> = S extends IntegerSetting
+export type SettingValue<S extends Setting> = S extends IntegerSetting | FractionSetting
   ? number
   : S extends TextSetting
     ? string
@@ -98,6 +105,8 @@ export function checkText(setting: Setting, text: string): Checked {
       return text === 'unlimited'
         ? checkInteger(setting, Infinity)
         : checkInteger(setting, parseQuantity(text, setting.unit));
+    case 'fraction':
+      return checkFraction(setting, /^\d+(\.\d+)?(e-\d+)?$/.test(text) ? Number(text) : Number.NaN);
     case 'text':
     case 'optional-text':
       return text === '' ? refused(setting) : valid(text);
@@ -120,6 +129,8 @@ export function checkJson(setting: Setting, value: unknown): Checked {
       if (typeof value === 'number') return checkInteger(setting, value);
       // A string only for what JSON has no number for: a quantity with a unit, and no limit.
       return typeof value === 'string' && /[a-z]$/i.test(value) ? checkText(setting, value) : refused(setting);
+    case 'fraction':
+      return typeof value === 'number' ? checkFraction(setting, value) : refused(setting);
     case 'text':
     case 'optional-text':
     case 'choice':
@@ -136,6 +147,8 @@ export function describeAllowed(setting: Setting): string {
   switch (setting.kind) {
     case 'integer':
       return describeInteger(setting);
+    case 'fraction':
+      return 'a number from 0 to 1';
     case 'text':
     case 'optional-text':
       return 'a text that is not empty';
@@ -166,6 +179,10 @@ function checkInteger(setting: IntegerSetting, value: number): Checked {
   if (!Number.isSafeInteger(value) || value < setting.least || value > setting.most) return refused(setting);
   if (setting.powerOfTwo === true && !isPowerOfTwo(value)) return refused(setting);
   return valid(value);
+}
+
+function checkFraction(setting: FractionSetting, value: number): Checked {
+  return value >= 0 && value <= 1 ? valid(value) : refused(setting);
 }
 
 function isPowerOfTwo(value: number): boolean {

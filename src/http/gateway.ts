@@ -8,7 +8,7 @@ import type { Clock, MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { JobAdmin } from '../main/job-admin.js';
-import type { JobControl, Readiness, Reply, RequestRoute } from '../main/job-control.js';
+import type { JobControl, Readiness, Reply, RequestRoute, RequestTracing } from '../main/job-control.js';
 import type { SavepointControl } from '../main/savepoint-control.js';
 import type { MetricFamily } from '../metrics/prometheus.js';
 import { AdminGuard } from './admin/admin-guard.js';
@@ -59,6 +59,7 @@ export interface GatewayOptions {
   readonly admin: JobAdmin | null;
   /** `null` leaves their routes out. */
   readonly savepoints: SavepointControl | null;
+  readonly tracing: RequestTracing;
   readonly config: GatewayConfig;
   readonly logger: Logger;
   readonly metrics: MetricsText;
@@ -140,6 +141,8 @@ export class Gateway {
         bytesMax: config.resultsMaxBytes,
         ttlMs: config.resultTtlMs,
       }),
+      tracing: options.tracing,
+      guard: new AdminGuard(config.adminToken),
       budget: new ReceiveBudget(config.receivingMaxBytes),
       metrics: new HttpMetrics(),
       retryAfterSeconds: config.retryAfterSeconds,
@@ -364,16 +367,12 @@ export class Gateway {
   }
 
   #addAdminRoutes(scope: FastifyInstance): void {
-    const { control, admin, savepoints, clock, version, config } = this.#options;
-    const { metrics, pending, results, monotonic } = this.#context;
+    const { control, admin, savepoints, clock, version } = this.#options;
+    const { guard, ...parts } = this.#context;
     const requests = new RequestsView({
-      metrics,
-      pending,
-      results,
-      monotonic,
+      ...parts,
       connectionCount: () => this.#sockets.size,
     });
-    const guard = new AdminGuard(config.adminToken);
     scope.addHook('onRequest', (request, _reply, done) => {
       guard.check(request);
       done();

@@ -11,6 +11,7 @@ import type {
   RequestEnvelope,
   RequestListener,
   RequestRoute,
+  RequestTrace,
 } from '../main/job-control.js';
 import type { AsyncResults } from './async-results.js';
 import type { Connection, ConnectionUser } from './connection-tracker.js';
@@ -50,7 +51,10 @@ export interface CheckedRequest {
   readonly request: KeyableRequest;
   readonly body: Uint8Array;
   readonly idempotency: IdempotencyOptions | null;
+  /** The caller's. */
   readonly traceparent: string | null;
+  /** `null` unless the request is traced. */
+  readonly trace: RequestTrace | null;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   /** When it was whole, on the monotonic clock. */
@@ -76,6 +80,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly deadline: number;
   readonly idempotency: IdempotencyOptions | null;
   readonly traceparent: string | null;
+  readonly isTraced: boolean;
   connectionNext: ConnectionUser | null = null;
   connectionPrevious: ConnectionUser | null = null;
   readonly #context: ExchangeContext;
@@ -86,6 +91,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly startedAtMs: number;
   readonly #answerByMs: number;
   readonly #preferences: Preferences;
+  readonly #trace: RequestTrace | null;
   #isSubmitted = false;
   #isDurable = false;
   #refusal: Error | null = null;
@@ -100,7 +106,9 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     this.body = checked.body;
     this.deadline = checked.deadline;
     this.idempotency = checked.idempotency;
-    this.traceparent = checked.traceparent;
+    this.traceparent = checked.trace === null ? checked.traceparent : checked.trace.traceparent;
+    this.isTraced = checked.trace !== null;
+    this.#trace = checked.trace;
     this.#context = context;
     this.#response = response;
     this.#connection = connection;
@@ -138,6 +146,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
 
   onDurable(): void {
     this.#isDurable = true;
+    this.#trace?.onDurable();
     const { respondAsync, waitMs } = this.#preferences;
     if (respondAsync && waitMs === 0) this.#context.pending.end(this, 'detached');
   }
@@ -157,6 +166,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     this.#connection.remove(this);
     const status = this.#answer(end, reply);
     this.#metrics.observe(status, this.#context.monotonic.nowMs() - this.startedAtMs);
+    this.#trace?.onAnswered(status);
   }
 
   /** @returns the status for the metrics. */

@@ -1,10 +1,11 @@
 import type { TaskSnapshot, ThreadSnapshot } from '../metrics/counters.js';
 import type { TaskRates } from '../metrics/rate-meter.js';
+import type { TraceSpan } from '../protocol/trace-span.js';
 import type { MeasuredSubtask } from './attempt-measurements.js';
 import type { StateReading, StateReadRequest } from './state-reads.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
 
-export type { MeasuredSubtask, StateReading, StateReadRequest, WatermarkExplanation };
+export type { MeasuredSubtask, StateReading, StateReadRequest, TraceSpan, WatermarkExplanation };
 
 /**
  * The door through which `http/` looks into a running job and acts on it: what an operator sees and does. Beside
@@ -201,7 +202,32 @@ export interface TopicTail {
   close(): void;
 }
 
+/** A trace of a request, without its spans. */
+export interface TraceSummary {
+  readonly requestId: string;
+  readonly traceId: string;
+  /** As the job wrote it; `null` while the request is not answered, and of one that came in elsewhere. */
+  readonly route: string | null;
+  readonly status: number | null;
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly startMs: number;
+  /** Until the answer; before that, what is known so far. */
+  readonly durationMs: number;
+  readonly spanCount: number;
+}
+
+export interface TraceView extends TraceSummary {
+  /** By start. */
+  readonly spans: readonly TraceSpan[];
+  /** Spans beyond those that are kept of one trace. */
+  readonly droppedCount: number;
+}
+
 export interface JobAdmin {
+  /** Traces of requests, the newest first. */
+  traces(): readonly TraceSummary[];
+  /** `null` when there is none of this request, or no more. */
+  trace(requestId: string): TraceView | null;
   /** Appends a record. `onDone` is called once: when it is durable, or with why it was refused. */
   append(topic: TopicStatus, record: IngestRecord, onDone: (error: Error | null) => void): void;
   /** Reads a topic from these offsets on, by partition. */

@@ -14,11 +14,14 @@ import type {
   TopicRecordView,
   TopicStatus,
   TopicTail,
+  TraceSummary,
+  TraceView,
   VertexStatus,
   WorkerStatus,
 } from './job-admin.js';
 import type { JobManager } from './job-manager.js';
 import type { JobObserver } from './job-observer.js';
+import type { RequestTraces } from './request-traces.js';
 import { readKeyedState } from './state-reads.js';
 import type { StateReading, StateReadRequest } from './state-reads.js';
 import { WatermarkExplainer } from './watermark-explanation.js';
@@ -33,6 +36,7 @@ export class JobAdministration implements JobAdmin {
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #cancel: () => void;
   readonly #clock: Clock;
+  readonly #traces: RequestTraces;
   #turn = 0;
 
   constructor(options: {
@@ -40,6 +44,7 @@ export class JobAdministration implements JobAdmin {
     observer: JobObserver;
     port: TopicPort;
     clock: Clock;
+    traces: RequestTraces;
     /** With secrets masked. */
     settings: Readonly<Record<string, unknown>>;
     /** Ends the process in order. */
@@ -51,6 +56,15 @@ export class JobAdministration implements JobAdmin {
     this.#settings = options.settings;
     this.#cancel = options.cancel;
     this.#clock = options.clock;
+    this.#traces = options.traces;
+  }
+
+  traces(): readonly TraceSummary[] {
+    return this.#traces.list();
+  }
+
+  trace(requestId: string): TraceView | null {
+    return this.#traces.find(requestId);
   }
 
   vertices(): readonly VertexStatus[] {

@@ -61,8 +61,30 @@ export interface RequestEnvelope {
   readonly deadline: number;
   /** Of a request that came with an `Idempotency-Key`. */
   readonly idempotency: IdempotencyOptions | null;
-  /** W3C trace context to pass on; `null` when the caller sent none. */
+  /** W3C trace context to pass on; `null` when the caller sent none and the request is not traced. */
   readonly traceparent: string | null;
+  /** Whether the operators note what they do for this request. */
+  readonly isTraced: boolean;
+}
+
+/** Traces of requests: where each was, when, and what it touched there. */
+export interface RequestTracing {
+  /** Share of requests that are traced unasked, from 0 to 1. */
+  readonly sample: number;
+  /** @returns `null` when the request is not traced */
+  begin(
+    requestId: string,
+    route: RequestRoute,
+    caller: { readonly traceparent: string | null; readonly isForced: boolean },
+  ): RequestTrace | null;
+}
+
+/** A request that is traced, as the gateway sees it. */
+export interface RequestTrace {
+  /** What goes with the request's record. */
+  readonly traceparent: string;
+  onDurable(): void;
+  onAnswered(status: number): void;
 }
 
 /** Told whether the request became durable. Called at most once, either one. Must not throw. */

@@ -25,6 +25,7 @@ import type { StreamGraph } from '../graph/stream-graph.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { TraceSpan } from '../protocol/trace-span.js';
 import { BaseCopies } from './base-copies.js';
 import { type AttemptReplacement, type AttemptSettings, AttemptSupervisor } from './attempt-supervisor.js';
 import { CheckpointHistory } from './checkpoint-history.js';
@@ -81,6 +82,8 @@ export interface JobManagerOptions {
   /** Jitter of restarts. */
   readonly prng: Prng;
   readonly logger: Logger;
+  /** Takes what traced requests did in the workers. */
+  readonly onSpans: (spans: readonly TraceSpan[]) => void;
   /** @defaultValue the one partition of the response topic */
   readonly replyPlace?: ReplyPlace;
   /**
@@ -344,6 +347,8 @@ export class JobManager implements JobControl {
           { worker: event.worker, count: event.count, err: fromWire(event.cause) },
           'records skipped: their processing failed',
         );
+      case 'spans':
+        return this.#options.onSpans(event.spans);
       case 'printed':
         return void process.stdout.write(event.text);
       default:

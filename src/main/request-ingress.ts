@@ -9,6 +9,7 @@ import {
   REPLY_TO_HEADER,
   REQUEST_HEADER,
   type RequestLine,
+  TRACE_HEADER,
   TRACEPARENT_HEADER,
 } from '../api/internal/request-headers.js';
 import type { Clock } from '../base/clock.js';
@@ -61,7 +62,7 @@ export class RequestIngress {
   }
 
   #encode(envelope: RequestEnvelope, key: Uint8Array | null): RecordBlock {
-    const { correlationId, route, request, deadline, idempotency, traceparent, body } = envelope;
+    const { correlationId, route, request, deadline, idempotency, traceparent, isTraced, body } = envelope;
     const line: RequestLine = {
       method: request.method,
       path: request.path,
@@ -78,6 +79,7 @@ export class RequestIngress {
     writer.addHeader(REQUEST_NAME, JSON.stringify(line), 'utf8');
     if (idempotency !== null) writer.addHeader(IDEMPOTENCY_NAME, formatIdempotency(idempotency), 'utf8');
     if (traceparent !== null) writer.addHeader(TRACEPARENT_NAME, traceparent, 'latin1');
+    if (isTraced) writer.addHeader(TRACE_NAME, '1', 'latin1');
     return writer.end(this.#clock.now());
   }
 }
@@ -87,6 +89,7 @@ const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
 const DEADLINE_NAME = Buffer.from(DEADLINE_HEADER);
 const REQUEST_NAME = Buffer.from(REQUEST_HEADER);
 const IDEMPOTENCY_NAME = Buffer.from(IDEMPOTENCY_HEADER);
+const TRACE_NAME = Buffer.from(TRACE_HEADER);
 const TRACEPARENT_NAME = Buffer.from(TRACEPARENT_HEADER);
 
 /** The author's key function runs at the door: what it throws is the author's failure, told to this one caller. */

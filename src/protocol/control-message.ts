@@ -4,6 +4,7 @@ import type { RestoredJob } from './deployment.js';
 import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
 import type { RecordOrigin } from './record-origin.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
+import type { TraceSpan } from './trace-span.js';
 
 /**
  * The control plane between main and a worker: few, small, typed. Main calls a worker through {@link WorkerCommands} (an RPC
@@ -106,6 +107,14 @@ export type WorkerEvent =
   | { readonly kind: 'record-skipped'; readonly worker: number; readonly count: number; readonly cause: WireError }
   /** Lines for main's standard output. The worker's own stream waits for its event loop, which it seldom turns. */
   | { readonly kind: 'printed'; readonly worker: number; readonly text: string }
+  | {
+      /** What traced requests did in this worker since the last report. Rate-limited by the worker. */
+      readonly kind: 'spans';
+      readonly worker: number;
+      readonly spans: readonly TraceSpan[];
+      /** Spans beyond those that a worker keeps. */
+      readonly droppedCount: number;
+    }
   | { readonly kind: 'subtask-finished'; readonly worker: number; readonly subtask: SubtaskName }
   | {
       /** The worker cannot go on; its loop has ended. */

@@ -6,11 +6,12 @@ import type { ByteWriter } from './byte-writer.js';
  *
  * ```text
  * u32 length of what follows
- * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency, 16 the value is a number: f64
+ * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency, 16 the value is a number: f64, 32 trace
  * [f64 timestamp]
  * [u16 source | u16 partition | f64 offset | f64 time]           where the record came from
  * [u16 length, correlation id | u16 length, reply-to | f64 deadline]   the request that rides along
  * [u16 length, owner]                                            who keeps its answer, of a request with an idempotency key
+ * [u16 length, trace context]                                    of a request that is traced
  * value
  * ```
  *
@@ -22,6 +23,9 @@ const HAS_ORIGIN = 2;
 const HAS_REQUEST = 4;
 const HAS_IDEMPOTENCY = 8;
 const IS_NUMBER = 16;
+const HAS_TRACE = 32;
+/** What few requests have. */
+const HAS_MORE = HAS_IDEMPOTENCY | HAS_TRACE;
 
 /** The part of a task's record scope that travels with a record. Structurally the operators' `RecordScope`. */
 export interface TravellingScope {
@@ -30,6 +34,7 @@ export interface TravellingScope {
     readonly replyTo: string;
     readonly deadline: number;
     readonly idempotency?: string;
+    readonly trace?: string;
   } | null;
   originSource: number;
   originPartition: number;
@@ -71,6 +76,7 @@ function encodeHead(
   const hasTimestamp = timestamp !== -Infinity;
   const hasOrigin = scope.originPartition >= 0;
   const idempotency = request?.idempotency;
+  const trace = request?.trace;
   writer.reserve(4 + 1 + 8 + 20 + valueBytes);
   writer.writeU32(0);
   writer.writeU8(
@@ -78,7 +84,8 @@ function encodeHead(
       (hasTimestamp ? HAS_TIMESTAMP : 0) |
       (hasOrigin ? HAS_ORIGIN : 0) |
       (request === null ? 0 : HAS_REQUEST) |
-      (idempotency === undefined ? 0 : HAS_IDEMPOTENCY),
+      (idempotency === undefined ? 0 : HAS_IDEMPOTENCY) |
+      (trace === undefined ? 0 : HAS_TRACE),
   );
   if (hasTimestamp) writer.writeF64(timestamp);
   if (hasOrigin) {
@@ -93,6 +100,7 @@ function encodeHead(
     writer.reserve(8);
     writer.writeF64(request.deadline);
     if (idempotency !== undefined) writer.writeShortText(idempotency);
+    if (trace !== undefined) writer.writeShortText(trace);
   }
   return start;
 }
@@ -159,13 +167,22 @@ export class RecordCursor {
     const correlationId = frame.toString('utf8', idStart, idEnd);
     const replyTo = frame.toString('utf8', replyStart, replyEnd);
     const deadline = frame.readDoubleLE(replyEnd);
-    if ((flags & HAS_IDEMPOTENCY) === 0) {
-      scope.request = { correlationId, replyTo, deadline };
-      return end;
-    }
-    const ownerEnd = end + 2 + frame.readUInt16LE(end);
-    scope.request = { correlationId, replyTo, deadline, idempotency: frame.toString('utf8', end + 2, ownerEnd) };
-    return ownerEnd;
+    scope.request = { correlationId, replyTo, deadline };
+    return (flags & HAS_MORE) === 0 ? end : this.#readMore(scope, end, flags);
+  }
+
+  #readMore(scope: TravellingScope, start: number, flags: number): number {
+    const frame = this.#frame;
+    let at = start;
+    const text = (): string => {
+      const textStart = at + 2;
+      at = textStart + frame.readUInt16LE(at);
+      return frame.toString('utf8', textStart, at);
+    };
+    const idempotency = (flags & HAS_IDEMPOTENCY) === 0 ? {} : { idempotency: text() };
+    const trace = (flags & HAS_TRACE) === 0 ? {} : { trace: text() };
+    if (scope.request !== null) scope.request = { ...scope.request, ...idempotency, ...trace };
+    return at;
   }
 }
 

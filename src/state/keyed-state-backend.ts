@@ -5,6 +5,7 @@ import type {
   InternalReducingState,
   InternalValueState,
   KeyedStateBackend,
+  StateObserver,
   TimerTable,
 } from '../api/internal/state-backend.js';
 import type {
@@ -26,6 +27,7 @@ import type { RowKeyReader } from './key-encoding.js';
 import { ListStateImpl, TtlListState } from './list-state.js';
 import { MapRows } from './map-rows.js';
 import { MapStateImpl, TtlMapState } from './map-state.js';
+import { type MapRowState, ObservedMapRows, ObservedSingleRows, type SingleRowState } from './observed-rows.js';
 import { AggregatingStateImpl, ReducingStateImpl } from './reducing-state.js';
 import { SingleRows } from './single-rows.js';
 import type { StateKind } from './state-dictionary.js';
@@ -181,6 +183,21 @@ export class OperatorStateBackend implements KeyedStateBackend {
       visit(key, reader.readNamespace());
     });
     this.clearCurrentKey();
+  }
+
+  observe(observer: StateObserver | null): void {
+    for (const [name, { kind, rows, state }] of this.#states) {
+      if (kind === 'timer') continue;
+      if (rows instanceof MapRows) {
+        (state as MapRowState & Queryable).accessThrough(
+          observer === null ? rows : new ObservedMapRows(rows, name, observer),
+        );
+      } else if (rows instanceof SingleRows) {
+        (state as SingleRowState & Queryable).accessThrough(
+          observer === null ? rows : new ObservedSingleRows(rows, name, observer),
+        );
+      }
+    }
   }
 
   /**

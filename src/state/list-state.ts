@@ -1,16 +1,20 @@
 import type { InternalListState, Namespace } from '../api/internal/state-backend.js';
 import { estimateBytes } from './entry.js';
-import type { SingleRows } from './single-rows.js';
+import type { SingleRowAccess, SingleRowState } from './observed-rows.js';
 import type { TtlPolicy } from './ttl.js';
 import type { Stamped } from './value-codec.js';
 
 const EMPTY: readonly never[] = [];
 
 /** A list per key, kept as one row. Adding appends in place. */
-export class ListStateImpl<T> implements InternalListState<T> {
-  readonly #rows: SingleRows;
+export class ListStateImpl<T> implements InternalListState<T>, SingleRowState {
+  #rows: SingleRowAccess;
 
-  constructor(rows: SingleRows) {
+  constructor(rows: SingleRowAccess) {
+    this.#rows = rows;
+  }
+
+  accessThrough(rows: SingleRowAccess): void {
     this.#rows = rows;
   }
 
@@ -60,13 +64,17 @@ export class ListStateImpl<T> implements InternalListState<T> {
 }
 
 /** The same with a time to live for each item. */
-export class TtlListState<T> implements InternalListState<T> {
-  readonly #rows: SingleRows;
+export class TtlListState<T> implements InternalListState<T>, SingleRowState {
+  #rows: SingleRowAccess;
   readonly #policy: TtlPolicy;
 
-  constructor(rows: SingleRows, policy: TtlPolicy) {
+  constructor(rows: SingleRowAccess, policy: TtlPolicy) {
     this.#rows = rows;
     this.#policy = policy;
+  }
+
+  accessThrough(rows: SingleRowAccess): void {
+    this.#rows = rows;
   }
 
   setCurrentNamespace(namespace: Namespace): void {
@@ -124,7 +132,7 @@ export class TtlListState<T> implements InternalListState<T> {
 }
 
 /** Moves the lists of `sources` behind that of `target`, in the order given. */
-function mergeLists(rows: SingleRows, target: Namespace, sources: readonly Namespace[]): void {
+function mergeLists(rows: SingleRowAccess, target: Namespace, sources: readonly Namespace[]): void {
   const moved: unknown[] = [];
   for (const source of sources) {
     if (source === target) continue;

@@ -1,5 +1,5 @@
 import type { InternalMapState, Namespace } from '../api/internal/state-backend.js';
-import type { MapRows } from './map-rows.js';
+import type { MapRowAccess, MapRowState } from './observed-rows.js';
 import { readStamped, type TtlPolicy } from './ttl.js';
 import type { Stamped } from './value-codec.js';
 
@@ -7,10 +7,14 @@ import type { Stamped } from './value-codec.js';
  * A map per key, a row per entry. Iteration sees the entries in the order of their keys (see MapRows) and the map as it was
  * when the iteration began, without what was removed since.
  */
-export class MapStateImpl<K, V> implements InternalMapState<K, V> {
-  readonly #rows: MapRows;
+export class MapStateImpl<K, V> implements InternalMapState<K, V>, MapRowState {
+  #rows: MapRowAccess;
 
-  constructor(rows: MapRows) {
+  constructor(rows: MapRowAccess) {
+    this.#rows = rows;
+  }
+
+  accessThrough(rows: MapRowAccess): void {
     this.#rows = rows;
   }
 
@@ -68,13 +72,17 @@ export class MapStateImpl<K, V> implements InternalMapState<K, V> {
 }
 
 /** The same with a time to live for each entry. */
-export class TtlMapState<K, V> implements InternalMapState<K, V> {
-  readonly #rows: MapRows;
+export class TtlMapState<K, V> implements InternalMapState<K, V>, MapRowState {
+  #rows: MapRowAccess;
   readonly #policy: TtlPolicy;
 
-  constructor(rows: MapRows, policy: TtlPolicy) {
+  constructor(rows: MapRowAccess, policy: TtlPolicy) {
     this.#rows = rows;
     this.#policy = policy;
+  }
+
+  accessThrough(rows: MapRowAccess): void {
+    this.#rows = rows;
   }
 
   setCurrentNamespace(namespace: Namespace): void {

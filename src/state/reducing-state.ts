@@ -1,6 +1,6 @@
 import type { InternalAggregatingState, InternalReducingState, Namespace } from '../api/internal/state-backend.js';
 import type { AggregateFunction, ReduceFunction } from '../api/keyed-state.js';
-import type { SingleRows } from './single-rows.js';
+import type { SingleRowAccess, SingleRowState } from './observed-rows.js';
 import { readStamped, type TtlPolicy } from './ttl.js';
 import type { Stamped } from './value-codec.js';
 
@@ -8,15 +8,19 @@ import type { Stamped } from './value-codec.js';
  * Reducing and aggregating states: one accumulated value per key, of which the author's function makes a new one, or which
  * it changes in place. With a policy, the value has a time to live.
  */
-abstract class AccumulatingState {
-  readonly #rows: SingleRows;
+abstract class AccumulatingState implements SingleRowState {
+  #rows: SingleRowAccess;
   readonly #policy: TtlPolicy | null;
   readonly #renew = (stamped: Stamped): void => this.#rows.write(stamped);
   readonly #remove = (): void => this.#rows.remove();
 
-  constructor(rows: SingleRows, policy: TtlPolicy | null) {
+  constructor(rows: SingleRowAccess, policy: TtlPolicy | null) {
     this.#rows = rows;
     this.#policy = policy;
+  }
+
+  accessThrough(rows: SingleRowAccess): void {
+    this.#rows = rows;
   }
 
   setCurrentNamespace(namespace: Namespace): void {
@@ -78,7 +82,7 @@ abstract class AccumulatingState {
 export class ReducingStateImpl<T> extends AccumulatingState implements InternalReducingState<T> {
   readonly #reduce: ReduceFunction<T>;
 
-  constructor(rows: SingleRows, policy: TtlPolicy | null, reduce: ReduceFunction<T>) {
+  constructor(rows: SingleRowAccess, policy: TtlPolicy | null, reduce: ReduceFunction<T>) {
     super(rows, policy);
     this.#reduce = reduce;
   }
@@ -109,7 +113,7 @@ export class ReducingStateImpl<T> extends AccumulatingState implements InternalR
 export class AggregatingStateImpl<I, A, O> extends AccumulatingState implements InternalAggregatingState<I, O> {
   readonly #aggregate: AggregateFunction<I, A, O>;
 
-  constructor(rows: SingleRows, policy: TtlPolicy | null, aggregate: AggregateFunction<I, A, O>) {
+  constructor(rows: SingleRowAccess, policy: TtlPolicy | null, aggregate: AggregateFunction<I, A, O>) {
     super(rows, policy);
     this.#aggregate = aggregate;
   }

@@ -1,13 +1,17 @@
 import type { InternalValueState, Namespace } from '../api/internal/state-backend.js';
-import type { SingleRows } from './single-rows.js';
+import type { SingleRowAccess, SingleRowState } from './observed-rows.js';
 import { readStamped, type TtlPolicy } from './ttl.js';
 import type { Stamped } from './value-codec.js';
 
 /** One value per key. The hottest code of the engine: a read and an update per record. */
-export class ValueStateImpl<T> implements InternalValueState<T> {
-  readonly #rows: SingleRows;
+export class ValueStateImpl<T> implements InternalValueState<T>, SingleRowState {
+  #rows: SingleRowAccess;
 
-  constructor(rows: SingleRows) {
+  constructor(rows: SingleRowAccess) {
+    this.#rows = rows;
+  }
+
+  accessThrough(rows: SingleRowAccess): void {
     this.#rows = rows;
   }
 
@@ -34,15 +38,19 @@ export class ValueStateImpl<T> implements InternalValueState<T> {
 }
 
 /** The same with a time to live. */
-export class TtlValueState<T> implements InternalValueState<T> {
-  readonly #rows: SingleRows;
+export class TtlValueState<T> implements InternalValueState<T>, SingleRowState {
+  #rows: SingleRowAccess;
   readonly #policy: TtlPolicy;
   readonly #renew = (stamped: Stamped): void => this.#rows.write(stamped);
   readonly #remove = (): void => this.#rows.remove();
 
-  constructor(rows: SingleRows, policy: TtlPolicy) {
+  constructor(rows: SingleRowAccess, policy: TtlPolicy) {
     this.#rows = rows;
     this.#policy = policy;
+  }
+
+  accessThrough(rows: SingleRowAccess): void {
+    this.#rows = rows;
   }
 
   setCurrentNamespace(namespace: Namespace): void {

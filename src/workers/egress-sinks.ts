@@ -1,12 +1,14 @@
 import type { RespondSinkSpec, TopicSinkSpec } from '../api/internal/operator-spec.js';
 import { keyToBytes } from '../api/internal/key-bytes.js';
+import type { RecordHeader } from '../api/internal/record-block.js';
+import { TRACEPARENT_HEADER } from '../api/internal/request-headers.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { OperatorContext, StreamOperator } from '../operators/operator.js';
 import { ANY_PARTITION, encodeTopicRecord } from '../protocol/topic-record-codec.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
 import type { OutputSequence } from './output-sequence.js';
 
-const NO_HEADERS: readonly (readonly [string, Uint8Array])[] = [];
+const NO_HEADERS: readonly RecordHeader[] = [];
 
 /**
  * The worker's part of a topic sink: serialises key and value and sends them to main, which appends them to the topic.
@@ -42,9 +44,16 @@ export class TopicSinkOperator implements StreamOperator<unknown, never> {
       timestamp: timestamp === NO_TIMESTAMP ? (this.#context?.processingTime.now() ?? 0) : timestamp,
       key: key === null ? null : keyToBytes(key(value)),
       value: serde.serialise(value),
-      headers: this.#sequence === null ? NO_HEADERS : this.#sequence.next(),
+      headers: this.#headers(),
     });
     this.#egress.recordWritten();
+  }
+
+  /** A trace of the record's request goes on wherever the topic is read. */
+  #headers(): readonly RecordHeader[] {
+    const headers = this.#sequence === null ? NO_HEADERS : this.#sequence.next();
+    const trace = this.#context?.scope.request?.trace;
+    return trace === undefined ? headers : [...headers, [TRACEPARENT_HEADER, Buffer.from(trace)]];
   }
 
   processWatermark(): void {

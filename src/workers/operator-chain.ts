@@ -19,6 +19,12 @@ export interface ChainTarget {
   emitStatus(status: WatermarkStatus): void;
 }
 
+/** Where records enter a chain by one input: those of traced requests by a way of their own. */
+export interface ChainHead {
+  readonly plain: ChainTarget;
+  readonly traced: ChainTarget;
+}
+
 /** The input of a one-input operator of the chain. */
 export class OperatorInput implements ChainTarget {
   readonly #operator: StreamOperator<unknown, unknown>;
@@ -78,20 +84,29 @@ export interface OutputTargets {
   readonly side: ReadonlyMap<string, readonly ChainTarget[]>;
 }
 
+/** An output that can be led elsewhere, to targets in the same places. */
+export interface ChainOutput extends Output<unknown> {
+  retarget(targets: OutputTargets): void;
+}
+
 /** Makes the output of an operator; one main target, the common case, is called without a loop. */
-export function createChainOutput(targets: OutputTargets, tally: OperatorTally): Output<unknown> {
+export function createChainOutput(targets: OutputTargets, tally: OperatorTally): ChainOutput {
   const [only] = targets.main;
   if (only !== undefined && targets.main.length === 1 && targets.side.size === 0) return new DirectOutput(only, tally);
   return new FanOutput(targets, tally);
 }
 
-class DirectOutput implements Output<unknown> {
-  readonly #target: ChainTarget;
+class DirectOutput implements ChainOutput {
+  #target: ChainTarget;
   readonly #tally: OperatorTally;
 
   constructor(target: ChainTarget, tally: OperatorTally) {
     this.#target = target;
     this.#tally = tally;
+  }
+
+  retarget({ main: [target] }: OutputTargets): void {
+    if (target !== undefined) this.#target = target;
   }
 
   collect(value: unknown, timestamp: number): void {
@@ -112,9 +127,9 @@ class DirectOutput implements Output<unknown> {
   }
 }
 
-class FanOutput implements Output<unknown> {
-  readonly #main: readonly ChainTarget[];
-  readonly #side: ReadonlyMap<string, readonly ChainTarget[]>;
+class FanOutput implements ChainOutput {
+  #main: readonly ChainTarget[];
+  #side: ReadonlyMap<string, readonly ChainTarget[]>;
   readonly #all: readonly ChainTarget[];
   readonly #tally: OperatorTally;
 
@@ -123,6 +138,12 @@ class FanOutput implements Output<unknown> {
     this.#side = targets.side;
     this.#all = [...targets.main, ...[...targets.side.values()].flat()];
     this.#tally = tally;
+  }
+
+  /** Watermarks go where they went: both targets of a place pass them on alike. */
+  retarget({ main, side }: OutputTargets): void {
+    this.#main = main;
+    this.#side = side;
   }
 
   collect(value: unknown, timestamp: number): void {

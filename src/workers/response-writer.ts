@@ -4,6 +4,7 @@ import {
   IDEMPOTENCY_OWNER_HEADER,
   REPLY_TO_HEADER,
   STATUS_HEADER,
+  TRACEPARENT_HEADER,
 } from '../api/internal/request-headers.js';
 import type { RequestHandle } from '../api/process-function.js';
 import type { Clock } from '../base/clock.js';
@@ -13,6 +14,7 @@ import { RecordBlockWriter } from '../protocol/record-block-writer.js';
 import { ANY_PARTITION, appendRecordBlock, RESPONSE_SINK } from '../protocol/topic-record-codec.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
 import type { Answer, GuardResponses } from './idempotency-guard.js';
+import type { TaskTracer } from './task-tracer.js';
 
 const JSON_TYPE = 'application/json';
 const PROBLEM_TYPE = 'application/problem+json';
@@ -20,6 +22,7 @@ const CORRELATION_ID_NAME = Buffer.from(CORRELATION_ID_HEADER);
 const REPLY_TO_NAME = Buffer.from(REPLY_TO_HEADER);
 const STATUS_NAME = Buffer.from(STATUS_HEADER);
 const CONTENT_TYPE_NAME = Buffer.from(CONTENT_TYPE_HEADER);
+const TRACEPARENT_NAME = Buffer.from(TRACEPARENT_HEADER);
 const OWNER_NAME = Buffer.from(IDEMPOTENCY_OWNER_HEADER);
 const TO_RESPONSES = { partition: ANY_PARTITION, offset: RESPONSE_SINK };
 
@@ -41,9 +44,12 @@ export class ResponseWriter implements Responder, GuardResponses {
   readonly #clock: Clock;
   readonly #writer = new RecordBlockWriter();
 
-  constructor(output: ChannelOutput, clock: Clock) {
+  readonly #tracer: TaskTracer;
+
+  constructor(output: ChannelOutput, clock: Clock, tracer: TaskTracer) {
     this.#output = output;
     this.#clock = clock;
+    this.#tracer = tracer;
   }
 
   respond(handle: RequestHandle, value: unknown, status: number): void {
@@ -87,6 +93,8 @@ export class ResponseWriter implements Responder, GuardResponses {
     writer.addHeader(STATUS_NAME, String(status), 'latin1');
     writer.addHeader(CONTENT_TYPE_NAME, contentType, 'latin1');
     if (owner !== null) writer.addHeader(OWNER_NAME, owner, 'utf8');
+    const trace = handle.trace === undefined ? null : this.#tracer.onReply(handle, status);
+    if (trace !== null) writer.addHeader(TRACEPARENT_NAME, trace, 'latin1');
     appendRecordBlock(this.#output.batch, writer.end(this.#clock.now(), TO_RESPONSES));
     this.#output.recordWritten();
   }

@@ -6,13 +6,10 @@
  */
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import type { Serde } from '../api/serde.js';
-import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type {
-  EgressChannel,
   ExchangeChannel,
-  ExecutionPlan,
   IngressChannel,
   PlanOperator,
   PlanTopicSource,
@@ -24,22 +21,17 @@ import type { TaskCountersWriter } from '../metrics/counters.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
 import type { OperatorContext, Output, RecordScope } from '../operators/operator.js';
-import { ChannelOutput } from '../protocol/channel-output.js';
-import type { RestoredJob } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { ChannelOutput } from '../protocol/channel-output.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
-import { RECORD_BATCH, TOPIC_BATCH } from '../protocol/stream-element.js';
-import type { AlignmentBoard } from '../protocol/alignment-board.js';
-import type { ChannelReader } from '../shared-memory/channel-reader.js';
-import type { ChannelWriter } from '../shared-memory/channel-writer.js';
-import { FailedRecordPolicy, type FailedRecordPolicyOptions } from './failed-record-policy.js';
+import type { SpanPlace } from '../protocol/trace-span.js';
+import { FailedRecordPolicy } from './failed-record-policy.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { IdempotencyGuard } from './idempotency-guard.js';
 import { InputChannel, type TopicRecordReader } from './input-channel.js';
-import type { LocalChannel } from './local-channel.js';
 import {
+  type ChainHead,
   type ChainTarget,
   createChainOutput,
   NumberedInput,
@@ -47,40 +39,20 @@ import {
   type OperatorTally,
 } from './operator-chain.js';
 import { OutputSequence } from './output-sequence.js';
-import { RecordWriter } from './record-writer.js';
+import { openEdgeWriter, openEgress } from './task-outputs.js';
+import type { RecordWriter } from './record-writer.js';
 import { noResponder, ResponseWriter } from './response-writer.js';
+import type { TaskHost } from './task-host.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
 import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
-import { type MailboxHost, WorkerMailbox } from './task-mailbox.js';
+import { WorkerMailbox } from './task-mailbox.js';
 import { TaskTimerService } from './task-timer-service.js';
+import { LateOutput, type TracedOperator, TaskTracer } from './task-tracer.js';
 import { RepartitionReader } from './repartition-reader.js';
 import { RepartitionSinkOperator } from './repartition-sink.js';
 import { TopicSourceReader } from './topic-source-reader.js';
 import { WatermarkedSource } from './watermarked-source.js';
 import { WatermarkValve } from './watermark-valve.js';
-
-/** What a task needs of its worker. */
-export interface TaskHost {
-  readonly plan: ExecutionPlan;
-  /** A graph of its own for each subtask, so that each has function instances of its own. */
-  graphOf(subtask: number): StreamGraph;
-  openReader(channelIndex: number): ChannelReader;
-  openWriter(channelIndex: number): ChannelWriter;
-  /** The channel between two tasks of this thread, the same for both ends; `null` when one end is elsewhere. */
-  localChannel(channelIndex: number): LocalChannel | null;
-  readonly alignmentBoard: AlignmentBoard;
-  openCounters(vertex: number, subtask: number): TaskCountersWriter;
-  openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
-  readonly restored: RestoredJob | null;
-  readonly clock: Clock;
-  readonly attempt: number;
-  writeLine(line: string): void;
-  readonly mailbox: MailboxHost;
-  /** Records that are dropped when their processing throws. */
-  readonly setAside: readonly RecordOrigin[];
-  readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onFinished' | 'clock'> &
-    Pick<FailedRecordPolicyOptions, 'onSkipped' | 'onFatalRecord'>;
-}
 
 /** Builds one subtask of a vertex. Its operators are not opened yet. */
 export function buildTask(host: TaskHost, vertex: PlanVertex, subtask: number): Task {
@@ -96,6 +68,7 @@ class TaskBuilder {
   readonly #timers: TaskTimerService;
   readonly #mailbox: WorkerMailbox;
   readonly #counters: TaskCountersWriter;
+  readonly #tracer: TaskTracer;
   readonly #serde: Serde<unknown> = new MessagePackSerde<unknown>();
   readonly #outputs: TaskOutput[] = [];
   /** By graph edge of the plan. */
@@ -117,17 +90,22 @@ class TaskBuilder {
     this.#mailbox = new WorkerMailbox(host.mailbox);
     this.#counters = host.openCounters(vertex.index, subtask);
     this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0 }));
-    const egress = this.#egressPlan();
-    this.#egress = egress === undefined ? null : new ChannelOutput(host.openWriter(egress.index), TOPIC_BATCH);
-    this.#responses =
-      egress?.responds === true && this.#egress !== null ? new ResponseWriter(this.#egress, host.clock) : null;
+    this.#tracer = new TaskTracer({
+      scope: this.#scope,
+      clock: host.taskEvents.clock,
+      sink: host.spans,
+      replyPlace: this.#placeOf(vertex.operators.at(-1)),
+    });
+    const egress = openEgress(host, vertex, subtask);
+    this.#egress = egress?.output ?? null;
+    this.#responses = egress?.responds === true ? new ResponseWriter(egress.output, host.clock, this.#tracer) : null;
     if (this.#egress !== null) this.#outputs.push(this.#egress);
   }
 
   build(): Task {
     for (const edge of this.#vertex.outputEdges) this.#openEdge(edge);
     const { operators, heads } = this.#buildOperators();
-    const inputs = this.#openInputs(heads);
+    const inputs = this.#openInputs(heads.map(({ plain }) => plain));
     for (const sequence of this.#sequences) sequence.follow(inputs[0]?.topicReader ?? null);
     const chain = new TaskChain({
       taskName: this.#vertex.name,
@@ -144,7 +122,7 @@ class TaskBuilder {
       name: { vertex: this.#vertex.index, subtask: this.#subtask },
       inputs,
       // A source in the worker has no inputs, and no watermarks to combine.
-      valves: this.#generator === null ? heads.map((head, index) => this.#valveFor(head, inputs, index + 1)) : [],
+      valves: this.#generator === null ? heads.map(({ plain }, index) => this.#valveFor(plain, inputs, index + 1)) : [],
       heads,
       generator: this.#generator,
       source: this.#sourceStatus(heads, inputs),
@@ -159,11 +137,12 @@ class TaskBuilder {
     });
   }
 
-  #sourceStatus([head]: readonly ChainTarget[], inputs: readonly InputChannel[]): TaskOptions['source'] {
+  #sourceStatus([head]: readonly ChainHead[], inputs: readonly InputChannel[]): TaskOptions['source'] {
     const [operator] = this.#vertex.operators;
     if (operator === undefined || !isSource(this.#nodeOf(operator))) return null;
     const reader = inputs[0]?.topicReader;
-    const watermarks = reader instanceof RepartitionReader ? reader : head instanceof WatermarkedSource ? head : null;
+    const plain = head?.plain;
+    const watermarks = reader instanceof RepartitionReader ? reader : plain instanceof WatermarkedSource ? plain : null;
     return { operatorId: operator.id, watermarks };
   }
 
@@ -198,59 +177,71 @@ class TaskBuilder {
     });
   }
 
-  #egressPlan(): EgressChannel | undefined {
-    return this.#host.plan.channels.find(
-      (channel): channel is EgressChannel =>
-        channel.kind === 'egress' &&
-        channel.producer.vertex === this.#vertex.index &&
-        channel.producer.subtask === this.#subtask,
-    );
-  }
-
   #openEdge(edgeIndex: number): void {
-    const { plan } = this.#host;
-    const edge = plan.edges[edgeIndex];
-    invariant(edge !== undefined, 'an output edge is in the plan');
-    const partitioning = this.#graph.edges[edge.graphEdge]?.partitioning ?? null;
-    const channels = plan.channels
-      .filter(
-        (channel): channel is ExchangeChannel =>
-          channel.kind === 'exchange' && channel.edge === edgeIndex && channel.producer.subtask === this.#subtask,
-      )
-      .map(
-        ({ index }) => this.#host.localChannel(index) ?? new ChannelOutput(this.#host.openWriter(index), RECORD_BATCH),
-      );
-    const writer = new RecordWriter({
-      exchange: edge.exchange,
-      channels,
-      key: partitioning?.kind === 'hash' ? partitioning.key : null,
+    const writer = openEdgeWriter(this.#host, {
+      vertex: this.#vertex,
+      subtask: this.#subtask,
+      graph: this.#graph,
+      edgeIndex,
       serde: this.#serde,
-      shardCount: plan.shardCount,
       scope: this.#scope,
-      firstChannel: this.#subtask,
-      operatorName: this.#vertex.operators[edge.sourceOperator]?.name ?? this.#vertex.name,
     });
     this.#writers.set(edgeIndex, writer);
     this.#outputs.push(writer);
   }
 
   /** Built from the last to the first, since each output needs its targets. */
-  #buildOperators(): { operators: ChainedOperator[]; heads: ChainTarget[] } {
+  #buildOperators(): { operators: ChainedOperator[]; heads: ChainHead[] } {
     const built: ChainedOperator[] = [];
     const inputsOf: (readonly ChainTarget[])[] = [];
+    const heads: ChainHead[] = [];
     for (const plan of this.#vertex.operators.toReversed()) {
       const node = this.#nodeOf(plan);
-      const output = createChainOutput(this.#targetsOf(plan, inputsOf), this.#tallyOf(plan));
-      if (isSource(node)) {
-        built.unshift(this.#buildSource(plan, node));
-        inputsOf[plan.index] = [this.#sourceOutput(node, output)];
-      } else {
-        const operator = this.#createOperator(plan, node);
-        built.unshift(this.#withContext(plan, operator, output));
-        inputsOf[plan.index] = this.#inputsInto(operator, this.#tallyOf(plan));
-      }
+      const targets = this.#targetsOf(plan, inputsOf);
+      const output = createChainOutput(targets, this.#tallyOf(plan));
+      this.#tracer.link(output, targets);
+      const { operator, inputs, keyedState } = this.#buildOperator(plan, node, output);
+      built.unshift(operator);
+      inputsOf[plan.index] = inputs;
+      const traced = this.#tracedOperator(plan, keyedState);
+      heads.splice(0, Infinity, ...inputs.map((plain) => ({ plain, traced: this.#tracer.targetFor(plain, traced) })));
     }
-    return { operators: built, heads: [...(inputsOf[0] ?? [])] };
+    return { operators: built, heads };
+  }
+
+  #buildOperator(
+    plan: PlanOperator,
+    node: StreamNode,
+    output: Output<unknown>,
+  ): { operator: ChainedOperator; inputs: ChainTarget[]; keyedState: KeyedStateBackend | null } {
+    if (isSource(node)) {
+      return {
+        operator: this.#buildSource(plan, node),
+        inputs: [this.#sourceOutput(node, output)],
+        keyedState: null,
+      };
+    }
+    const operator = this.#createOperator(plan, node);
+    const keyedState =
+      plan.stateNamespace === null ? null : this.#host.openKeyedState(plan.stateNamespace, this.#subtask, plan.id);
+    const isLate = operator.pendingCount !== undefined || node.spec.kind === 'gather';
+    const late = isLate
+      ? new LateOutput(this.#scope, output, this.#tracer.targetFor(output, this.#tracedOperator(plan, keyedState)))
+      : output;
+    return {
+      operator: this.#withContext(plan, { operator, output: late, keyedState }),
+      inputs: this.#inputsInto(operator, this.#tallyOf(plan)),
+      keyedState,
+    };
+  }
+
+  #tracedOperator(plan: PlanOperator, keyedState: KeyedStateBackend | null): TracedOperator {
+    return { name: plan.name, place: this.#placeOf(plan), tally: this.#tallyOf(plan), keyedState };
+  }
+
+  #placeOf(plan: PlanOperator | undefined): SpanPlace {
+    const { worker, attempt } = this.#host;
+    return { vertex: this.#vertex.id, subtask: this.#subtask, worker, operator: plan?.id ?? '', attempt };
   }
 
   #targetsOf(
@@ -355,10 +346,12 @@ class TaskBuilder {
     return sequence;
   }
 
-  #withContext(plan: PlanOperator, operator: AnyOperator, output: Output<unknown>): ChainedOperator {
+  #withContext(
+    plan: PlanOperator,
+    parts: { operator: AnyOperator; output: Output<unknown>; keyedState: KeyedStateBackend | null },
+  ): ChainedOperator {
     const { jobName } = this.#host.plan;
-    const keyedState =
-      plan.stateNamespace === null ? null : this.#host.openKeyedState(plan.stateNamespace, this.#subtask, plan.id);
+    const { operator, output, keyedState } = parts;
     const counters = newCounters();
     const context: OperatorContext<unknown> = {
       runtime: new OperatorRuntimeContext(

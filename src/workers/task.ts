@@ -23,12 +23,12 @@ import type { GeneratorSource } from './generator-source.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { InputChannel } from './input-channel.js';
 import { LocalChannel } from './local-channel.js';
-import type { ChainTarget } from './operator-chain.js';
+import type { ChainHead } from './operator-chain.js';
 import type { TaskChain } from './task-chain.js';
 import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
 import type { SourceEventTime } from './watermarked-source.js';
-import type { WatermarkValve } from './watermark-valve.js';
+import { describeInput, type WatermarkValve } from './watermark-valve.js';
 
 /** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
 const GENERATED_BETWEEN_CLOCK_READS = 64;
@@ -53,7 +53,7 @@ export interface TaskOptions {
   /** Per input number - 1: combines the watermarks of its channels and passes them to the head. */
   readonly valves: readonly WatermarkValve[];
   /** Per input number - 1: where records enter the chain. */
-  readonly heads: readonly ChainTarget[];
+  readonly heads: readonly ChainHead[];
   /** `null` unless the head is a source that runs in the worker. */
   readonly generator: GeneratorSource | null;
   /** `null` unless the head is a source; its watermarks are `null` when it has none to give. */
@@ -183,7 +183,7 @@ export class Task {
     const noPartitions = { partitions: [], slowestPartition: -1 };
     return {
       ...this.name,
-      inputs: source === null ? valves.map((valve, index) => this.#describeInput(valve, index + 1)) : [],
+      inputs: source === null ? valves.map((valve, index) => describeInput(valve, this.#channelsOf(index + 1))) : [],
       source:
         source === null ? null : { operatorId: source.operatorId, ...(source.watermarks?.describe() ?? noPartitions) },
       assigner: this.chain.ownWatermark(),
@@ -195,15 +195,8 @@ export class Task {
     this.chain.close();
   }
 
-  #describeInput(valve: WatermarkValve, input: number): SubtaskWatermarks['inputs'][number] {
-    const inputs = this.#inputs.filter((channel) => channel.input === input);
-    return {
-      watermark: valve.currentWatermark,
-      slowest: valve.slowestChannel,
-      channels: valve.channels.map(({ state, watermark, since }, index) => {
-        return { channel: inputs[index]?.channel ?? -1, state, watermark, since };
-      }),
-    };
+  #channelsOf(input: number): number[] {
+    return this.#inputs.filter((channel) => channel.input === input).map(({ channel }) => channel);
   }
 
   #isBackPressured(): boolean {
@@ -316,11 +309,11 @@ export class Task {
 
   #takeLocal(input: InputChannel, channel: LocalChannel): void {
     const { scope, heads } = this.#options;
-    const head = heads[input.input - 1] as ChainTarget;
+    const { plain, traced } = heads[input.input - 1] as ChainHead;
     for (let count = 0; count < LOCAL_FRAME_ELEMENTS && channel.poll(scope); count++) {
       if (channel.kind === RECORD_BATCH) {
         try {
-          head.collect(channel.value, channel.number);
+          (scope.request?.trace === undefined ? plain : traced).collect(channel.value, channel.number);
         } catch (error) {
           const failure = this.#recordFailed(error);
           this.#options.deadLetters?.writeValue(failure, channel.value, channel.number);
@@ -350,8 +343,8 @@ export class Task {
 
   #takeRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {
     const { cursor, serde } = input;
-    const { scope } = this.#options;
-    const head = this.#options.heads[input.input - 1] as ChainTarget;
+    const { scope, heads } = this.#options;
+    const { plain, traced } = heads[input.input - 1] as ChainHead;
     cursor.open(frame, start, end);
     for (;;) {
       try {
@@ -359,7 +352,7 @@ export class Task {
           const value = cursor.isNumber
             ? cursor.number
             : serde.deserialise(frame.subarray(cursor.valueStart, cursor.valueEnd));
-          head.collect(value, cursor.timestamp);
+          (scope.request?.trace === undefined ? plain : traced).collect(value, cursor.timestamp);
         }
         return;
       } catch (error) {
@@ -372,11 +365,15 @@ export class Task {
   #takeTopicRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {
     const { topicReader } = input;
     invariant(topicReader !== null, 'topic records come from main to a source');
-    const head = this.#options.heads[0] as ChainTarget;
+    const { scope, heads } = this.#options;
+    const { plain, traced } = heads[0] as ChainHead;
     topicReader.open(frame, start, end);
     for (;;) {
       try {
-        while (topicReader.advance()) head.collect(topicReader.value, topicReader.timestamp);
+        while (topicReader.advance()) {
+          const target = scope.request?.trace === undefined ? plain : traced;
+          target.collect(topicReader.value, topicReader.timestamp);
+        }
         return;
       } catch (error) {
         const failure = this.#recordFailed(error);
@@ -388,7 +385,7 @@ export class Task {
   #runGenerator(generator: GeneratorSource, deadlineMs: number): void {
     this.#takeSnapshotIfAsked();
     const { clock, scope } = this.#options;
-    const head = this.#options.heads[0] as ChainTarget;
+    const head = (this.#options.heads[0] as ChainHead).plain;
     scope.request = null;
     withoutOrigin(scope);
     do {
@@ -475,7 +472,7 @@ export class Task {
   /** No input is left; results of asynchronous requests may still be to come. */
   #end(): void {
     this.#isEnding = true;
-    if (this.#options.generator !== null) this.#options.heads[0]?.emitWatermark(MAX_WATERMARK);
+    if (this.#options.generator !== null) this.#options.heads[0]?.plain.emitWatermark(MAX_WATERMARK);
     this.#finishIfDrained();
   }
 

@@ -6,6 +6,8 @@ import {
   REPLY_TO_HEADER,
   REQUEST_HEADER,
   type RequestLine,
+  TRACE_HEADER,
+  TRACEPARENT_HEADER,
 } from '../api/internal/request-headers.js';
 import type { HttpRequest } from '../api/http-request.js';
 import type { RequestHandle } from '../api/process-function.js';
@@ -15,8 +17,11 @@ import type { DeadLetterWriter } from './dead-letter-writer.js';
 import type { IdempotencyGuard } from './idempotency-guard.js';
 import type { TopicRecordReader } from './input-channel.js';
 import { TopicRecordCursor } from '../protocol/topic-record-codec.js';
+import { parseTraceparent } from '../protocol/trace-span.js';
 
 const EMPTY = Buffer.alloc(0);
+/** What every request has; one that is traced has more. */
+const HEADERS_OF_A_REQUEST = 4;
 
 /**
  * The worker's part of a source that main feeds: turns topic records into values, and sets the record scope: where the
@@ -102,7 +107,14 @@ export class TopicSourceReader implements TopicRecordReader {
     const replyTo = this.#cursor.headerText(REPLY_TO_HEADER);
     if (replyTo === null) return null;
     const deadline = Number(this.#cursor.headerText(DEADLINE_HEADER) ?? Infinity);
-    return { correlationId, replyTo, deadline };
+    const handle = { correlationId, replyTo, deadline };
+    return this.#cursor.headerCount > HEADERS_OF_A_REQUEST ? this.#withTrace(handle) : handle;
+  }
+
+  #withTrace(handle: RequestHandle): RequestHandle {
+    if (this.#cursor.headerText(TRACE_HEADER) === null) return handle;
+    const trace = this.#cursor.headerText(TRACEPARENT_HEADER, 'latin1') ?? '';
+    return parseTraceparent(trace) === null ? handle : { ...handle, trace };
   }
 
   #decode(): unknown {

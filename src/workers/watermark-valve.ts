@@ -1,6 +1,7 @@
 import { MAX_WATERMARK, NO_TIMESTAMP } from '../api/timer-service.js';
 import { invariant } from '../base/invariant.js';
 import type { WatermarkStatus } from '../operators/operator.js';
+import type { InputWatermark } from '../protocol/inspection.js';
 
 /** Where the combined watermark goes. */
 export interface ValveOutput {
@@ -174,4 +175,15 @@ export class WatermarkValve {
     invariant(channel !== undefined, 'a channel index is below the number of channels');
     return channel;
   }
+}
+
+/** Where the watermark of an input stands. @param channels their indexes in the plan, in the valve's order */
+export function describeInput(valve: WatermarkValve, channels: readonly number[]): InputWatermark {
+  return {
+    watermark: valve.currentWatermark,
+    slowest: valve.slowestChannel,
+    channels: valve.channels.map(({ state, watermark, since }, index) => {
+      return { channel: channels[index] ?? -1, state, watermark, since };
+    }),
+  };
 }

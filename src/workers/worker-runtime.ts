@@ -10,6 +10,7 @@
  * The loop never awaits user code, and a task's step never waits. A parked worker answers commands because main rings its
  * doorbell after posting them.
  */
+import { randomBytes } from 'node:crypto';
 import type { CheckpointId } from '../base/ids.js';
 import { systemClock, systemMonotonicClock } from '../base/clock.js';
 import { toWire, type WireError } from '../base/errors.js';
@@ -34,10 +35,12 @@ import type { RingDescriptor } from '../shared-memory/shared-region.js';
 import { CheckpointParticipant } from './checkpoint-participant.js';
 import { LocalChannel } from './local-channel.js';
 import { SkipReport } from './skip-report.js';
+import { SpanReport } from './span-report.js';
 import { ThreadReport } from './thread-report.js';
 import { WorkerState } from './worker-state.js';
 import type { Task } from './task.js';
-import { buildTask, type TaskHost } from './task-builder.js';
+import { buildTask } from './task-builder.js';
+import type { TaskHost } from './task-host.js';
 
 /** How long one task may work before the others get their turn, in milliseconds. */
 const STEP_MS = 1;
@@ -54,6 +57,7 @@ export class WorkerRuntime {
   readonly #state: WorkerState;
   readonly #checkpoints: CheckpointParticipant;
   readonly #skips: SkipReport;
+  readonly #spans: SpanReport;
   readonly #report: ThreadReport;
   readonly #graphs = new Map<number, StreamGraph>();
   /** By the plan's channel index. */
@@ -80,6 +84,7 @@ export class WorkerRuntime {
     invariant(counters !== undefined, 'each worker has counters');
     this.#report = new ThreadReport(new ThreadCountersWriter(counters));
     this.#skips = new SkipReport(deployment.worker, (event) => this.#post(event));
+    this.#spans = new SpanReport(deployment.worker, (event) => this.#post(event));
     this.#checkpoints = new CheckpointParticipant({
       worker: deployment.worker,
       taskCount: this.#subtasks().length,
@@ -215,7 +220,9 @@ export class WorkerRuntime {
       this.#hasWantedCheckpoint = true;
       this.#post({ kind: 'checkpoint-wanted', worker: this.#deployment.worker });
     }
-    this.#skips.send(systemMonotonicClock.nowMs());
+    const nowMs = systemMonotonicClock.nowMs();
+    this.#skips.send(nowMs);
+    this.#spans.send(nowMs);
     this.#sampleMeters(systemClock.now());
     this.#sendPrinted();
     return hasWorked;
@@ -238,7 +245,7 @@ export class WorkerRuntime {
     }
     this.#controlBlock.setState('parked');
     this.#report.parking(systemMonotonicClock.nowMs());
-    const timeoutMs = Math.min(dueInMs, PARK_MS_MAX);
+    const timeoutMs = Math.min(dueInMs, this.#spans.dueInMs(systemMonotonicClock.nowMs()), PARK_MS_MAX);
     if (this.#hasPromises()) await doorbell.sleepAsync(seen, timeoutMs);
     else doorbell.sleepSync(seen, timeoutMs);
     this.#report.woke(systemMonotonicClock.nowMs());
@@ -296,6 +303,8 @@ export class WorkerRuntime {
       writeLine: (line) => {
         this.#printed += line;
       },
+      worker: this.#deployment.worker,
+      spans: { add: (span) => this.#spans.add(span), newSpanId: () => randomBytes(8).toString('hex') },
       mailbox: {
         wake: () => this.#controlBlock.doorbell.ring(),
         addPending: (count) => {

@@ -38,6 +38,7 @@ export class GatewayUnderTest {
       control: job,
       admin: null,
       savepoints: null,
+      tracing: { sample: 0, begin: () => null },
       config: { ...defaultGatewayConfig, port: 0, ...config },
       logger: recordingLogger(log),
       metrics: { contentType: PROMETHEUS_CONTENT_TYPE, render: () => registry.render() },

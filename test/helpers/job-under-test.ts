@@ -96,6 +96,7 @@ export class JobUnderTest {
           deadline: systemClock.now() + 60_000,
           idempotency: null,
           traceparent: null,
+          isTraced: false,
         },
         { onDurable: () => undefined, onRefused: reject },
       );
@@ -138,6 +139,7 @@ export class JobUnderTest {
         monotonic: systemMonotonicClock,
         prng: new SeededPrng(1),
         logger: silentLogger,
+        onSpans: () => undefined,
         onEnd: (cause) => void ends.push(cause),
       });
       try {

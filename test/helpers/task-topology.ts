@@ -99,6 +99,8 @@ export class TaskTopology {
             setAside: options.setAside ?? [],
             clock: systemClock,
             attempt: 0,
+            worker: 0,
+            spans: { add: () => undefined, newSpanId: () => '0000000000000001' },
             mailbox: { wake: () => undefined, addPending: () => undefined },
             writeLine: (line) => void this.printed.push(line),
             taskEvents: {

@@ -152,8 +152,12 @@ export class RecordBlock implements RecordFields {
     return this.bytes.subarray(start, start + size);
   }
 
+  get headerCount(): number {
+    return this.#view.getUint32(this.start + 32, true);
+  }
+
   get headers(): readonly RecordHeader[] {
-    const count = this.#view.getUint32(this.start + 32, true);
+    const count = this.headerCount;
     if (count === 0) return noHeaders;
     const headers: RecordHeader[] = [];
     let at = this.#headersStart;

@@ -21,8 +21,10 @@ export const IDEMPOTENCY_HEADER = 'millrace-idempotency';
 export const IDEMPOTENCY_OWNER_HEADER = 'millrace-idempotency-owner';
 /** On a request topic, on a record that is the answer to an earlier one: the name under which it is kept. */
 export const IDEMPOTENCY_ANSWER_HEADER = 'millrace-idempotency-answer';
-/** W3C trace context, passed through unchanged. */
+/** W3C trace context: of a request that is traced, of the step that wrote the record; else the caller's, unchanged. */
 export const TRACEPARENT_HEADER = 'traceparent';
+/** On a request that is traced, beside its trace context; the value means nothing. */
+export const TRACE_HEADER = 'millrace-trace';
 
 /** Everything of a request but its body. */
 export interface RequestLine {

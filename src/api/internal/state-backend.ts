@@ -73,6 +73,12 @@ export interface TimerTable {
   forEach(visit: (row: TimerRow) => void): void;
 }
 
+/** Told of each call that reads or changes keyed state while somebody looks, by the state's name. */
+export interface StateObserver {
+  onRead(state: string): void;
+  onWrite(state: string): void;
+}
+
 export interface KeyedStateBackend {
   /** Sets the key that every state of this backend then refers to. Hashes the key. */
   setCurrentKey(key: unknown): void;
@@ -101,6 +107,9 @@ export interface KeyedStateBackend {
    * other states; afterwards no key is set.
    */
   forEachRow(stateName: string, visit: (key: unknown, namespace: Namespace) => void): void;
+
+  /** Tells of accesses from now on; `null`: no more. Costs nothing while nobody looks. Timers are not told of. */
+  observe(observer: StateObserver | null): void;
 }
 
 /** State of a subtask that belongs to no key: a source's position, buffered elements. Small: it travels in the acknowledgement. */

@@ -1,7 +1,10 @@
-import type { FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 
 import { BearerToken } from '../bearer-token.js';
 import { ProblemError } from '../problem.js';
+
+/** What of a request says who asks. */
+type Asking = Pick<IncomingMessage, 'headers' | 'socket'>;
 
 /**
  * Who may use the admin API: a program on this machine, or whoever has the token.
@@ -18,21 +21,40 @@ export class AdminGuard {
     this.#token = token === null ? null : new BearerToken(token);
   }
 
+  /**
+   * Whether a request to a route of the job may ask for what is the admin API's, such as its own trace. Its `authorization`
+   * may be meant for the job, so the admin token may stand in the header that asks.
+   */
+  allows(request: Asking, token: string): boolean {
+    if (this.#token?.isIn(`Bearer ${token}`) === true || this.#token?.isIn(request.headers.authorization) === true) {
+      return true;
+    }
+    return this.#refusalOfStranger(request) === null;
+  }
+
   /** @throws ProblemError `MILLRACE_UNAUTHORIZED`, `MILLRACE_FORBIDDEN` */
-  check(request: FastifyRequest): void {
-    const { authorization, host, origin } = request.headers;
+  check(request: Asking): void {
+    const { authorization } = request.headers;
     if (authorization !== undefined) {
       if (this.#token?.isIn(authorization) === true) return;
       throw unauthorized('The token is not the one of this process.');
     }
+    const refusal = this.#refusalOfStranger(request);
+    if (refusal !== null) throw refusal;
+  }
+
+  /** Why a request without the token may not pass; `null` when it may. */
+  #refusalOfStranger(request: Asking): ProblemError | null {
+    const { host, origin } = request.headers;
     if (!isLoopbackAddress(request.socket.remoteAddress)) {
-      throw unauthorized('From another machine the admin API needs a token: authorization: Bearer …');
+      return unauthorized('From another machine the admin API needs a token: authorization: Bearer …');
     }
     if (!isLoopbackHost(host)) {
-      throw forbidden('Without a token the admin API is reached by a loopback name: localhost, 127.0.0.1 or [::1].');
+      return forbidden('Without a token the admin API is reached by a loopback name: localhost, 127.0.0.1 or [::1].');
     }
     if (origin !== undefined && hostOf(origin) !== host)
-      throw forbidden('The request comes from a page of another origin.');
+      return forbidden('The request comes from a page of another origin.');
+    return null;
   }
 }
 

@@ -11,6 +11,7 @@ import { addStateRoutes } from './state-routes.js';
 import { addTopicIngestRoute } from './topic-ingest.js';
 import { addTopicRoutes } from './topic-routes.js';
 import { addTopicStreamRoute } from './topic-stream.js';
+import { addTraceRoutes } from './trace-routes.js';
 import { addVertexRoutes } from './vertex-routes.js';
 import { addWorkerRoutes } from './worker-routes.js';
 
@@ -30,5 +31,6 @@ export function addAdminRoutes(app: FastifyInstance, context: AdminContext): voi
   addTopicStreamRoute(app, context);
   addTopicIngestRoute(app, context);
   addPendingRoutes(app, context);
+  addTraceRoutes(app, context);
   addLiveRoute(app, context);
 }

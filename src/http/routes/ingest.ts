@@ -3,7 +3,14 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 
 import type { Clock } from '../../base/clock.js';
 import { MillraceError } from '../../base/errors.js';
-import type { IdempotencyOptions, KeyableRequest, RequestRoute } from '../../main/job-control.js';
+import type {
+  IdempotencyOptions,
+  KeyableRequest,
+  RequestRoute,
+  RequestTrace,
+  RequestTracing,
+} from '../../main/job-control.js';
+import type { AdminGuard } from '../admin/admin-guard.js';
 import { BodyReader } from '../body-reader.js';
 import type { BodyCallback, ReceiveBudget } from '../body-reader.js';
 import { Connection } from '../connection-tracker.js';
@@ -28,6 +35,8 @@ import type { SchemaCheck } from '../schema-check.js';
 
 /** The caller's own limit on the time that its request may take, in milliseconds. */
 export const TIMEOUT_HEADER = 'millrace-timeout-ms';
+/** Asks for a trace of this request: `1`, or the admin token. Of a caller who may not ask it means nothing. */
+export const TRACE_REQUEST_HEADER = 'millrace-trace';
 
 /** A media type that is JSON: RFC 6839's suffix included. A charset other than UTF-8 is none of JSON's. */
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json(?:$|\s*;)/i;
@@ -46,6 +55,8 @@ export interface IngestContext extends ExchangeContext {
   readonly clock: Clock;
   readonly budget: ReceiveBudget;
   readonly ids: CorrelationIds;
+  readonly tracing: RequestTracing;
+  readonly guard: AdminGuard;
 }
 
 /** One route, compiled. */
@@ -222,6 +233,7 @@ class IngestHandler implements DirectRoute {
     const usualMs = preferences.respondAsync ? config.requestTimeoutMaxMs : this.#timeoutMs;
     const asked = headers[TIMEOUT_HEADER];
     const timeoutMs = asked === undefined ? usualMs : Math.min(Number(asked), config.requestTimeoutMaxMs);
+    const traceparent = traceparentOf(headers.traceparent);
     const exchange = new HttpExchange(
       this.#context,
       {
@@ -231,7 +243,8 @@ class IngestHandler implements DirectRoute {
         request: this.#keyable(received, body),
         body: bytes,
         idempotency: idempotencyKey === null ? null : this.#idempotency(idempotencyKey),
-        traceparent: traceparentOf(headers.traceparent),
+        traceparent,
+        trace: this.#trace(received, traceparent),
         deadline: clock.now() + timeoutMs,
         startedAtMs,
         waitMs: preferences.waitMs > 0 ? Math.min(preferences.waitMs, timeoutMs) : timeoutMs,
@@ -242,6 +255,15 @@ class IngestHandler implements DirectRoute {
       Connection.of(message.socket),
     );
     exchange.start();
+  }
+
+  /** @returns `null` for a request that is not traced: most are not, and nothing is drawn or made for them */
+  #trace({ id, message }: ReceivedRequest, traceparent: string | null): RequestTrace | null {
+    const { tracing, guard } = this.#context;
+    const asked = message.headers[TRACE_REQUEST_HEADER];
+    if (tracing.sample === 0 && asked === undefined) return null;
+    const isForced = typeof asked === 'string' && guard.allows(message, asked);
+    return tracing.begin(id, this.#compiled.route, { traceparent, isForced });
   }
 
   #idempotency(key: string): IdempotencyOptions {

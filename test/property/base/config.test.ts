@@ -21,6 +21,8 @@ function anyValue(setting: Setting): fc.Arbitrary<unknown> {
       return setting.powerOfTwo === true
         ? fc.integer({ min: Math.log2(setting.least), max: Math.log2(setting.most) }).map((exponent) => 2 ** exponent)
         : fc.integer({ min: setting.least, max: setting.most });
+    case 'fraction':
+      return fc.double({ min: 0, max: 1, noNaN: true }).filter((value) => !Object.is(value, -0));
     case 'text':
     case 'optional-text':
       return fc.stringMatching(/^[a-z/.][a-z/. =]{0,20}$/);

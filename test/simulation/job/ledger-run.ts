@@ -148,6 +148,7 @@ export class LedgerRun {
         whileRunning: index % 2 === 0 ? 'conflict' : 'wait',
       },
       traceparent: null,
+      isTraced: false,
     });
   }
 

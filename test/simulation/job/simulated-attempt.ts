@@ -238,6 +238,8 @@ export class SimulatedAttempt {
         setAside: [],
         clock,
         attempt: 0,
+        worker: subtask % plan.workerCount,
+        spans: { add: () => undefined, newSpanId: () => '0000000000000001' },
         mailbox: { wake: () => undefined, addPending: () => undefined },
         writeLine: () => undefined,
         taskEvents: {

@@ -28,6 +28,7 @@ function envelopeOf(index: number, key: RequestEnvelope['route']['key']): Reques
     deadline: 1_234,
     idempotency: null,
     traceparent: null,
+    isTraced: false,
   };
 }
 

@@ -1,0 +1,42 @@
+import type { KeyedStateBackend } from '../api/internal/state-backend.js';
+import type { Clock } from '../base/clock.js';
+import type { ExecutionPlan } from '../graph/execution-plan.js';
+import type { StreamGraph } from '../graph/stream-graph.js';
+import type { TaskCountersWriter } from '../metrics/counters.js';
+import type { AlignmentBoard } from '../protocol/alignment-board.js';
+import type { ChannelOutput } from '../protocol/channel-output.js';
+import type { RestoredJob } from '../protocol/deployment.js';
+import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { FailedRecordPolicyOptions } from './failed-record-policy.js';
+import type { InputChannel } from './input-channel.js';
+import type { LocalChannel } from './local-channel.js';
+import type { TaskOptions } from './task.js';
+import type { MailboxHost } from './task-mailbox.js';
+import type { SpanSink } from './task-tracer.js';
+
+/** What a task needs of its worker. */
+export interface TaskHost {
+  readonly plan: ExecutionPlan;
+  /** A graph of its own for each subtask, so that each has function instances of its own. */
+  graphOf(subtask: number): StreamGraph;
+  /** This thread's end of a ring, as an input channel takes it. */
+  openReader(channelIndex: number): Exclude<InputChannel['source'], LocalChannel>;
+  /** The same, as an output takes it. */
+  openWriter(channelIndex: number): ConstructorParameters<typeof ChannelOutput>[0];
+  /** The channel between two tasks of this thread, the same for both ends; `null` when one end is elsewhere. */
+  localChannel(channelIndex: number): LocalChannel | null;
+  readonly alignmentBoard: AlignmentBoard;
+  openCounters(vertex: number, subtask: number): TaskCountersWriter;
+  openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
+  readonly restored: RestoredJob | null;
+  readonly clock: Clock;
+  readonly attempt: number;
+  writeLine(line: string): void;
+  readonly mailbox: MailboxHost;
+  readonly worker: number;
+  readonly spans: SpanSink;
+  /** Records that are dropped when their processing throws. */
+  readonly setAside: readonly RecordOrigin[];
+  readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onFinished' | 'clock'> &
+    Pick<FailedRecordPolicyOptions, 'onSkipped' | 'onFatalRecord'>;
+}
