@@ -139,10 +139,11 @@ function measureChain(rounds: readonly number[]): Row {
 function chainOf(specs: readonly Spec[], tail: operatorChainModule.ChainTarget): operatorChainModule.ChainTarget {
   let next = tail;
   for (const spec of specs.toReversed()) {
-    const tally = { numRecordsIn: 0, numRecordsOut: 0 };
+    const tally = { numRecordsIn: 0, numRecordsOut: 0, sampleAt: Infinity };
     const operator = createOperator(spec, { writeLine: () => undefined }) as AnyStreamOperator;
     operator.open(contextOf(chain.createChainOutput({ main: [next], side: new Map() }, tally), null));
-    next = new chain.OperatorInput(operator, tally);
+    const [input] = chain.inputsInto(operator, tally, null);
+    if (input !== undefined) next = input;
   }
   return next;
 }

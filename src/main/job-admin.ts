@@ -202,6 +202,26 @@ export interface TopicTail {
   close(): void;
 }
 
+/** The keys that come most often at one operator of a vertex. */
+export interface OperatorHotKeys {
+  /** The operator's uid. */
+  readonly uid: string;
+  /** Records that were looked at, later ones counting more. */
+  readonly sampledCount: number;
+  /** Most frequent first. */
+  readonly keys: readonly HotKey[];
+}
+
+export interface HotKey {
+  /** Text as it is, numbers in digits, anything else in JSON. */
+  readonly key: string;
+  /** Of the operator's records, 0 to 1, by the sample. */
+  readonly share: number;
+  /** By how much the share may be too large. */
+  readonly error: number;
+  readonly subtask: number;
+}
+
 /** A trace of a request, without its spans. */
 export interface TraceSummary {
   readonly requestId: string;
@@ -246,6 +266,8 @@ export interface JobAdmin {
   readState(request: StateReadRequest): Promise<StateReading>;
   /** Why event time stands where it does, for each subtask of a vertex. Empty for an unknown vertex. */
   explainWatermarks(vertexId: string): Promise<readonly WatermarkExplanation[]>;
+  /** The most frequent keys at each keyed operator of a vertex. Empty for an unknown vertex. */
+  hotKeys(vertexId: string): Promise<readonly OperatorHotKeys[]>;
   topics(): Promise<readonly TopicStatus[]>;
   /** @throws MillraceError `MILLRACE_TOPIC_NOT_FOUND` */
   browse(request: BrowseRequest): Promise<readonly TopicRecordView[]>;

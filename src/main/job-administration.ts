@@ -10,6 +10,7 @@ import type {
   ExceptionsStatus,
   IngestRecord,
   JobAdmin,
+  OperatorHotKeys,
   MeasuredSubtask,
   TopicRecordView,
   TopicStatus,
@@ -26,6 +27,7 @@ import { readKeyedState } from './state-reads.js';
 import type { StateReading, StateReadRequest } from './state-reads.js';
 import { WatermarkExplainer } from './watermark-explanation.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
+import { hotKeysOf } from './hot-keys.js';
 import { browseRecords, viewOf } from './topic-browser.js';
 
 /** What an operator sees of a running job and does to it. Thread: main. The only implementation of {@link JobAdmin}. */
@@ -119,6 +121,12 @@ export class JobAdministration implements JobAdmin {
     if (vertex === undefined) return [];
     const explainer = new WatermarkExplainer(plan, await attempt.describeWatermarks(), this.#clock.now());
     return Array.from({ length: vertex.parallelism }, (_, subtask) => explainer.explain(vertex, subtask));
+  }
+
+  async hotKeys(vertexId: string): Promise<readonly OperatorHotKeys[]> {
+    const { attempt, plan } = this.#manager;
+    const vertex = plan.vertices.find(({ id }) => id === vertexId);
+    return vertex === undefined ? [] : hotKeysOf(vertex, await attempt.hotKeys());
   }
 
   async topics(): Promise<readonly TopicStatus[]> {

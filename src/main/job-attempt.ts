@@ -7,7 +7,7 @@
  *
  * A restart is a new attempt over the same topics. Thread: main. Nothing here waits for a worker but the control plane.
  */
-import type { StateAnswer, StateQuery, SubtaskWatermarks } from '../protocol/inspection.js';
+import type { StateAnswer, StateQuery, SubtaskHotKeys, SubtaskWatermarks } from '../protocol/inspection.js';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
 import type { OutputEnds } from '../connectors/topic.js';
@@ -18,7 +18,7 @@ import type { RecordOrigin } from '../protocol/record-origin.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { AttemptMeasurements } from './attempt-measurements.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
-import { WorkerPool } from './worker-pool.js';
+import { type GiveCommand, WorkerPool } from './worker-pool.js';
 import type { WorkerThreads } from './worker-thread.js';
 
 export type { SourceOffsets } from './attempt-channels.js';
@@ -111,10 +111,19 @@ export class JobAttempt {
   }
 
   /** Where the watermarks of all subtasks stand; those of a worker that does not answer are missing. */
-  async describeWatermarks(): Promise<SubtaskWatermarks[]> {
+  describeWatermarks(): Promise<SubtaskWatermarks[]> {
+    return this.#ofAll((commands) => commands.describeWatermarks());
+  }
+
+  /** The most frequent keys of all keyed operators; those of a worker that does not answer are missing. */
+  hotKeys(): Promise<SubtaskHotKeys[]> {
+    return this.#ofAll((commands) => commands.hotKeys());
+  }
+
+  async #ofAll<T>(ask: GiveCommand<T[]>): Promise<T[]> {
     const { workerCount } = this.#options.plan;
     const answers = await Promise.allSettled(
-      Array.from({ length: workerCount }, (_, worker) => this.#pool.one(worker, (c) => c.describeWatermarks())),
+      Array.from({ length: workerCount }, (_, worker) => this.#pool.one(worker, ask)),
     );
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   }

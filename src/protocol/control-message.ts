@@ -1,7 +1,7 @@
 import type { WireError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { RestoredJob } from './deployment.js';
-import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
+import type { StateAnswer, StateQuery, SubtaskHotKeys, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
 import type { RecordOrigin } from './record-origin.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 import type { TraceSpan } from './trace-span.js';
@@ -43,6 +43,8 @@ export interface WorkerCommands {
   readState(query: StateQuery): CommandOutcome<StateAnswer>;
   /** Where the watermarks of the worker's subtasks stand. */
   describeWatermarks(): CommandOutcome<SubtaskWatermarks[]>;
+  /** The most frequent keys at each keyed operator of the worker's subtasks. */
+  hotKeys(): CommandOutcome<SubtaskHotKeys[]>;
   /** What the author's functions have measured in the worker's subtasks. */
   readMeasurements(): CommandOutcome<SubtaskMeasurements[]>;
   /**

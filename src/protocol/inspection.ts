@@ -60,6 +60,19 @@ export interface SourceWatermarkStatus {
   readonly slowestPartition: number;
 }
 
+/** The keys that came most often at an operator of one subtask, by a sample of its records. */
+export interface SubtaskHotKeys {
+  readonly vertex: number;
+  readonly subtask: number;
+  readonly operatorId: string;
+  /** All records that the operator took in. */
+  readonly records: number;
+  /** Samples that are remembered. Later ones count more: older ones are halved now and then. */
+  readonly total: number;
+  /** Most frequent first. A count is too large by `error` at most, and never too small. */
+  readonly keys: readonly { readonly key: string | number; readonly count: number; readonly error: number }[];
+}
+
 /** Everything about watermarks in one subtask. */
 export interface SubtaskWatermarks {
   readonly vertex: number;

@@ -56,6 +56,7 @@ class WorkerHost {
       copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
       readState: (query) => outcomeNow(() => runtime.readState(query)),
       describeWatermarks: () => outcomeNow(() => runtime.describeWatermarks()),
+      hotKeys: () => outcomeNow(() => runtime.hotKeys()),
       readMeasurements: () => outcomeNow(() => runtime.readMeasurements()),
       cancel: () => outcomeOf(() => this.#cancel()),
     };

@@ -10,6 +10,13 @@ import type { Output, StreamOperator, TwoInputStreamOperator, WatermarkStatus } 
 export interface OperatorTally {
   numRecordsIn: number;
   numRecordsOut: number;
+  /** The record in, by number, whose key is looked at next; `Infinity` for an operator without a key. */
+  sampleAt: number;
+}
+
+/** Looks at the key of a record now and then. */
+export interface KeySamples {
+  sample(tally: OperatorTally): void;
 }
 
 /** Where a chain goes on: the next operator's input, or a record writer. */
@@ -26,18 +33,22 @@ export interface ChainHead {
 }
 
 /** The input of a one-input operator of the chain. */
-export class OperatorInput implements ChainTarget {
+class OperatorInput implements ChainTarget {
   readonly #operator: StreamOperator<unknown, unknown>;
   readonly #tally: OperatorTally;
+  readonly #keys: KeySamples | null;
 
-  constructor(operator: StreamOperator<unknown, unknown>, tally: OperatorTally) {
+  constructor(operator: StreamOperator<unknown, unknown>, tally: OperatorTally, keys: KeySamples | null) {
     this.#operator = operator;
     this.#tally = tally;
+    this.#keys = keys;
   }
 
   collect(value: unknown, timestamp: number): void {
-    this.#tally.numRecordsIn++;
+    const tally = this.#tally;
+    tally.numRecordsIn++;
     this.#operator.processElement(value, timestamp);
+    if (tally.numRecordsIn >= tally.sampleAt) this.#keys?.sample(tally);
   }
 
   emitWatermark(timestamp: number): void {
@@ -50,21 +61,30 @@ export class OperatorInput implements ChainTarget {
 }
 
 /** Input 1 or 2 of a two-input operator. */
-export class NumberedInput implements ChainTarget {
+class NumberedInput implements ChainTarget {
   readonly #operator: TwoInputStreamOperator<unknown, unknown, unknown>;
   readonly #input: 1 | 2;
   readonly #tally: OperatorTally;
+  readonly #keys: KeySamples | null;
 
-  constructor(operator: TwoInputStreamOperator<unknown, unknown, unknown>, input: 1 | 2, tally: OperatorTally) {
+  constructor(
+    operator: TwoInputStreamOperator<unknown, unknown, unknown>,
+    input: 1 | 2,
+    tally: OperatorTally,
+    keys: KeySamples | null,
+  ) {
     this.#operator = operator;
     this.#input = input;
     this.#tally = tally;
+    this.#keys = keys;
   }
 
   collect(value: unknown, timestamp: number): void {
-    this.#tally.numRecordsIn++;
+    const tally = this.#tally;
+    tally.numRecordsIn++;
     if (this.#input === 1) this.#operator.processElement1(value, timestamp);
     else this.#operator.processElement2(value, timestamp);
+    if (tally.numRecordsIn >= tally.sampleAt) this.#keys?.sample(tally);
   }
 
   emitWatermark(timestamp: number): void {
@@ -76,6 +96,16 @@ export class NumberedInput implements ChainTarget {
     if (this.#input === 1) this.#operator.processStatus1(status);
     else this.#operator.processStatus2(status);
   }
+}
+
+/** The inputs of an operator of either form. */
+export function inputsInto(
+  operator: StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>,
+  tally: OperatorTally,
+  keys: KeySamples | null,
+): ChainTarget[] {
+  if ('processElement' in operator) return [new OperatorInput(operator, tally, keys)];
+  return [new NumberedInput(operator, 1, tally, keys), new NumberedInput(operator, 2, tally, keys)];
 }
 
 /** The targets of one operator: of its main output, and of each side output by tag. */

@@ -18,6 +18,7 @@ import type {
 import { alignedPartitions } from '../graph/source-alignment.js';
 import { isSource, type StreamGraph, type StreamNode } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
+import { SeededPrng } from '../base/prng.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
 import type { OperatorContext, Output, RecordScope } from '../operators/operator.js';
@@ -29,13 +30,13 @@ import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { IdempotencyGuard } from './idempotency-guard.js';
+import { KeySampler } from './key-sampler.js';
 import { InputChannel, type TopicRecordReader } from './input-channel.js';
 import {
   type ChainHead,
   type ChainTarget,
   createChainOutput,
-  NumberedInput,
-  OperatorInput,
+  inputsInto,
   type OperatorTally,
 } from './operator-chain.js';
 import { OutputSequence } from './output-sequence.js';
@@ -89,7 +90,7 @@ class TaskBuilder {
     this.#timers = new TaskTimerService(host.clock);
     this.#mailbox = new WorkerMailbox(host.mailbox);
     this.#counters = host.openCounters(vertex.index, subtask);
-    this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0 }));
+    this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0, sampleAt: Infinity }));
     this.#tracer = new TaskTracer({
       scope: this.#scope,
       clock: host.taskEvents.clock,
@@ -228,9 +229,10 @@ class TaskBuilder {
     const late = isLate
       ? new LateOutput(this.#scope, output, this.#tracer.targetFor(output, this.#tracedOperator(plan, keyedState)))
       : output;
+    const keys = this.#keySampler(plan, keyedState);
     return {
-      operator: this.#withContext(plan, { operator, output: late, keyedState }),
-      inputs: this.#inputsInto(operator, this.#tallyOf(plan)),
+      operator: { ...this.#withContext(plan, { operator, output: late, keyedState }), keys },
+      inputs: inputsInto(operator, this.#tallyOf(plan), keys),
       keyedState,
     };
   }
@@ -265,7 +267,14 @@ class TaskBuilder {
 
   #buildSource(plan: PlanOperator, node: StreamNode): ChainedOperator {
     const { spec } = node;
-    const base = { id: plan.id, operator: null, context: null, tally: this.#tallyOf(plan), counters: newCounters() };
+    const base = {
+      id: plan.id,
+      operator: null,
+      context: null,
+      tally: this.#tallyOf(plan),
+      counters: newCounters(),
+      keys: null,
+    };
     if (spec.kind !== 'collection-source' && spec.kind !== 'generator-source') return { ...base, snapshotSource: null };
     const generator = new GeneratorSource(
       spec,
@@ -375,12 +384,14 @@ class TaskBuilder {
       mailbox: this.#mailbox,
       operatorId: plan.id,
     };
-    return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null };
+    return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null, keys: null };
   }
 
-  #inputsInto(operator: AnyOperator, tally: OperatorTally): ChainTarget[] {
-    if ('processElement' in operator) return [new OperatorInput(operator, tally)];
-    return [new NumberedInput(operator, 1, tally), new NumberedInput(operator, 2, tally)];
+  /** Seeded by its place: what is sampled decides nothing, and a test can repeat it. */
+  #keySampler(plan: PlanOperator, keyedState: KeyedStateBackend | null): KeySampler | null {
+    if (keyedState === null) return null;
+    this.#tallyOf(plan).sampleAt = 1;
+    return new KeySampler(keyedState, new SeededPrng(this.#vertex.index * 1024 + this.#subtask));
   }
 
   #openInputs(heads: readonly ChainTarget[]): InputChannel[] {

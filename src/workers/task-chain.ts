@@ -11,6 +11,7 @@ import type {
 } from '../operators/operator.js';
 import type { OperatorStateSnapshot } from '../protocol/control-message.js';
 import type { RestoredOperatorState } from '../protocol/deployment.js';
+import type { KeySampler } from './key-sampler.js';
 import type { OperatorTally } from './operator-chain.js';
 
 export type AnyOperator = StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>;
@@ -23,6 +24,8 @@ export interface ChainedOperator {
   readonly tally: OperatorTally;
   readonly counters: OperatorCounters;
   /** Operator state of a source, which has no operator to ask. */
+  /** `null` for an operator without a key. */
+  readonly keys: KeySampler | null;
   readonly snapshotSource: (() => Readonly<Record<string, readonly unknown[]>>) | null;
 }
 

@@ -23,7 +23,13 @@ import { withRepartitionTopics } from '../graph/repartition-topics.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
-import type { StateAnswer, StateQuery, SubtaskMeasurements, SubtaskWatermarks } from '../protocol/inspection.js';
+import type {
+  StateAnswer,
+  StateQuery,
+  SubtaskHotKeys,
+  SubtaskMeasurements,
+  SubtaskWatermarks,
+} from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
 import { AlignmentBoard } from '../protocol/alignment-board.js';
@@ -50,6 +56,8 @@ const UPKEEP_MS = 0.5;
 const METER_SAMPLE_MS = 1_000;
 /** A parked worker looks around this often even if nobody rings: a bound on the damage of a lost wake-up, not a poll. */
 const PARK_MS_MAX = 10_000;
+/** Keys told of each operator of each subtask. */
+const HOT_KEYS_MAX = 20;
 
 export class WorkerRuntime {
   readonly #deployment: WorkerDeployment<ExecutionPlan>;
@@ -206,6 +214,14 @@ export class WorkerRuntime {
 
   describeWatermarks(): SubtaskWatermarks[] {
     return this.#tasks.map((task) => task.describeWatermarks());
+  }
+
+  hotKeys(): SubtaskHotKeys[] {
+    return this.#tasks.flatMap(({ name, chain }) =>
+      chain.operators.flatMap(({ id, keys, tally }) =>
+        keys === null ? [] : [{ ...name, operatorId: id, records: tally.numRecordsIn, ...keys.read(HOT_KEYS_MAX) }],
+      ),
+    );
   }
 
   #turn(): boolean {

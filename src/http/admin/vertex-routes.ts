@@ -72,6 +72,16 @@ const backpressureSchema = object({
   ),
 });
 
+const hotKeysSchema = object({
+  operators: list(
+    object({
+      uid: text,
+      sampledCount: number,
+      keys: list(object({ key: text, share: number, error: number, subtask: integer })),
+    }),
+  ),
+});
+
 const subtaskTimesSchema = object({
   id: text,
   name: text,
@@ -119,6 +129,15 @@ export function addVertexRoutes(app: FastifyInstance, context: AdminContext): vo
         path,
         explanation,
       }));
+    },
+  );
+
+  app.get<{ Params: VertexParams }>(
+    `${PATH}/hot-keys`,
+    route('The keys that come most often at each keyed operator, by a sample', hotKeysSchema),
+    async (request) => {
+      const { id } = requireVertex(context, request.params);
+      return { operators: await context.admin.hotKeys(id) };
     },
   );
 
