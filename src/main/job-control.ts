@@ -133,8 +133,11 @@ export interface JobDescription {
 
 export interface JobControl {
   describe(): JobDescription;
-  /** Whether requests are taken. They are also while the process is not ready for its checkpoints' sake. */
-  readonly isRunning: boolean;
+  /**
+   * Whether requests are taken. They are also while the process is not ready for its checkpoints' sake, and while the job
+   * restarts: then they wait in their topic for the next attempt.
+   */
+  readonly takesRequests: boolean;
   /** What a load balancer is told. */
   readiness(): Readiness;
   routes(): readonly RequestRoute[];

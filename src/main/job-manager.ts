@@ -303,6 +303,10 @@ export class JobManager implements JobControl {
     return this.#supervisor.scheduler.takeNow();
   }
 
+  get takesRequests(): boolean {
+    return this.isRunning || this.#life.state === 'RESTARTING';
+  }
+
   get isRunning(): boolean {
     return this.#life.state === 'RUNNING';
   }

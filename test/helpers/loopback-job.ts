@@ -72,7 +72,7 @@ export class LoopbackJob implements JobControl {
     };
   }
 
-  get isRunning(): boolean {
+  get takesRequests(): boolean {
     return this.state === 'RUNNING';
   }
 

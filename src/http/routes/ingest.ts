@@ -190,7 +190,7 @@ class IngestHandler implements DirectRoute {
   #open(received: ReceivedRequest, startedAtMs: number): Problem | null {
     const { config, control, isDraining } = this.#context;
     if (isDraining) return problemOfCode('MILLRACE_SHUTTING_DOWN', config.retryAfterSeconds);
-    if (!control.isRunning) return problemOfCode('MILLRACE_NOT_READY', config.retryAfterSeconds);
+    if (!control.takesRequests) return problemOfCode('MILLRACE_NOT_READY', config.retryAfterSeconds);
     const { message, bytes, query } = received;
     const { headers } = message;
     if (message.rawHeaders.length > 2 * config.maxHeaderCount) return { code: 'MILLRACE_HEADERS_TOO_LARGE' };

@@ -58,7 +58,7 @@ describe('a route of the job', () => {
       }),
     ]);
     const { job } = server;
-    Object.defineProperty(job, 'isRunning', {
+    Object.defineProperty(job, 'takesRequests', {
       get: () => {
         if (isBroken) throw new Error('broken');
         return true;

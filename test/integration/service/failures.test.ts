@@ -189,6 +189,32 @@ describe('a record whose processing throws', () => {
   });
 });
 
+describe('a request that comes while the job restarts', () => {
+  it('waits for the next attempt, and is answered by it', async () => {
+    const restarts = ['--restart-strategy', 'fixed-delay', '--restart-delay-ms', '5000'];
+    await withService({ job: 'mortal-counters', args: [...args, ...restarts] }, async (service) => {
+      expect((await service.post('/counters/a', { amount: 1, until: 0, how: 'throw' })).status).toBe(500);
+      await expect.poll(async () => (await service.fetch('/readyz')).status, { timeout: 20_000 }).toBe(503);
+      const waiting = await Promise.all(['a', 'b'].map((name) => service.post(`/counters/${name}`, { amount: 1 })));
+      expect(waiting.map(({ status }) => status)).toEqual([200, 200]);
+      // The one that failed has run again, before the other.
+      expect(await waiting[0]?.json()).toEqual({ name: 'a', value: 2 });
+      await expect.poll(async () => (await service.fetch('/readyz')).status, { timeout: 20_000 }).toBe(200);
+      await expect.poll(() => service.metric('millrace_job_restarts_total'), { timeout: 20_000 }).toBe(1);
+    });
+  });
+
+  it('gets 504 when its time is up before', async () => {
+    const restarts = ['--restart-strategy', 'fixed-delay', '--restart-delay-ms', '1h'];
+    await withService({ job: 'mortal-counters', args: [...args, ...restarts] }, async (service) => {
+      expect((await service.post('/counters/a', { amount: 1, until: 0, how: 'throw' })).status).toBe(500);
+      await expect.poll(async () => (await service.fetch('/readyz')).status, { timeout: 20_000 }).toBe(503);
+      const late = await service.post('/counters/b', { amount: 1 }, { 'millrace-timeout-ms': '100' });
+      expect(late.status).toBe(504);
+    });
+  });
+});
+
 describe('a worker thread that dies', () => {
   it.each([
     ['exits', 'exits-the-thread', '/exit', { exit: true }, /exit/],
