@@ -4,8 +4,11 @@ import { Caller } from './lib/caller.js';
 import { atMost, median, type Row } from './lib/report.js';
 
 /**
- * How long a service gives no answers while something has happened to it. A caller sends one request after the other and
- * waits for each: the longest time between two answers is the outage, less what an answer takes anyway.
+ * What failures and changes cost: how long a service gives no answers while something has happened to it, how long a killed
+ * process takes to answer again (restart.ts), and what the checkpoints take that both rest on (checkpoints.ts).
+ *
+ * Of an outage: a caller sends one request after the other and waits for each. The longest time between two answers is the
+ * outage, less what an answer takes anyway.
  */
 
 const JOB = 'build/bench/jobs/mortal-job.js';
@@ -13,15 +16,17 @@ const KEYS = 1_000_000;
 const ROUNDS = 5;
 
 /** One after the other; each starts servers of its own. */
-export const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
+export const parts: Readonly<Record<string, (isFull: boolean) => Promise<Row[]>>> = {
+  checkpoints: async () => (await import('./checkpoints.js')).run(),
+  kill: async (isFull) => (await import('./restart.js')).run(isFull ? undefined : [100_000]),
   thread: deadThread,
   'rescale-lmdb': () => rescale('lmdb'),
   'rescale-heap': () => rescale('heap'),
 };
 
-export async function run(): Promise<Row[]> {
+export async function run({ isFull }: { isFull: boolean }): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const part of Object.values(parts)) rows.push(...(await part()));
+  for (const part of Object.values(parts)) rows.push(...(await part(isFull)));
   return rows;
 }
 

@@ -18,17 +18,12 @@ const suites: readonly Suite[] = [
   { name: 'state', run: async (isNamed) => (await import('./micro/state.js')).run({ isFull: isNamed }) },
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },
   { name: 'datastream', run: async () => (await import('./micro/datastream.js')).run() },
-  { name: 'checkpoints', run: async () => (await import('./checkpoints.js')).run() },
   { name: 'jobs', run: async (isNamed) => (await import('./jobs.js')).run({ isFull: isNamed }) },
   { name: 'scaling', run: async () => (await import('./scaling.js')).run() },
   { name: 'startup', run: async () => (await import('./startup.js')).run() },
   { name: 'latency', run: async () => (await import('./latency.js')).run() },
-  { name: 'recovery', run: async () => (await import('./recovery.js')).run() },
-  {
-    name: 'restart',
-    // Ten million keys take minutes to make: only where somebody asks for them.
-    run: async (isNamed) => (await import('./restart.js')).run(isNamed ? undefined : [100_000]),
-  },
+  // All that is promised of failures. Ten million keys take minutes to make: only where somebody asks for them.
+  { name: 'recovery', run: async (isNamed) => (await import('./recovery.js')).run({ isFull: isNamed }) },
   { name: 'http', run: async (isNamed) => (await import('./http.js')).run({ isFull: isNamed }) },
   { name: 'cpu', run: async () => (await import('./cpu.js')).run() },
   { name: 'overhead', run: async () => (await import('./overhead.js')).run() },

@@ -77,7 +77,7 @@ export function chooseKeys({ keyGroupOf }: Modules, keyCount: number, updateCoun
 
 export async function withStore<T>(
   { StateStore }: Modules,
-  options: { backend: 'heap' | 'lmdb'; budgetBytes: number },
+  options: { backend: 'heap' | 'lmdb'; budgetBytes: number; segmentsHeldMax?: number },
   use: (store: StateStore, reopen: (restore: RestoredState) => Promise<StateStore>) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
@@ -93,6 +93,7 @@ export async function withStore<T>(
       shards: SHARDS,
       shardCount: SHARD_COUNT,
       memtableBudgetBytes: options.budgetBytes,
+      segmentsHeldMax: options.segmentsHeldMax ?? 1,
       clock: { now: () => 0 },
       restore,
     });
