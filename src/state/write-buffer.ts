@@ -249,16 +249,16 @@ function sortRows(bytes: Buffer, order: Uint32Array, from: number, to: number): 
 function compareRows(bytes: Buffer, a: number, b: number): number {
   const aKey = a + ROW_HEADER_BYTES;
   const bKey = b + ROW_HEADER_BYTES;
-  return compareBytes(bytes, aKey, aKey + keyLength(bytes, a), bytes, bKey, bKey + keyLength(bytes, b));
+  return compareBytes(bytes, aKey, aKey + keyLengthAt(bytes, a), bytes, bKey, bKey + keyLength(bytes, b));
 }
 
-function keyLength(bytes: Buffer, start: number): number {
+function keyLengthAt(bytes: Buffer, start: number): number {
   return (bytes[start] as number) | ((bytes[start + 1] as number) << 8);
 }
 
 /** Byte by byte: methods of Buffer check their arguments, which costs more than the reading here. */
 function rowEnd(bytes: Buffer, start: number): number {
-  const keyEnd = start + ROW_HEADER_BYTES + keyLength(bytes, start);
+  const keyEnd = start + ROW_HEADER_BYTES + keyLengthAt(bytes, start);
   const low = (bytes[start + 2] as number) | ((bytes[start + 3] as number) << 8) | ((bytes[start + 4] as number) << 16);
   const valueLength = (low | ((bytes[start + 5] as number) << 24)) >>> 0;
   return valueLength === TOMBSTONE ? keyEnd : keyEnd + CHECKSUM_BYTES + valueLength;
