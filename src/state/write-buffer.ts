@@ -249,7 +249,7 @@ function sortRows(bytes: Buffer, order: Uint32Array, from: number, to: number): 
 function compareRows(bytes: Buffer, a: number, b: number): number {
   const aKey = a + ROW_HEADER_BYTES;
   const bKey = b + ROW_HEADER_BYTES;
-  return compareBytes(bytes, aKey, aKey + keyLengthAt(bytes, a), bytes, bKey, bKey + keyLength(bytes, b));
+  return compareBytes(bytes, aKey, aKey + keyLengthAt(bytes, a), bytes, bKey, bKey + keyLengthAt(bytes, b));
 }
 
 function keyLengthAt(bytes: Buffer, start: number): number {
