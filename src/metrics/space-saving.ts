@@ -8,18 +8,24 @@
  *
  * With aging, all counts are halved now and then, so that what was frequent long ago makes room.
  *
- * Cost: a look-up for an item with a counter, a walk over the counters for one without.
+ * Cost: a look-up for an item with a counter; a walk over one array of counts, and two changes of a map, for one without.
  */
 export class SpaceSaving<T extends string | number> {
   readonly #countersMax: number;
   readonly #agesAfter: number;
-  readonly #counters = new Map<T, { count: number; error: number }>();
+  /** By item: its place in the columns. */
+  readonly #places = new Map<T, number>();
+  readonly #items: T[] = [];
+  readonly #counts: Float64Array;
+  readonly #errors: Float64Array;
   #total = 0;
 
   /** @param agesAfter all counts are halved when so many have been counted; `Infinity`: never */
   constructor(countersMax: number, agesAfter = Infinity) {
     this.#countersMax = countersMax;
     this.#agesAfter = agesAfter;
+    this.#counts = new Float64Array(countersMax);
+    this.#errors = new Float64Array(countersMax);
   }
 
   /** What all items together have been counted. */
@@ -29,39 +35,49 @@ export class SpaceSaving<T extends string | number> {
 
   add(item: T): void {
     this.#total++;
-    const known = this.#counters.get(item);
-    if (known !== undefined) known.count++;
-    else if (this.#counters.size < this.#countersMax) this.#counters.set(item, { count: 1, error: 0 });
-    else this.#takeOver(item);
+    const known = this.#places.get(item);
+    const place = known ?? this.#placeFor(item);
+    this.#counts[place] = (this.#counts[place] as number) + 1;
     if (this.#total >= this.#agesAfter) this.#age();
   }
 
   /** The most frequent first. */
   top(limit: number): { readonly item: T; readonly count: number; readonly error: number }[] {
-    return [...this.#counters]
-      .map(([item, { count, error }]) => ({ item, count, error }))
+    return this.#items
+      .map((item, place) => ({ item, count: this.#counts[place] as number, error: this.#errors[place] as number }))
       .sort((a, b) => b.count - a.count)
       .slice(0, limit);
   }
 
-  #takeOver(item: T): void {
-    let least: T | null = null;
-    let leastCount = Infinity;
-    for (const [candidate, { count }] of this.#counters) {
-      if (count >= leastCount) continue;
-      least = candidate;
-      leastCount = count;
+  /** A free place, or the one of the smallest count, which goes on from there. */
+  #placeFor(item: T): number {
+    let place = this.#items.length;
+    if (place < this.#countersMax) {
+      this.#items.push(item);
+    } else {
+      place = this.#least();
+      this.#places.delete(this.#items[place] as T);
+      this.#items[place] = item;
+      this.#errors[place] = this.#counts[place] as number;
     }
-    if (least !== null) this.#counters.delete(least);
-    this.#counters.set(item, { count: leastCount + 1, error: leastCount });
+    this.#places.set(item, place);
+    return place;
+  }
+
+  #least(): number {
+    const counts = this.#counts;
+    let least = 0;
+    for (let place = 1; place < counts.length; place++) {
+      if ((counts[place] as number) < (counts[least] as number)) least = place;
+    }
+    return least;
   }
 
   #age(): void {
     this.#total /= 2;
-    for (const [item, counter] of this.#counters) {
-      counter.count /= 2;
-      counter.error /= 2;
-      if (counter.count < 1) this.#counters.delete(item);
+    for (let place = 0; place < this.#items.length; place++) {
+      this.#counts[place] = (this.#counts[place] as number) / 2;
+      this.#errors[place] = (this.#errors[place] as number) / 2;
     }
   }
 }

@@ -6,7 +6,7 @@ import type { OperatorTally } from './operator-chain.js';
 
 /** One record of so many is looked at, on average. */
 export const RECORDS_PER_SAMPLE = 64;
-const COUNTERS_MAX = 128;
+const COUNTERS_MAX = 64;
 /** Samples after which what came before counts half. */
 const AGES_AFTER = 8192;
 
