@@ -13,7 +13,8 @@ export class TimedSink {
     this.#count++;
   }
 
-  close(): void {
+  /** Before the checkpoint at the end, which is none of the work. */
+  finish(): void {
     if (this.#count === 0) return;
     writeSync(1, `${JSON.stringify({ count: this.#count, firstMs: this.#firstMs, lastMs: now() })}\n`);
   }

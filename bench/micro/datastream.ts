@@ -15,6 +15,7 @@ import type * as operatorFactoryModule from '../../src/operators/operator-factor
 import type { OperatorContext, Output, StreamOperator } from '../../src/operators/operator.js';
 import type * as runtimeContextModule from '../../src/operators/operator-runtime-context.js';
 import type * as stateStoreModule from '../../src/state/state-store.js';
+import type * as fusedStepsModule from '../../src/workers/fused-steps.js';
 import type * as operatorChainModule from '../../src/workers/operator-chain.js';
 import { atLeast, median, type Row } from '../lib/report.js';
 
@@ -41,6 +42,7 @@ const { createOperator } = (await import(dist('operators/operator-factory.js')))
 const { OperatorRuntimeContext } = (await import(
   dist('operators/operator-runtime-context.js')
 )) as typeof runtimeContextModule;
+const { fusedInputs } = (await import(dist('workers/fused-steps.js'))) as typeof fusedStepsModule;
 const chain = (await import(dist('workers/operator-chain.js'))) as typeof operatorChainModule;
 
 type AnyStreamOperator = StreamOperator<unknown, unknown>;
@@ -141,8 +143,9 @@ function chainOf(specs: readonly Spec[], tail: operatorChainModule.ChainTarget):
   for (const spec of specs.toReversed()) {
     const tally = { numRecordsIn: 0, numRecordsOut: 0, sampleAt: Infinity };
     const operator = createOperator(spec, { writeLine: () => undefined }) as AnyStreamOperator;
-    operator.open(contextOf(chain.createChainOutput({ main: [next], side: new Map() }, tally), null));
-    const [input] = chain.inputsInto(operator, tally, null);
+    const targets = { main: [next], side: new Map() };
+    operator.open(contextOf(chain.createChainOutput(targets, tally), null));
+    const [input] = fusedInputs(operator, chain.inputsInto(operator, tally, null), targets, tally);
     if (input !== undefined) next = input;
   }
   return next;

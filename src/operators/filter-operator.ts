@@ -1,9 +1,10 @@
 import type { FilterFunction } from '../api/functions.js';
-import type { OperatorContext, StreamOperator } from './operator.js';
+import type { OperatorContext, StatelessStep, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** Passes on the records that the predicate holds for. */
 export class FilterOperator<T> extends OperatorBase<T> implements StreamOperator<T, T> {
+  readonly step: StatelessStep;
   readonly #fn: FilterFunction<T>;
   readonly #call: (value: T) => boolean;
 
@@ -11,6 +12,11 @@ export class FilterOperator<T> extends OperatorBase<T> implements StreamOperator
     super();
     this.#fn = fn;
     this.#call = typeof fn === 'function' ? fn : (value) => fn.filter(value);
+    this.step = {
+      kind: 'filter',
+      call: this.#call as (value: unknown) => unknown,
+      fail: (error) => this.failure(error, 'filter'),
+    };
   }
 
   override open(context: OperatorContext<T>): void {

@@ -1,9 +1,10 @@
 import type { MapFunction } from '../api/functions.js';
-import type { OperatorContext, StreamOperator } from './operator.js';
+import type { OperatorContext, StatelessStep, StreamOperator } from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** One result per record. */
 export class MapOperator<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
+  readonly step: StatelessStep;
   readonly #fn: MapFunction<In, Out>;
   readonly #call: (value: In) => Out;
 
@@ -11,6 +12,11 @@ export class MapOperator<In, Out> extends OperatorBase<Out> implements StreamOpe
     super();
     this.#fn = fn;
     this.#call = typeof fn === 'function' ? fn : (value) => fn.map(value);
+    this.step = {
+      kind: 'map',
+      call: this.#call as (value: unknown) => unknown,
+      fail: (error) => this.failure(error, 'map'),
+    };
   }
 
   override open(context: OperatorContext<Out>): void {

@@ -81,8 +81,18 @@ export interface OperatorContext<Out> {
   readonly operatorId: string;
 }
 
+/** What an operator does to one record when that is all it does: the chain may call this in place of `processElement`. */
+export interface StatelessStep {
+  /** Whether `call` gives the result, or says whether the record passes. */
+  readonly kind: 'map' | 'filter';
+  readonly call: (value: unknown) => unknown;
+  /** What to throw in place of an error of `call`. */
+  readonly fail: (error: unknown) => unknown;
+}
+
 /** An operator with one input. Calls come from one thread, in this order: open, any number of process…, finish, close. */
 export interface StreamOperator<In, Out> {
+  readonly step?: StatelessStep;
   open(context: OperatorContext<Out>): void;
   processElement(value: In, timestamp: number): void;
   /** Fires what is due and passes the watermark on. Never goes back. */
@@ -106,7 +116,7 @@ export interface StreamOperator<In, Out> {
 /** An operator with two inputs, numbered 1 and 2 as in Flink. */
 export interface TwoInputStreamOperator<In1, In2, Out> extends Omit<
   StreamOperator<In1, Out>,
-  'processElement' | 'processWatermark' | 'processStatus'
+  'step' | 'processElement' | 'processWatermark' | 'processStatus'
 > {
   processElement1(value: In1, timestamp: number): void;
   processElement2(value: In2, timestamp: number): void;

@@ -14,7 +14,7 @@ export const POSITION_STATE = 'position';
  * i + 2p, …; after a restore at another parallelism a subtask may hold several such ranges, or none.
  */
 export class GeneratorSource {
-  readonly #spec: CollectionSourceSpec | GeneratorSourceSpec;
+  readonly #valueAt: (index: number) => unknown;
   #ranges: { next: number; readonly stride: number }[];
   #turn = 0;
 
@@ -23,7 +23,7 @@ export class GeneratorSource {
     subtask: { readonly index: number; readonly parallelism: number },
     restored: readonly unknown[] | undefined,
   ) {
-    this.#spec = spec;
+    this.#valueAt = spec.kind === 'collection-source' ? (index) => spec.values[index] : spec.next;
     this.#ranges =
       restored === undefined
         ? [{ next: subtask.index, stride: subtask.parallelism }]
@@ -37,7 +37,7 @@ export class GeneratorSource {
    */
   next(): unknown {
     while (this.#ranges.length > 0) {
-      this.#turn = (this.#turn + 1) % this.#ranges.length;
+      this.#turn = this.#turn + 1 < this.#ranges.length ? this.#turn + 1 : 0;
       const range = this.#ranges[this.#turn] as { next: number; readonly stride: number };
       const value = this.#valueAt(range.next);
       if (value !== undefined) {
@@ -52,9 +52,5 @@ export class GeneratorSource {
   /** Where to go on after a restore. An ended source has no range left, and stays ended. */
   snapshot(): readonly IndexRange[] {
     return this.#ranges.map((range) => ({ ...range }));
-  }
-
-  #valueAt(index: number): unknown {
-    return this.#spec.kind === 'collection-source' ? this.#spec.values[index] : this.#spec.next(index);
   }
 }

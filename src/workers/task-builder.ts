@@ -28,6 +28,7 @@ import type { SpanPlace } from '../protocol/trace-span.js';
 import { FailedRecordPolicy } from './failed-record-policy.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
+import { fusedInputs } from './fused-steps.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
 import { IdempotencyGuard } from './idempotency-guard.js';
 import { KeySampler } from './key-sampler.js';
@@ -38,6 +39,7 @@ import {
   createChainOutput,
   inputsInto,
   type OperatorTally,
+  type OutputTargets,
 } from './operator-chain.js';
 import { OutputSequence } from './output-sequence.js';
 import { openEdgeWriter, openEgress } from './task-outputs.js';
@@ -201,7 +203,7 @@ class TaskBuilder {
       const targets = this.#targetsOf(plan, inputsOf);
       const output = createChainOutput(targets, this.#tallyOf(plan));
       this.#tracer.link(output, targets);
-      const { operator, inputs, keyedState } = this.#buildOperator(plan, node, output);
+      const { operator, inputs, keyedState } = this.#buildOperator(plan, node, output, targets);
       built.unshift(operator);
       inputsOf[plan.index] = inputs;
       const traced = this.#tracedOperator(plan, keyedState);
@@ -214,6 +216,7 @@ class TaskBuilder {
     plan: PlanOperator,
     node: StreamNode,
     output: Output<unknown>,
+    targets: OutputTargets,
   ): { operator: ChainedOperator; inputs: ChainTarget[]; keyedState: KeyedStateBackend | null } {
     if (isSource(node)) {
       return {
@@ -230,9 +233,10 @@ class TaskBuilder {
       ? new LateOutput(this.#scope, output, this.#tracer.targetFor(output, this.#tracedOperator(plan, keyedState)))
       : output;
     const keys = this.#keySampler(plan, keyedState);
+    const linked = inputsInto(operator, this.#tallyOf(plan), keys);
     return {
       operator: { ...this.#withContext(plan, { operator, output: late, keyedState }), keys },
-      inputs: inputsInto(operator, this.#tallyOf(plan), keys),
+      inputs: fusedInputs(operator, linked, targets, this.#tallyOf(plan)),
       keyedState,
     };
   }

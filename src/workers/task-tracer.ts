@@ -4,6 +4,7 @@ import type { MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { Output, RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { formatTraceparent, parseTraceparent, type SpanPlace, type TraceSpan } from '../protocol/trace-span.js';
+import { FusedSteps } from './fused-steps.js';
 import type { ChainOutput, ChainTarget, OperatorTally, OutputTargets } from './operator-chain.js';
 
 /** Where the spans of a worker's tasks go, and what makes their ids. */
@@ -56,7 +57,9 @@ export class TaskTracer {
 
   /** The way into an operator for records of traced requests. The same one for the same target. */
   targetFor(target: ChainTarget, operator: TracedOperator): TracedTarget {
-    const traced = this.#targets.get(target) ?? new TracedTarget(this, target, operator);
+    // Each operator has a span of its own.
+    const way = target instanceof FusedSteps ? target.linked : target;
+    const traced = this.#targets.get(target) ?? new TracedTarget(this, way, operator);
     this.#targets.set(target, traced);
     return traced;
   }
