@@ -1,4 +1,4 @@
-import type { StatelessStep, WatermarkStatus } from '../operators/operator.js';
+import type { StatelessStep, StreamOperator, TwoInputStreamOperator, WatermarkStatus } from '../operators/operator.js';
 import type { ChainTarget, OperatorTally, OutputTargets } from './operator-chain.js';
 
 /** A step with the counts of its operator. */
@@ -43,14 +43,14 @@ export class FusedSteps implements ChainTarget {
  * begin there; everything else keeps its `linked` inputs, and so does all in a process that forbids code from strings.
  */
 export function fusedInputs(
-  operator: { readonly step?: StatelessStep },
+  operator: StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>,
   linked: ChainTarget[],
   targets: OutputTargets,
   tally: OperatorTally,
 ): ChainTarget[] {
   const [next] = targets.main;
   const [input] = linked;
-  const { step } = operator;
+  const step = 'processElement' in operator ? operator.step : undefined;
   if (step === undefined || input === undefined || next === undefined) return linked;
   if (targets.main.length > 1 || targets.side.size > 0) return linked;
   const first = { ...step, tally };
