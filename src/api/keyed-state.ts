@@ -80,7 +80,12 @@ export type TtlUpdateType = 'OnCreateAndWrite' | 'OnReadAndWrite';
 /** Whether an expired value that is not cleaned up yet may be read. @public */
 export type TtlVisibility = 'NeverReturnExpired' | 'ReturnExpiredIfNotCleanedUp';
 
-/** Time to live of state, in processing time, as Flink's `StateTtlConfig`. @public */
+/**
+ * Time to live of state, in processing time, as Flink's `StateTtlConfig`. What has expired is removed when it is read, is left
+ * out of snapshots, and is swept out of memory and files, up to 4,096 rows of each store with every checkpoint.
+ *
+ * @public
+ */
 export interface StateTtlConfig {
   /** Milliseconds after the last write (or read) at which a value expires; > 0. */
   readonly ttlMs: number;

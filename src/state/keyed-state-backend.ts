@@ -259,7 +259,7 @@ export class OperatorStateBackend implements KeyedStateBackend {
     const codec =
       kind === 'list' ? new ListCodec(serde, isStamped, schema) : new SingleValueCodec(serde, isStamped, schema);
     const stateName = { operatorUid: this.operatorUid, name, kind };
-    return { rows: this.#host.rowsOptions(stateName, serde.name, this.#context, codec), policy };
+    return { rows: { ...this.#host.rowsOptions(stateName, serde.name, this.#context, codec), ttl: policy }, policy };
   }
 
   #stateOf<S extends Queryable>(name: string, kind: StateKind, make: () => { rows: StateRows; state: S }): S {

@@ -219,20 +219,27 @@ export class LmdbEnvironment {
   }
 
   /**
-   * Visits the rows whose keys begin with `prefix`, in order, until `visit` returns false.
+   * Visits the rows whose keys begin with `prefix`, in the order of their stored keys, until `visit` returns false.
+   *
+   * @param after goes on behind this stored key
    */
-  readRange(prefix: Buffer, visit: (key: Buffer, value: Buffer) => boolean): void {
+  readRange(
+    prefix: Buffer,
+    visit: (key: Buffer, value: Buffer, storedKey: Buffer) => boolean,
+    after: Buffer | null = null,
+  ): void {
     const start = prefix.subarray(0, PLAIN_KEY_BYTES_MAX);
     try {
-      for (const { key, value } of this.#db.getRange({ start, end: prefixEnd(start) })) {
+      for (const { key, value } of this.#db.getRange({ start: after ?? start, end: prefixEnd(start) })) {
+        if (after !== null && key.equals(after)) continue;
         const row = this.#checkedAt(key, value);
         if (key.length !== LONG_KEY_BYTES) {
-          if (key.length >= prefix.length && !visit(key, row)) return;
+          if (key.length >= prefix.length && !visit(key, row, key)) return;
           continue;
         }
         const keyEnd = 2 + row.readUInt16LE(0);
         const fullKey = row.subarray(2, keyEnd);
-        if (fullKey.subarray(0, prefix.length).equals(prefix) && !visit(fullKey, row.subarray(keyEnd))) return;
+        if (fullKey.subarray(0, prefix.length).equals(prefix) && !visit(fullKey, row.subarray(keyEnd), key)) return;
       }
     } catch (error) {
       throw lmdbError(error, this.path);

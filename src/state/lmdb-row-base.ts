@@ -14,6 +14,12 @@ import type { KeySource, LmdbEnvironment } from './lmdb-environment.js';
 import type { ReplayedRows } from './replayed-rows.js';
 import type { RowBase, StateRows } from './state-rows.js';
 
+/** A row that a walk over a state has come to. */
+export interface RowPlace {
+  readonly keyGroup: number;
+  readonly storedKey: Buffer;
+}
+
 /** The key of an entry's row, written straight into LMDB's buffer. */
 class EntryKey implements KeySource {
   entry: Entry | null = null;
@@ -94,6 +100,40 @@ export class LmdbRowBase implements RowBase {
         return true;
       });
     }
+  }
+
+  /**
+   * Visits the next rows of a state in a shard, at most so many. None while rows are replayed over the base: it does not know
+   * the newest then.
+   *
+   * @param from where the visit before has ended; `null` for the beginning
+   * @returns where to go on, `null` behind the last row; and how many rows were visited
+   */
+  visitState(
+    rows: StateRows,
+    shard: ShardId,
+    from: RowPlace | null,
+    countMax: number,
+    visit: (rowKey: Buffer, keyGroup: number, value: Buffer) => void,
+  ): { place: RowPlace | null; count: number } {
+    if (this.#replayed[shard] !== undefined) return { place: null, count: 0 };
+    const prefix = Buffer.alloc(ROW_KEY_HEADER_BYTES);
+    prefix.writeUInt16BE(rows.stateIds[shard] as number, 2);
+    let count = 0;
+    let place: RowPlace | null = null;
+    const first: number = from?.keyGroup ?? shard;
+    for (let keyGroup = first; keyGroup < KEY_GROUP_COUNT; keyGroup += this.#environments.length) {
+      prefix.writeUInt16BE(keyGroup, 0);
+      const read = (rowKey: Buffer, value: Buffer, storedKey: Buffer): boolean => {
+        visit(rowKey, keyGroup, value);
+        count++;
+        if (count === countMax) place = { keyGroup, storedKey: Buffer.from(storedKey) };
+        return place === null;
+      };
+      this.#environments[shard]?.readRange(prefix, read, keyGroup === from?.keyGroup ? from.storedKey : null);
+      if (place !== null) break;
+    }
+    return { place, count };
   }
 
   #readRange(shard: number, prefix: Buffer, visit: (rowKey: Buffer, value: Buffer) => boolean): void {

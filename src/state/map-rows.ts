@@ -141,7 +141,7 @@ export class MapRows extends StateRows {
     if (this.#current === bucket) this.#current = null;
   }
 
-  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
+  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): Entry {
     const key = reader.readElement();
     const namespace = reader.readNamespace();
     const subKey = reader.readElement();
@@ -152,7 +152,9 @@ export class MapRows extends StateRows {
       bucket = new Bucket(key, keyGroup, namespace);
       this.#tables.set(shard, namespace, lookupKey, bucket);
     }
-    this.adoptStored(insert(bucket, subKey), value);
+    const entry = insert(bucket, subKey);
+    this.adoptStored(entry, value);
+    return entry;
   }
 
   override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {

@@ -154,18 +154,19 @@ export class SingleRows extends StateRows {
     this.#tables.delete(shard, entry.namespace, canonicalKey(entry.key));
   }
 
-  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
+  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): Entry | null {
     const key = reader.readElement();
     const namespace = reader.readNamespace();
     if (this.#canBeInColumns(namespace) && isColumnNumber(value) && isInt32(key)) {
       this.#columns.getOrMake(namespace).insertStored(key, value);
       if (namespace === this.#namespace) this.#numbers = this.#columns.get(namespace);
-      return;
+      return null;
     }
     const entry = this.#make(key, keyGroup, namespace);
     const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
     this.#tables.set(shard, namespace, canonicalKey(key), entry);
     this.adoptStored(entry, value);
+    return entry;
   }
 
   override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {

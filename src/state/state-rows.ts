@@ -1,6 +1,7 @@
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { ShardId } from '../base/ids.js';
 import { MillraceError } from '../base/errors.js';
+import type { TtlPolicy } from './ttl.js';
 import { DEAD_EPOCH, KEY_GROUP_BITS, PERSISTED, entryBytes, estimateBytes, type Entry } from './entry.js';
 import type { KeyContext } from './key-context.js';
 import type { StateKind } from './state-dictionary.js';
@@ -91,6 +92,8 @@ export interface StateRowsOptions {
   readonly host: RowHost;
   /** By shard: the state's id in that shard's dictionary; `undefined` for shards of others. */
   readonly stateIds: readonly (number | undefined)[];
+  /** Of a state whose values expire. @defaultValue `null` */
+  readonly ttl?: TtlPolicy | null;
 }
 
 /** Fewer removed rows than this in the list of changed rows are not worth a sweep. */
@@ -100,6 +103,7 @@ export abstract class StateRows {
   readonly name: StateName;
   readonly codec: ValueCodec;
   readonly stateIds: readonly (number | undefined)[];
+  readonly ttl: TtlPolicy | null;
   /** Changes are stamped with this. Compared inline on every write: see {@link beforeWrite}. */
   epoch = 1;
   /** Up to this epoch, changes have reached the base: such entries may leave the memtable. */
@@ -118,6 +122,7 @@ export abstract class StateRows {
     this.codec = options.codec;
     this.host = options.host;
     this.stateIds = options.stateIds;
+    this.ttl = options.ttl ?? null;
   }
 
   /** Forgets which entry belongs to the current key: after the key has changed, or entries may have left the memtable. */
@@ -126,8 +131,8 @@ export abstract class StateRows {
   abstract entries(): IterableIterator<Entry>;
   /** Takes an entry out of its table. */
   abstract detach(entry: Entry): void;
-  /** Puts a stored row into memory. `reader` stands on the key. */
-  abstract insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void;
+  /** Puts a stored row into memory. `reader` stands on the key. @returns its entry; `null` when it lies in columns */
+  abstract insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): Entry | null;
   /** Whether the row of this row key is in memory, or known not to exist. `reader` stands on the key. */
   abstract isInMemory(keyGroup: number, reader: RowKeyReader): boolean;
 
@@ -323,21 +328,31 @@ export abstract class StateRows {
 
   #save(entry: Entry, seal: Seal): void {
     entry.savedEpoch = seal.epoch;
-    const isAbsent = entry.value === undefined;
+    const { value } = entry;
+    const isAbsent = value === undefined || this.#isForgotten(value);
     if (isAbsent && (entry.bits & PERSISTED) === 0) return;
     let bytes: number;
     try {
+      if (isAbsent) entry.value = undefined;
       bytes = seal.sink.append(entry, this);
     } catch (error) {
       // The snapshot fails, not the record that happens to be processed. The row stays with what has to be stored.
       seal.sink.fail(this.#named(error, entry));
       if (entry.epoch !== this.epoch) this.#markDirty(entry);
       return;
+    } finally {
+      // Memory keeps it until somebody reads it, or adds to it.
+      entry.value = value;
     }
     // With a base, a tombstone leaves the row stored until its segment has been applied.
     const isStored = !isAbsent || this.host.base !== null;
     entry.bits = isStored ? entry.bits | PERSISTED : entry.bits & ~PERSISTED;
     if (this.host.base !== null && !isAbsent) this.#measureSaved(entry, bytes);
+  }
+
+  /** What has expired is not stored any more. State for tests is stored as it is, which is what Flink does unless told otherwise. */
+  #isForgotten(value: unknown): boolean {
+    return this.ttl !== null && this.host.tracksChanges && this.ttl.hasAllExpired(value);
   }
 
   /** Objects take several times their serialised size; how large a serialised row is says more than a sample. */

@@ -22,6 +22,7 @@ import { declareRows, loadRestored, shardsById } from './shard-states.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { type RestoredBases, restoreHeap, restoreLmdb } from './state-restore.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
+import { TtlSweeper } from './ttl-sweeper.js';
 import type { ValueCodec } from './value-codec.js';
 
 /**
@@ -118,6 +119,7 @@ export class StateStore implements BackendHost, RowHost {
   readonly #applier: BaseApplier<ChainSegment> | null;
   readonly #verifier: BaseVerifier;
   readonly #evictor: Evictor | null;
+  readonly #sweeper: TtlSweeper;
   /** Up to this checkpoint, segments have been given to the applier. */
   #enqueuedId = 0;
   /** Folders that bases are being copied into. */
@@ -142,6 +144,7 @@ export class StateStore implements BackendHost, RowHost {
     const isLmdb = options.backend === 'lmdb';
     this.base = isLmdb ? new LmdbRowBase(environments, replayed) : null;
     this.#evictor = isLmdb ? new Evictor(this.usage, options.memtableBudgetBytes) : null;
+    this.#sweeper = new TtlSweeper(this.base, options.shards);
     this.#applier = isLmdb ? this.#createApplier(environments) : null;
     this.#verifier = new BaseVerifier(
       options.areBasesKnown === true ? [] : environments.filter((base) => base?.isChecked === false),
@@ -227,6 +230,7 @@ export class StateStore implements BackendHost, RowHost {
 
   /** The checkpoint is complete everywhere: its rows may go into the base. */
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    this.#sweeper.grant();
     const applier = this.#applier;
     if (applier === null) return;
     const segments = this.#chain.upTo(checkpointId).filter((segment) => segment.checkpointId > this.#enqueuedId);
@@ -348,7 +352,9 @@ export class StateStore implements BackendHost, RowHost {
 
   loadRestored(rows: StateRows): void {
     loadRestored(this.#shards, rows);
-    this.#evictor?.watch([...this.#allRows(), rows]);
+    const all = [...this.#allRows(), rows];
+    this.#evictor?.watch(all);
+    this.#sweeper.watch(all);
   }
 
   forEachStored(rows: StateRows, visit: (reader: RowKeyReader, keyGroup: number) => void): void {
@@ -366,7 +372,8 @@ export class StateStore implements BackendHost, RowHost {
   /** Whether there is anything to do, now or once the disk has done its part. */
   get #hasWork(): boolean {
     const isApplying = this.#verifier.isPending || (this.#applier?.pendingCount ?? 0) > 0;
-    return isApplying || this.#snapshots.pendingCount > 0 || (this.#evictor?.canEvict ?? false);
+    const hasRowsToRemove = (this.#evictor?.canEvict ?? false) || this.#sweeper.hasWork;
+    return isApplying || this.#snapshots.pendingCount > 0 || hasRowsToRemove;
   }
 
   /**
@@ -390,7 +397,8 @@ export class StateStore implements BackendHost, RowHost {
     // A base is written to only after it has been checked.
     const hasApplierWork = this.#verifier.isPending ? this.#verifier.step() : (this.#applier?.step() ?? false);
     const hasEvictorWork = this.#evictor?.step() ?? false;
-    return hasSnapshotWork || hasApplierWork || hasEvictorWork;
+    const hasSweeperWork = this.#sweeper.step();
+    return hasSnapshotWork || hasApplierWork || hasEvictorWork || hasSweeperWork;
   }
 
   /**

@@ -103,10 +103,11 @@ export class TimerRows extends StateRows {
     if (this.#removed.get(identity) === entry) this.#removed.delete(identity);
   }
 
-  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): void {
+  override insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): Entry {
     const entry = readEntry(keyGroup, reader);
     this.#enter(entry);
     this.adoptStored(entry, value);
+    return entry;
   }
 
   override isInMemory(_keyGroup: number, reader: RowKeyReader): boolean {

@@ -5,7 +5,7 @@ import { Stamped } from './value-codec.js';
 
 /**
  * Time to live, as Flink's TTL states have it: a value expires when the clock reaches the time of its last write (or read)
- * plus the time to live, and is removed when it is next read.
+ * plus the time to live, and is removed when it is next read, or when a sweep comes by (ttl-sweeper.ts).
  */
 export class TtlPolicy {
   readonly #clock: Clock;
@@ -29,6 +29,12 @@ export class TtlPolicy {
 
   isExpired(stamped: Stamped): boolean {
     return this.#clock.now() >= stamped.stamp + this.#ttlMs;
+  }
+
+  /** Whether nothing of a row is left to be seen: its value has expired, of a list every item. */
+  hasAllExpired(value: unknown): boolean {
+    if (value instanceof Stamped) return this.isExpired(value);
+    return Array.isArray(value) && value.every((item) => item instanceof Stamped && this.isExpired(item));
   }
 
   /** The value for a query, which neither renews nor removes it. */
