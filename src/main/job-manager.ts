@@ -214,6 +214,11 @@ export class JobManager implements JobControl {
     return this.#supervisor.replaceAttempt(replacement);
   }
 
+  /** Something without which the job cannot go on has failed for good. It ends, as after a failure of its own. */
+  fail(cause: Error): void {
+    this.#fail(cause);
+  }
+
   /**
    * Stops in order: a last checkpoint, so that the next start replays nothing, then workers, then threads. A checkpoint that
    * fails is logged: what it would have covered is in the topics and will be replayed.

@@ -84,7 +84,6 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     shardCount: config.shardCount,
     sessionTimeoutMs: config.kafkaSessionTimeoutMs,
     rebalanceTimeoutMs: config.checkpointTimeoutMs,
-    onFailure: (error) => logger.error({ err: error }, 'the group cannot be joined'),
     checkpoints,
     isExclusive: !isShared,
     planFor,

@@ -9,7 +9,10 @@ import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { GroupCheckpoints, ShardsToRun } from './group-checkpoints.js';
 import type { JobManager } from './job-manager.js';
 
-export interface ShardGroupOptions extends Omit<GroupMembershipOptions, 'onAssigned' | 'onLost' | 'topics'> {
+export interface ShardGroupOptions extends Omit<
+  GroupMembershipOptions,
+  'onAssigned' | 'onLost' | 'onFailure' | 'topics'
+> {
   readonly checkpoints: GroupCheckpoints;
   /** The layout of an attempt that runs these shards. */
   readonly planFor: (shards: readonly number[]) => ExecutionPlan;
@@ -42,6 +45,11 @@ export class ShardGroup {
     const plan = options.planFor([]);
     this.#membership = new GroupMembership({
       ...options,
+      // An instance that can never get shards must not look as if it were at work.
+      onFailure: (error) => {
+        options.logger.error({ err: error, group: options.group }, 'the group cannot be joined');
+        this.#manager?.fail(error);
+      },
       topics: plan.topicSources.map(({ topic }) => topic),
       onAssigned: (assigned) => this.#onAssigned(assigned),
       onLost: () => this.#run(NOTHING, 'rollback'),

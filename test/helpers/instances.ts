@@ -18,6 +18,11 @@ export async function withInstances(
   });
 }
 
+/** A bound against hanging. */
+const SETTLED_WAIT_MS = 120_000;
+/** Of what each instance said, when they do not settle. */
+const SHOWN_CHARACTERS = 4000;
+
 export interface InstancesOptions {
   /** A job of `test/fixtures/jobs`. @defaultValue kafka-counters */
   readonly fixture?: string;
@@ -61,12 +66,14 @@ export class Instances {
   /** Waits until the shards of these instances are settled: each has one owner. */
   async settled(instances: readonly ServiceProcess[]): Promise<number[]> {
     const counts = (): number[] => instances.map((instance) => shardsOf(instance).length);
-    await vi.waitUntil(
-      () => new Set(instances.flatMap(shardsOf)).size === 16 && counts().reduce((a, b) => a + b) === 16,
-      {
-        timeout: 120_000,
-      },
-    );
+    const areSettled = (): boolean =>
+      new Set(instances.flatMap(shardsOf)).size === 16 && counts().reduce((a, b) => a + b) === 16;
+    try {
+      await vi.waitUntil(areSettled, { timeout: SETTLED_WAIT_MS });
+    } catch {
+      const said = instances.map(({ stderr }, index) => `--- instance ${index}\n${stderr.slice(-SHOWN_CHARACTERS)}`);
+      throw new Error(`the shards are not settled: ${counts().join(', ')}\n${said.join('\n')}`);
+    }
     return counts();
   }
 }
