@@ -15,6 +15,7 @@ import { type Config, describeConfig, parseConfig, readCommandLine } from './bas
 import { configErrorText, helpText } from './base/config-help.js';
 import { ConfigError, MillraceError } from './base/errors.js';
 import type { Logger } from './base/log.js';
+import { parseParallelismRange } from './base/parallelism-range.js';
 import { SeededPrng } from './base/prng.js';
 import type { TopicPort } from './connectors/topic.js';
 import { EmbeddedLog } from './connectors/log/embedded-log.js';
@@ -24,6 +25,7 @@ import type { ExecutionPlan } from './graph/execution-plan.js';
 import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph, type StreamGraph } from './graph/stream-graph.js';
+import { Autoscaler, loadOf } from './main/autoscaler.js';
 import { JobAdministration } from './main/job-administration.js';
 import { FailingRecords } from './checkpoint/failing-records.js';
 import { CheckpointMirror } from './checkpoint/checkpoint-mirror.js';
@@ -198,6 +200,7 @@ class Service {
     this.#registry.register(() => gateway.metricFamilies());
     await manager.run();
     this.#group?.start(manager);
+    this.#autoscale(manager, observer);
     const address = await gateway.listen();
     // Their library takes a while to load: not with the first requests, and not at the first scrape either.
     setTimeout(() => void this.#registry.startProcessMetrics(), PROCESS_METRICS_DELAY_MS).unref();
@@ -344,6 +347,20 @@ class Service {
     this.#registry.register(() => metrics.families());
     this.#registry.register(async () => userMetricFamilies(await manager.attempt.measurements.read()));
     return observer;
+  }
+
+  #autoscale(manager: JobManager, observer: JobObserver): void {
+    const range = parseParallelismRange(this.#config.autoscale ?? '');
+    if (range === null) return;
+    const autoscaler = new Autoscaler({
+      job: manager,
+      range,
+      load: () => loadOf(observer.vertices()),
+      clock: systemMonotonicClock,
+      logger: this.#logger,
+    });
+    autoscaler.start();
+    this.#closers.push({ part: 'the autoscaler', close: () => autoscaler.stop() });
   }
 
   /** Closed after the job has: its last checkpoint is sent as well. */

@@ -39,6 +39,15 @@ export const settings = {
     most: 256,
     description: 'Number of worker threads. At most the number of shards.',
   },
+  autoscale: {
+    section: 'Job',
+    kind: 'optional-text',
+    placeholder: 'min..max',
+    default: null,
+    defaultText: 'none: the number of workers stays',
+    description:
+      'Moves the job to more workers while the most loaded one has no time left, and to fewer while they would do, within these numbers, as in 1..8.',
+  },
   shardCount: {
     section: 'Job',
     kind: 'integer',

@@ -3,6 +3,7 @@
  *
  * Pure: main.ts reads the config file and hands in arguments, environment and the number of cores.
  */
+import { parseParallelismRange } from './parallelism-range.js';
 import {
   type CommandLine,
   collectSettings,
@@ -102,6 +103,16 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   };
 
   atMost('parallelism', 'shardCount', 'none');
+  if (config.autoscale !== null) {
+    const range = parseParallelismRange(config.autoscale);
+    if (range === null || range.most > config.shardCount) {
+      const text = JSON.stringify(config.autoscale);
+      refuse(
+        'autoscale',
+        `expected min..max with 1 <= min <= max <= shardCount, which is ${config.shardCount}, got ${text}`,
+      );
+    }
+  }
   atMost('headersTimeoutMs', 'receiveTimeoutMs', 'ms');
   atMost('requestTimeoutMs', 'requestTimeoutMaxMs', 'ms');
   atMost('bodyLimitBytes', 'pendingMaxBytes', 'bytes');

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../../src/base/log.js';
+import { Autoscaler } from '../../../src/main/autoscaler.js';
 import { JobUnderTest } from '../../helpers/job-under-test.js';
 
 const NAMES = Array.from({ length: 40 }, (_, index) => `counter-${String(index)}`);
@@ -86,6 +88,43 @@ describe.each(['heap', 'lmdb'] as const)('an attempt of a job with state on %s',
       for (const [name, count] of sent) {
         expect((await job.request({ amount: 0 }, { name })).body).toEqual({ name, value: count });
       }
+      expect(job.ends).toEqual([]);
+    });
+  });
+});
+
+describe('the size of a job', () => {
+  it('follows its load up and down, under requests that are all answered, each once', async () => {
+    await JobUnderTest.with({ job: 'counters', parallelism: 1, stateBackend: 'lmdb' }, async (job) => {
+      const adding = addAlways(job);
+      let nowMs = 0;
+      let load = 0;
+      const autoscaler = new Autoscaler({
+        job: job.manager,
+        range: { least: 1, most: 3 },
+        load: () => load,
+        clock: { nowMs: () => nowMs },
+        logger: silentLogger,
+      });
+      /** The load stays for so many seconds. */
+      const sustain = async (value: number, seconds: number): Promise<number> => {
+        load = value;
+        for (let second = 0; second < seconds; second++) {
+          nowMs += 1000;
+          await autoscaler.look();
+        }
+        return job.manager.plan.parallelism;
+      };
+      expect(await sustain(1, 5)).toBe(1);
+      expect(await sustain(0.6, 5)).toBe(1);
+      expect(await sustain(1, 11)).toBe(2);
+      expect(await sustain(1, 11)).toBe(3);
+      expect(await sustain(1, 60)).toBe(3);
+      expect(await sustain(0.1, 30)).toBe(3);
+      expect(await sustain(0.1, 31)).toBe(2);
+      expect(await sustain(0.1, 61)).toBe(1);
+      expect(await sustain(0, 120)).toBe(1);
+      await adding.stop();
       expect(job.ends).toEqual([]);
     });
   });
