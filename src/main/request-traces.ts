@@ -176,7 +176,8 @@ class KeptTrace {
   }
 
   view(requestId: string): TraceView {
-    const spans = this.#spans.toSorted((a, b) => a.startMs - b.startMs);
+    // Of two that begin together the longer holds the other.
+    const spans = this.#spans.toSorted((a, b) => a.startMs - b.startMs || b.durationMs - a.durationMs);
     return { ...this.summary(requestId), droppedCount: this.#droppedCount, spans };
   }
 }

@@ -5,7 +5,9 @@ import { SpaceSaving } from '../metrics/space-saving.js';
 import type { OperatorTally } from './operator-chain.js';
 
 /** One record of so many is looked at, on average. */
-export const RECORDS_PER_SAMPLE = 64;
+const RECORDS_PER_SAMPLE = 64;
+/** So many records are all looked at, for operators that see few. */
+const SAMPLES_AT_FIRST = 256;
 const COUNTERS_MAX = 64;
 /** Samples after which what came before counts half. */
 const AGES_AFTER = 8192;
@@ -30,7 +32,8 @@ export class KeySampler {
   sample(tally: OperatorTally): void {
     const key = this.#keyedState.getCurrentKey();
     if (key !== undefined) this.#sketch.add(typeof key === 'number' ? key : canonicalKey(key));
-    tally.sampleAt = tally.numRecordsIn + 1 + this.#prng.below(2 * RECORDS_PER_SAMPLE - 1);
+    const isFirst = tally.numRecordsIn < SAMPLES_AT_FIRST;
+    tally.sampleAt = tally.numRecordsIn + 1 + (isFirst ? 0 : this.#prng.below(2 * RECORDS_PER_SAMPLE - 1));
   }
 
   /** Samples that are remembered, and the most frequent keys among them. */

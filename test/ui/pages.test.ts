@@ -136,6 +136,25 @@ describe('the web UI', () => {
       .waitFor();
   });
 
+  it('shows the way of a traced request, operator by operator', async () => {
+    const order = { customer: 'alice', amount: 0, product: 'product-0', at: Date.now() };
+    const answer = await service.post('/orders', order, { 'millrace-trace': '1' });
+    const id = answer.headers.get('x-request-id') ?? '';
+    const page = await visit('requests');
+    await page.getByRole('region', { name: 'Traces' }).getByRole('link', { name: id }).click();
+    const steps = page.getByRole('region', { name: 'Steps of the request' });
+    await steps.getByText('total: 1 read, 1 written').waitFor();
+    await steps.getByText('reply', { exact: true }).waitFor();
+    await keepScreenshot(page, 'trace');
+    expect(await seriousViolations(page)).toEqual([]);
+  });
+
+  it('shows which keys come most often', async () => {
+    const page = await visit('graph/orders');
+    await page.getByRole('list', { name: 'Hot keys of spending' }).getByText('alice').waitFor();
+    await keepScreenshot(page, 'hot-keys');
+  });
+
   it('finds a setting', async () => {
     const page = await visit('configuration');
     await page.getByRole('searchbox', { name: 'Find' }).fill('ringbytes');

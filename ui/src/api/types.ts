@@ -242,3 +242,41 @@ export interface ExceptionEntry {
 export interface Exceptions {
   readonly exceptionHistory: { readonly entries: readonly ExceptionEntry[]; readonly truncated: boolean };
 }
+
+export interface TraceSummary {
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly route: string | null;
+  readonly status: number | null;
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly spanCount: number;
+}
+
+export interface Trace extends TraceSummary {
+  readonly droppedCount: number;
+  /** By start. */
+  readonly spans: readonly TraceSpan[];
+}
+
+export interface TraceSpan {
+  readonly spanId: string;
+  readonly parentId: string | null;
+  readonly kind: 'request' | 'append' | 'operator' | 'reply';
+  readonly name: string;
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly error: string | null;
+  readonly place: { readonly operator: string; readonly subtask: number; readonly worker: number } | null;
+  readonly stateReads: Readonly<Record<string, number>>;
+  readonly stateWrites: Readonly<Record<string, number>>;
+  readonly emitted: number;
+}
+
+export interface HotKeys {
+  readonly operators: readonly {
+    readonly uid: string;
+    readonly sampledCount: number;
+    readonly keys: readonly { readonly key: string; readonly share: number; readonly subtask: number }[];
+  }[];
+}

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 
 import { jobPath } from '../api/client.js';
 import { usePolled } from '../api/hooks.js';
-import type { Backpressure, Edge, Snapshot, Vertex, VertexDetails, WatermarkMetric } from '../api/types.js';
+import type { Backpressure, Edge, HotKeys, Snapshot, Vertex, VertexDetails, WatermarkMetric } from '../api/types.js';
 import { formatCount, formatDate, formatDuration, formatPercent, formatRate } from '../components/format.js';
 import { Icon } from '../components/icon.js';
 import { LoadBar, Meter, Pending, TableFrame } from '../components/panels.js';
@@ -52,6 +52,7 @@ export function VertexPanel({ vertex, snapshot }: PanelProps): ReactElement {
         </div>
       </dl>
       <Subtasks vertex={vertex} jid={snapshot.job.jid} />
+      <HotKeyLists vertex={vertex} jid={snapshot.job.jid} />
       <Rings edges={snapshot.edges.filter(({ source, target }) => source === vertex.id || target === vertex.id)} />
     </aside>
   );
@@ -143,6 +144,36 @@ function watermarkOf(watermarks: readonly WatermarkMetric[] | null, subtask: num
   const value = Number(watermarks?.[subtask]?.value ?? Number.NaN);
   if (Number.isNaN(value) || value < -DATE_MAX) return '—';
   return value > DATE_MAX ? 'end' : formatDate(value);
+}
+
+/** Which keys come most often, where there are keys. */
+function HotKeyLists({ vertex, jid }: { readonly vertex: Vertex; readonly jid: string }): ReactElement | null {
+  const { data } = usePolled<HotKeys>(`${jobPath(jid, 'vertices', vertex.id)}/hot-keys`, 5000);
+  const operators = data?.operators.filter(({ keys }) => keys.length > 0) ?? [];
+  if (operators.length === 0) return null;
+  return (
+    <>
+      <h3>Hot keys</h3>
+      {operators.map(({ uid, sampledCount, keys }) => (
+        <ul
+          key={uid}
+          className="rings"
+          aria-label={`Hot keys of ${uid}`}
+          title={`by ${Math.round(sampledCount)} samples`}
+        >
+          {keys.slice(0, 8).map(({ key, share, subtask }) => (
+            <li key={key}>
+              <span className="truncate">
+                {key} <span className="muted">subtask {subtask}</span>
+              </span>
+              <Meter ratio={share} label={`Share of the key ${key}`} tone={share > 0.25 ? 'warn' : 'info'} />
+              <span className="number">{formatPercent(share)}</span>
+            </li>
+          ))}
+        </ul>
+      ))}
+    </>
+  );
 }
 
 function Rings({ edges }: { readonly edges: readonly Edge[] }): ReactElement | null {

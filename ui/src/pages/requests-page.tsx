@@ -5,9 +5,16 @@ import type { Requests } from '../api/types.js';
 import type { PageProps } from '../app.js';
 import { formatBytes, formatCount, formatDuration, formatWhole } from '../components/format.js';
 import { Badge, Card, EmptyState, Pending, Stat, TableFrame } from '../components/panels.js';
-import type { Tone } from '../components/panels.js';
+import { toneOfStatus, TracesCard, TraceView } from './traces.js';
 
-export function RequestsPage(_props: PageProps): ReactElement {
+/** All requests, or the trace of the one that the address names. */
+export function RequestsPage({ snapshot, rest }: PageProps): ReactElement {
+  const [requestId] = rest;
+  const { jid } = snapshot.job;
+  return requestId === undefined ? <AllRequests jid={jid} /> : <TraceView jid={jid} requestId={requestId} />;
+}
+
+function AllRequests({ jid }: { readonly jid: string }): ReactElement {
   const { data, error } = usePolled<Requests>('/requests');
   if (data === null) return <Pending error={error} />;
   return (
@@ -25,6 +32,7 @@ export function RequestsPage(_props: PageProps): ReactElement {
       <Card title="Pending" note="the oldest first">
         <PendingTable pending={data.pending} />
       </Card>
+      <TracesCard jid={jid} />
       <Card title="Routes" note="since the process started">
         <RouteTable routes={data.routes.filter(({ count, isOwn }) => count > 0 && !isOwn)} />
       </Card>
@@ -108,7 +116,7 @@ function RouteTable({ routes }: Pick<Requests, 'routes'>): ReactElement {
               </th>
               <td>
                 {Object.entries(byStatus).map(([status, times]) => (
-                  <Badge key={status} tone={toneOf(Number(status))}>
+                  <Badge key={status} tone={toneOfStatus(Number(status))}>
                     {status} × {formatCount(times)}
                   </Badge>
                 ))}
@@ -123,9 +131,4 @@ function RouteTable({ routes }: Pick<Requests, 'routes'>): ReactElement {
       </tbody>
     </TableFrame>
   );
-}
-
-function toneOf(status: number): Tone {
-  if (status >= 500) return 'bad';
-  return status >= 400 ? 'warn' : 'good';
 }
