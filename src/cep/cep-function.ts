@@ -1,6 +1,7 @@
 import type { Collector, RuntimeContext } from '../api/functions.js';
 import { mapState, valueState } from '../api/keyed-state.js';
 import type { MapState, ValueState } from '../api/keyed-state.js';
+import type { Counter } from '../api/metrics.js';
 import { KeyedProcessFunction } from '../api/process-function.js';
 import type { KeyedProcessContext, OnTimerContext, OutputTag } from '../api/process-function.js';
 import { MillraceError } from '../base/errors.js';
@@ -32,7 +33,8 @@ const PROCESSING_TIME_STEP_MS = 1;
  *
  * In event time an event waits in keyed state until the watermark reaches its timestamp; then the events of that timestamp are
  * tried, ordered by the comparator if there is one. One timer per timestamp stands for them, and one for each time at which a
- * partial match is over. An event at or before the watermark is late. In processing time events are tried as they come.
+ * partial match is over. An event at or before the watermark is late;
+ * those that go nowhere are counted under Flink's name. In processing time events are tried as they come.
  */
 export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
   readonly #pattern: Pattern<T, unknown, never>;
@@ -44,6 +46,7 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
   #matching: ValueState<MatcherState> | null = null;
   /** Events that wait for the watermark, by timestamp. */
   #waiting: MapState<number, T[]> | null = null;
+  #lateDropped: Counter | null = null;
   #now: () => number = () => 0;
   /** Set while a call lasts. */
   #context: KeyedProcessContext<K> | null = null;
@@ -66,6 +69,7 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
     const { parts, skipStrategy } = this.#pattern;
     this.#name = context.taskInfo.taskName;
     this.#matching = context.getState(valueState<MatcherState>('matching'));
+    this.#lateDropped = context.metrics.counter('numLateRecordsDropped');
     this.#waiting = context.getMapState(mapState<number, T[]>('waiting'));
     const buffer = new MatchBuffer(
       context.getMapState(mapState<number, Link>('links')),
@@ -99,7 +103,7 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
       timers.registerEventTimeTimer(timestamp);
     } else if (this.#options.lateTag !== null) {
       context.output(this.#options.lateTag, event);
-    }
+    } else this.#lateDropped?.inc();
   }
 
   override onTimer(timestamp: number, context: OnTimerContext<K>, out: Collector<O>): void {

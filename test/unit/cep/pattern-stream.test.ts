@@ -62,6 +62,31 @@ describe('CEP.pattern', () => {
     expect(valuesOf(driver, 'given-up')).toContain('eve gave up after 5');
   });
 
+  it('counts the late events that go nowhere, and no others', () => {
+    const dropping = defineJob('dropping', (env) => {
+      const logins = env.fromSource(topic('logins', jsonSerde<Login>()), byTime).uid('logins');
+      const found = CEP.pattern(
+        logins.keyBy((login) => login.user),
+        guessed,
+      );
+      found
+        .select(() => 'found')
+        .uid('dropping')
+        .print();
+      found
+        .sideOutputLateData(late)
+        .select(() => 'found')
+        .uid('aside')
+        .print();
+    });
+    const driver = new JobDriver(dropping);
+    for (const at of [10_000, 9_940, 20_000]) driver.send('logins', { user: 'ada', ok: false, at });
+    driver.emitWatermarks();
+    for (const at of [19_949, 19_950, 8_000]) driver.send('logins', { user: 'ada', ok: false, at });
+    expect(driver.metric('dropping', 'numLateRecordsDropped')).toEqual({ kind: 'counter', count: 2 });
+    expect(driver.metric('aside', 'numLateRecordsDropped')).toEqual({ kind: 'counter', count: 0 });
+  });
+
   it('sends late events aside', () => {
     const driver = new JobDriver(alarms);
     driver.send('logins', { user: 'ada', ok: false, at: 10_000 });
