@@ -7,6 +7,8 @@ export const commands: Commands = {
   graph: async () => (await import('./graph.js')).graph,
   savepoint: async () => (await import('./savepoint.js')).savepoint,
   rescale: async () => (await import('./rescale.js')).rescale,
+  topics: async () => (await import('./topics.js')).topics,
+  state: async () => (await import('./state.js')).state,
   top: async () => (await import('./top.js')).top,
   completion: async () => (await import('./completion.js')).completion,
 };

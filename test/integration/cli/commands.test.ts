@@ -99,3 +99,48 @@ describe('millrace top', () => {
     });
   });
 });
+
+// Ten programs are started, one after another.
+describe('millrace topics and state', { timeout: 300_000 }, () => {
+  it('list, describe and read what a running job has, as text and as JSON', async () => {
+    await withService({ job: 'inspected' }, async (service) => {
+      const url = ['--url', service.url];
+      for (let index = 0; index < 3; index++) await service.post('/clicks/ada', { page: 7, at: index });
+      const listed = JSON.parse((await runMillrace(['topics', 'list', '--json', ...url])).stdout) as {
+        name: string;
+        role: string;
+        partitions: { partition: number; endOffset: number }[];
+      }[];
+      const requests = listed.find(({ role }) => role === 'requests');
+      const topic = requests?.name ?? '';
+      expect((await runMillrace(['topics', 'list', ...url])).stdout).toContain(`${topic}  requests  partitions 16`);
+      expect((await runMillrace(['topics', 'describe', topic, ...url])).stdout).toMatch(/ to 3 /);
+
+      const read = async (...more: string[]): Promise<{ offset: number; value: unknown }[]> => {
+        const { code, stdout, stderr } = await runMillrace(['topics', 'read', topic, '--json', ...more, ...url]);
+        expect(code, stderr).toBe(0);
+        return stdout
+          .trim()
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line) as { offset: number; value: unknown });
+      };
+      const partition = String(requests?.partitions.find(({ endOffset }) => endOffset === 3)?.partition);
+      expect((await read()).map(({ value }) => value)).toEqual([0, 1, 2].map((at) => ({ page: 7, at })));
+      expect((await read('--max', '1')).map(({ offset }) => offset)).toEqual([2]);
+      const fromTheFirst = await read('--from', 'earliest', '--max', '2', '--partition', partition);
+      expect(fromTheFirst.map(({ offset }) => offset)).toEqual([0, 1]);
+      expect((await read('--from', '2')).map(({ offset }) => offset)).toEqual([2]);
+      expect((await runMillrace(['topics', 'read', 'nothing', ...url])).code).toBe(1);
+      expect((await runMillrace(['topics', 'read', topic, '--partition', '99', ...url])).code).toBe(2);
+
+      expect((await runMillrace(['state', 'get', 'clicks', 'count', 'ada', ...url])).stdout).toBe('3\n');
+      const whole = JSON.parse(
+        (await runMillrace(['state', 'get', 'clicks', 'count', 'ada', '--json', ...url])).stdout,
+      ) as unknown;
+      expect(whole).toEqual({ uid: 'clicks', name: 'count', key: 'ada', value: 3 });
+      expect((await runMillrace(['state', 'get', 'clicks', 'count', 'nobody', ...url])).code).toBe(1);
+      expect((await runMillrace(['state', 'get', 'clicks'])).code).toBe(2);
+    });
+  });
+});
