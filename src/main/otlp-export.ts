@@ -14,7 +14,7 @@ const SEND_INTERVAL_MS = 1000;
 /** Time for one sending. */
 const SEND_TIMEOUT_MS = 10_000;
 /** Time for the last sending, at the process's end. */
-const CLOSE_MS_MAX = 2_000;
+const CLOSE_MS_MAX = 5_000;
 
 /**
  * Sends spans to an OpenTelemetry collector, by OTLP over HTTP in JSON. Loaded only when there is one: the libraries take a
