@@ -20,7 +20,7 @@ interface Plan {
 
 /** By itself, and as one suite among others. */
 const PLANS: Readonly<Record<'full' | 'brief', Plan>> = {
-  full: { seconds: 1, rounds: 3, judged: { seconds: 1.5, rounds: 5 }, probeRounds: 3, probeRequests: 2_000 },
+  full: { seconds: 0.8, rounds: 3, judged: { seconds: 1.2, rounds: 5 }, probeRounds: 3, probeRequests: 2_000 },
   brief: { seconds: 0.7, rounds: 2, judged: { seconds: 1.2, rounds: 5 }, probeRounds: 2, probeRequests: 1_500 },
 };
 const SYNC_COUNT = 500;

@@ -13,6 +13,7 @@ interface Operation {
 describe('the admin API', () => {
   let service: ServiceProcess;
   let jid: string;
+  let requestId: string;
   let paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
   const json = async <T = Json>(path: string): Promise<T> => (await service.fetch(path)).json() as Promise<T>;
@@ -22,7 +23,9 @@ describe('the admin API', () => {
     [{ id: jid }] = (await json<{ jobs: [{ id: string }] }>('/jobs')).jobs;
     ({ paths } = await json<{ paths: typeof paths }>('/openapi.json'));
     for (let count = 0; count < 20; count++) {
-      await service.post(`/counters/name-${String(count % 5)}`, { amount: 1 });
+      const headers = { 'millrace-trace': '1' };
+      const answer = await service.post(`/counters/name-${String(count % 5)}`, { amount: 1 }, headers);
+      requestId = answer.headers.get('x-request-id') ?? '';
     }
     await service.fetch(`/jobs/${jid}/checkpoints`, { method: 'POST' });
   });
@@ -40,7 +43,11 @@ describe('the admin API', () => {
       uid: 'count',
       name: 'value',
       key: 'name-1',
+      requestId,
     };
+    await expect
+      .poll(async () => (await service.fetch(`/jobs/${jid}/traces/${requestId}`)).status, { timeout: 30_000 })
+      .toBe(200);
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     const checked: string[] = [];
     for (const [path, { get }] of Object.entries(paths)) {
