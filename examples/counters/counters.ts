@@ -9,13 +9,18 @@ import {
   type StreamEnvironment,
   type ValueState,
 } from 'millrace';
-import { Type } from 'typebox';
 
-const Add = Type.Object(
-  { amount: Type.Integer({ minimum: -1_000_000_000, maximum: 1_000_000_000 }) },
-  { additionalProperties: false },
-);
-const CounterAnswer = Type.Object({ name: Type.String(), value: Type.Integer() });
+const Add = {
+  type: 'object',
+  required: ['amount'],
+  properties: { amount: { type: 'integer', minimum: -1_000_000_000, maximum: 1_000_000_000 } },
+  additionalProperties: false,
+} as const;
+const CounterAnswer = {
+  type: 'object',
+  required: ['name', 'value'],
+  properties: { name: { type: 'string' }, value: { type: 'integer' } },
+} as const;
 
 interface Counter {
   readonly name: string;

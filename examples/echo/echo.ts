@@ -5,10 +5,9 @@ import {
   type ProcessContext,
   type StreamEnvironment,
 } from 'millrace';
-import { Type } from 'typebox';
 
 /** Any JSON object. */
-const Event = Type.Record(Type.String(), Type.Unknown());
+const Event = { type: 'object', additionalProperties: {} } as const;
 type Event = Record<string, unknown>;
 
 interface EventAnswer extends Event {

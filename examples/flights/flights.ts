@@ -8,23 +8,30 @@ import {
   type StreamEnvironment,
   type ValueState,
 } from 'millrace';
-import { Type } from 'typebox';
 import { addDelay, describeDelays, type DelaySums, type Flight, type OriginDelays } from './running-delays.js';
 
-const FlightBody = Type.Object({
-  date: Type.String({ maxLength: 40 }),
-  delay: Type.Integer({ minimum: -10_000, maximum: 10_000 }),
-  distance: Type.Number({ minimum: 0 }),
-  origin: Type.String({ minLength: 1, maxLength: 10 }),
-  destination: Type.String({ minLength: 1, maxLength: 10 }),
-});
+const FlightBody = {
+  type: 'object',
+  required: ['date', 'delay', 'distance', 'origin', 'destination'],
+  properties: {
+    date: { type: 'string', maxLength: 40 },
+    delay: { type: 'integer', minimum: -10_000, maximum: 10_000 },
+    distance: { type: 'number', minimum: 0 },
+    origin: { type: 'string', minLength: 1, maxLength: 10 },
+    destination: { type: 'string', minLength: 1, maxLength: 10 },
+  },
+} as const;
 
-const DelaysAnswer = Type.Object({
-  origin: Type.String(),
-  count: Type.Integer(),
-  meanDelay: Type.Number(),
-  maxDelay: Type.Integer(),
-});
+const DelaysAnswer = {
+  type: 'object',
+  required: ['origin', 'count', 'meanDelay', 'maxDelay'],
+  properties: {
+    origin: { type: 'string' },
+    count: { type: 'integer' },
+    meanDelay: { type: 'number' },
+    maxDelay: { type: 'integer' },
+  },
+} as const;
 
 /** Count, mean and maximum of the delays of each origin. */
 class RunningDelays extends KeyedProcessFunction<string, HttpRequest<Flight>, OriginDelays> {

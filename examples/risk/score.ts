@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import type { Features, Transaction } from './transaction.js';
 
 /** What the caller is told. */
@@ -10,20 +9,31 @@ export interface Verdict {
   readonly features: Features;
 }
 
-const numbers = <Name extends string>(...names: readonly Name[]) =>
-  Type.Object(Object.fromEntries(names.map((name) => [name, Type.Number()])));
+const numbers = (...names: readonly string[]) => ({
+  type: 'object',
+  required: names,
+  properties: Object.fromEntries(names.map((name) => [name, { type: 'number' }])),
+});
 
 /** {@link Verdict}, for the OpenAPI document. */
-export const VerdictAnswer = Type.Object({
-  decision: Type.Union([Type.Literal('approve'), Type.Literal('review'), Type.Literal('decline')]),
-  score: Type.Integer(),
-  reasons: Type.Array(Type.String()),
-  features: Type.Object({
-    card: numbers('count5Minutes', 'sum5Minutes', 'count1Hour', 'sum1Hour'),
-    device: numbers('distinctCards'),
-    merchant: numbers('meanAmount'),
-  }),
-});
+export const VerdictAnswer = {
+  type: 'object',
+  required: ['decision', 'score', 'reasons', 'features'],
+  properties: {
+    decision: { enum: ['approve', 'review', 'decline'] },
+    score: { type: 'integer' },
+    reasons: { type: 'array', items: { type: 'string' } },
+    features: {
+      type: 'object',
+      required: ['card', 'device', 'merchant'],
+      properties: {
+        card: numbers('count5Minutes', 'sum5Minutes', 'count1Hour', 'sum1Hour'),
+        device: numbers('distinctCards'),
+        merchant: numbers('meanAmount'),
+      },
+    },
+  },
+} as const;
 
 /** One rule: how many points, for what. */
 interface Rule {

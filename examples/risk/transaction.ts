@@ -1,19 +1,21 @@
 import type { HttpRequest } from 'millrace';
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
 
 /** One payment, as `POST /transactions` takes it. */
-export const Transaction = Type.Object(
-  {
-    card: Type.String({ minLength: 1, maxLength: 40 }),
-    device: Type.String({ minLength: 1, maxLength: 40 }),
-    merchant: Type.String({ minLength: 1, maxLength: 40 }),
+export const Transaction = {
+  type: 'object',
+  required: ['card', 'device', 'merchant', 'amount'],
+  properties: {
+    card: { type: 'string', minLength: 1, maxLength: 40 },
+    device: { type: 'string', minLength: 1, maxLength: 40 },
+    merchant: { type: 'string', minLength: 1, maxLength: 40 },
     /** In cents: sums of whole numbers are exact. */
-    amount: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+    amount: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
     /** When it happened, in milliseconds since the epoch; when it was accepted, if absent. */
-    at: Type.Optional(Type.Integer({ minimum: 0 })),
+    at: { type: 'integer', minimum: 0 },
   },
-  { additionalProperties: false },
-);
+  additionalProperties: false,
+} as const;
 export type Transaction = Static<typeof Transaction>;
 
 export type TransactionRequest = HttpRequest<Transaction>;
