@@ -22,33 +22,43 @@ const DRAFT_2020 = /draft\/2020-12\/schema/;
 
 /** Compiles checks. The validator is loaded when the first schema comes: a job without schemas pays nothing at start. */
 export class SchemaCompiler {
+  /** By draft: what says whether a schema is one. To make it takes longer than to compile a usual schema. */
+  readonly #drafts = new Map<typeof AjvClass, AjvClass>();
+
   /** @throws MillraceError `MILLRACE_JOB_INVALID` when the schema is not valid, naming `where`. */
   async compileBody(schema: object, where: string): Promise<SchemaCheck> {
-    const validate = await compile(schema, where, {});
+    const validate = await this.#compile(schema, where, {});
     return (value) => (validate(value) ? null : faultsOf(validate));
   }
 
   /** @throws MillraceError `MILLRACE_JOB_INVALID` when the schema is not valid, naming `where`. */
   async compileQuery(schema: object, where: string): Promise<SchemaCheck> {
-    const validate = await compile(schema, where, { coerceTypes: 'array' });
+    const validate = await this.#compile(schema, where, { coerceTypes: 'array' });
     // Coercion writes into what it checks.
     return (value) => (validate({ ...(value as object) }) ? null : faultsOf(validate));
   }
-}
 
-async function compile(schema: object, where: string, options: Options): Promise<ValidateFunction> {
-  const Ajv = await loadAjv(schema);
-  const { default: addFormats } = await import('ajv-formats');
-  try {
-    // One instance per schema: recursive schemas name their parts, and two routes may use one name.
-    const ajv = new Ajv({ strict: false, logger: false, messages: true, ...options });
-    addFormats.default(ajv);
-    return ajv.compile(schema);
-  } catch (error) {
-    throw new MillraceError('MILLRACE_JOB_INVALID', `compiling the JSON Schema of ${where}`, {
-      cause: error,
-      hint: error instanceof Error ? error.message : 'The schema is not valid.',
-    });
+  async #compile(schema: object, where: string, options: Options): Promise<ValidateFunction> {
+    const Ajv = await loadAjv(schema);
+    const { default: addFormats } = await import('ajv-formats');
+    try {
+      await this.#draft(Ajv).validateSchema(schema, true);
+      // One instance per schema: recursive schemas name their parts, and two routes may use one name.
+      const ajv = new Ajv({ strict: false, logger: false, messages: true, validateSchema: false, ...options });
+      addFormats.default(ajv);
+      return ajv.compile(schema);
+    } catch (error) {
+      throw new MillraceError('MILLRACE_JOB_INVALID', `compiling the JSON Schema of ${where}`, {
+        cause: error,
+        hint: error instanceof Error ? error.message : 'The schema is not valid.',
+      });
+    }
+  }
+
+  #draft(Ajv: typeof AjvClass): AjvClass {
+    const known = this.#drafts.get(Ajv) ?? new Ajv({ strict: false, logger: false });
+    this.#drafts.set(Ajv, known);
+    return known;
   }
 }
 
