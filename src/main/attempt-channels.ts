@@ -12,7 +12,7 @@ import { type AlignedPartition, alignedPartitions } from '../graph/source-alignm
 import { ChannelOutput } from '../protocol/channel-output.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import { TOPIC_BATCH } from '../protocol/stream-element.js';
-import { AlignmentBoard } from '../protocol/alignment-board.js';
+import { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';

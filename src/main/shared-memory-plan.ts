@@ -6,7 +6,7 @@ import {
   THREAD_COUNTERS_FOOTPRINT_BYTES,
 } from '../metrics/counter-layout.js';
 import { alignedPartitions } from '../graph/source-alignment.js';
-import { allocateAlignmentBoard } from '../protocol/alignment-board.js';
+import { allocateAlignmentBoard } from '../shared-memory/alignment-board.js';
 import type { SharedMemoryMap } from '../protocol/deployment.js';
 import {
   allocateControlBlock,

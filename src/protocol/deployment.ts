@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DoorbellDescriptor, RingDescriptor } from '../shared-memory/shared-region.js';
-import type { AlignmentBoardDescriptor } from './alignment-board.js';
+import type { AlignmentBoardDescriptor } from '../shared-memory/alignment-board.js';
 import type { RestoredState } from './snapshot-handle.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { AlignedPartition } from '../graph/source-alignment.js';
 import type { SourceWatermarks } from '../operators/source-watermarks.js';
-import type { AlignmentBoard } from '../protocol/alignment-board.js';
+import type { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import type { TaskTimerService } from './task-timer-service.js';
 
 /**

@@ -3,12 +3,12 @@ import type { Clock } from '../base/clock.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
-import type { AlignmentBoard } from '../protocol/alignment-board.js';
-import type { ChannelOutput } from '../protocol/channel-output.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { AlignmentBoard } from '../shared-memory/alignment-board.js';
+import type { ChannelReader } from '../shared-memory/channel-reader.js';
+import type { ChannelWriter } from '../shared-memory/channel-writer.js';
 import type { FailedRecordPolicyOptions } from './failed-record-policy.js';
-import type { InputChannel } from './input-channel.js';
 import type { LocalChannel } from './local-channel.js';
 import type { TaskOptions } from './task.js';
 import type { MailboxHost } from './task-mailbox.js';
@@ -19,10 +19,9 @@ export interface TaskHost {
   readonly plan: ExecutionPlan;
   /** A graph of its own for each subtask, so that each has function instances of its own. */
   graphOf(subtask: number): StreamGraph;
-  /** This thread's end of a ring, as an input channel takes it. */
-  openReader(channelIndex: number): Exclude<InputChannel['source'], LocalChannel>;
-  /** The same, as an output takes it. */
-  openWriter(channelIndex: number): ConstructorParameters<typeof ChannelOutput>[0];
+  /** This thread's end of a ring. */
+  openReader(channelIndex: number): ChannelReader;
+  openWriter(channelIndex: number): ChannelWriter;
   /** The channel between two tasks of this thread, the same for both ends; `null` when one end is elsewhere. */
   localChannel(channelIndex: number): LocalChannel | null;
   readonly alignmentBoard: AlignmentBoard;

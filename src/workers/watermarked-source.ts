@@ -4,7 +4,7 @@ import type { Output, RecordScope, WatermarkStatus } from '../operators/operator
 import type { AlignedPartition } from '../graph/source-alignment.js';
 import { SourceWatermarks } from '../operators/source-watermarks.js';
 import type { SourceWatermarkStatus } from '../protocol/inspection.js';
-import type { AlignmentBoard } from '../protocol/alignment-board.js';
+import type { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import { AlignedSource } from './aligned-source.js';
 import type { ChainTarget } from './operator-chain.js';
 import type { TaskTimerService } from './task-timer-service.js';

@@ -32,7 +32,7 @@ import type {
 } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import type { RecordOrigin } from '../protocol/record-origin.js';
-import { AlignmentBoard } from '../protocol/alignment-board.js';
+import { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
 import { ControlBlock } from '../shared-memory/control-block.js';

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { AlignmentBoard, allocateAlignmentBoard } from '../../src/protocol/alignment-board.js';
+import { AlignmentBoard, allocateAlignmentBoard } from '../../src/shared-memory/alignment-board.js';
 import { RING_HEAD, RING_TAIL } from '../../src/shared-memory/layout.js';
 import {
   allocateControlBlock,
