@@ -12,7 +12,9 @@ const machine = { availableCores: 4 };
 /** Settings that are checked against another one are left at their defaults. */
 const independent = Object.entries(table).filter(
   ([key]) =>
-    !/^(config|transport|brokers|parallelism|shardCount|bodyLimit|pendingMaxB|receiv|headersT|requestT|tls)/.test(key),
+    !/^(config|transport|brokers|parallelism|shardCount|bodyLimit|pendingMaxB|receiv|headersT|requestT|tls|autoscale)/.test(
+      key,
+    ),
 );
 
 function anyValue(setting: Setting): fc.Arbitrary<unknown> {

@@ -123,6 +123,14 @@ describe('an invalid configuration', () => {
 
   it.each([
     [['--parallelism', '8', '--shard-count', '4'], '--parallelism: expected at most shardCount, which is 4, got 8'],
+    [
+      ['--autoscale', '1..8', '--shard-count', '4'],
+      '--autoscale: expected min..max with 1 <= min <= max <= shardCount, which is 4, got "1..8"',
+    ],
+    [
+      ['--autoscale', '3..2'],
+      '--autoscale: expected min..max with 1 <= min <= max <= shardCount, which is 16, got "3..2"',
+    ],
     [['--headers-timeout-ms', '1m'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 30 s, got 1 m'],
     [['--receive-timeout-ms', '1s'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 1 s, got 10 s'],
     [
