@@ -133,7 +133,14 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   if (malformed.length > 0) {
     refuse('brokers', `expected host:port, got ${malformed.map((broker) => JSON.stringify(broker)).join(', ')}`);
   }
+  if (config.otlpEndpoint !== null && !isHttpUrl(config.otlpEndpoint)) {
+    refuse('otlpEndpoint', `expected an http:// or https:// URL, got ${JSON.stringify(config.otlpEndpoint)}`);
+  }
   return problems;
+}
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
 
 const SHOWN_LENGTH_MAX = 80;

@@ -28,7 +28,7 @@ export class SpaceSaving<T extends string | number> {
     this.#errors = new Float64Array(countersMax);
   }
 
-  /** What all items together have been counted. */
+  /** How often all items together have come; halved with the counts. */
   get total(): number {
     return this.#total;
   }

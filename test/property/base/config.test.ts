@@ -27,6 +27,7 @@ function anyValue(setting: Setting): fc.Arbitrary<unknown> {
       return fc.double({ min: 0, max: 1, noNaN: true }).filter((value) => !Object.is(value, -0));
     case 'text':
     case 'optional-text':
+      if (setting.placeholder === 'url') return fc.webUrl();
       return fc.stringMatching(/^[a-z/.][a-z/. =]{0,20}$/);
     case 'choice':
       return fc.constantFrom(...setting.choices);

@@ -131,6 +131,8 @@ describe('an invalid configuration', () => {
       ['--autoscale', '3..2'],
       '--autoscale: expected min..max with 1 <= min <= max <= shardCount, which is 16, got "3..2"',
     ],
+    [['--otlp-endpoint', 'collector'], '--otlp-endpoint: expected an http:// or https:// URL, got "collector"'],
+    [['--otlp-endpoint', 'http://'], '--otlp-endpoint: expected an http:// or https:// URL, got "http://"'],
     [['--headers-timeout-ms', '1m'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 30 s, got 1 m'],
     [['--receive-timeout-ms', '1s'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 1 s, got 10 s'],
     [
