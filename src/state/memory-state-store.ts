@@ -3,7 +3,7 @@ import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
 import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js';
 import { KeyContext } from './key-context.js';
-import type { Section } from './section.js';
+import type { SnapshotSection } from './section.js';
 import type { Shard } from './shard.js';
 import { declareRows, loadRestored, shardsById } from './shard-states.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
@@ -13,7 +13,7 @@ import type { ValueCodec } from './value-codec.js';
 /** Everything that a store in memory held at one instant. Plain data; may be restored more than once, and at another ownership. */
 export interface MemorySnapshot {
   readonly shardCount: number;
-  readonly sections: readonly Section[];
+  readonly sections: readonly SnapshotSection[];
 }
 
 export interface MemoryStateStoreOptions {

@@ -1,5 +1,5 @@
 import { VOID_NAMESPACE, type Namespace } from '../api/internal/state-backend.js';
-import { Entry, NamespacedEntry } from './entry.js';
+import type { NumberRowSink } from './number-blocks.js';
 import { NumberTable } from './number-table.js';
 import type { MemoryUsage, Seal } from './state-rows.js';
 
@@ -14,18 +14,11 @@ const WINDOW_SLOTS_LEAST = 16;
  * Namespaces that are texts have none: sessions have few rows each, and a table would be larger than they are.
  */
 export class NumberColumns {
-  readonly #save: (entry: Entry, value: number | undefined, seal: Seal) => boolean;
   readonly #usage: MemoryUsage;
   readonly #tracksChanges: boolean;
   readonly #tables = new Map<Namespace, NumberTable>();
 
-  /** @param options.save serialises a row: the entry stands for it, its key is set. @returns false when that failed */
-  constructor(options: {
-    save: (entry: Entry, value: number | undefined, seal: Seal) => boolean;
-    usage: MemoryUsage;
-    tracksChanges: boolean;
-  }) {
-    this.#save = options.save;
+  constructor(options: { usage: MemoryUsage; tracksChanges: boolean }) {
     this.#usage = options.usage;
     this.#tracksChanges = options.tracksChanges;
   }
@@ -56,9 +49,9 @@ export class NumberColumns {
   }
 
   /** Begins to save all tables. @returns whether there is anything to save */
-  seal(seal: Seal): boolean {
+  seal(seal: Seal, sinkOf: (namespace: Namespace) => NumberRowSink): boolean {
     let hasAny = false;
-    for (const table of this.#tables.values()) if (table.seal(seal)) hasAny = true;
+    for (const [namespace, table] of this.#tables) if (table.seal(seal, sinkOf(namespace))) hasAny = true;
     return hasAny;
   }
 
@@ -72,16 +65,10 @@ export class NumberColumns {
   }
 
   #make(namespace: Namespace): NumberTable {
-    const isVoid = namespace === VOID_NAMESPACE;
-    const entry = isVoid ? new Entry(0, 0) : new NamespacedEntry(0, 0, namespace, undefined);
     const table = new NumberTable({
-      save: (key, value, seal) => {
-        entry.key = key;
-        return this.#save(entry, value, seal);
-      },
       usage: this.#usage,
       tracksChanges: this.#tracksChanges,
-      ...(isVoid ? {} : { slotsLeast: WINDOW_SLOTS_LEAST }),
+      ...(namespace === VOID_NAMESPACE ? {} : { slotsLeast: WINDOW_SLOTS_LEAST }),
     });
     this.#tables.set(namespace, table);
     return table;

@@ -1,3 +1,4 @@
+import type { NumberRowSink } from './number-blocks.js';
 import type { MemoryUsage, Seal } from './state-rows.js';
 
 /**
@@ -33,17 +34,14 @@ const BLOCK_SLOTS = 1 << BLOCK_SHIFT;
 /** What a row takes in memory at the usual load. */
 const ROW_BYTES = 32;
 
-/** Serialises a row, `undefined` for one that was removed. @returns false when that failed: the row stays to be saved */
-export type SaveNumber = (key: number, value: number | undefined, seal: Seal) => boolean;
-
 interface Scan {
   readonly seal: Seal;
+  readonly sink: NumberRowSink;
   /** Slots before it were looked at. */
   next: number;
 }
 
 export class NumberTable {
-  readonly #save: SaveNumber;
   readonly #usage: MemoryUsage;
   readonly #tracksChanges: boolean;
   #words: Int32Array;
@@ -61,8 +59,7 @@ export class NumberTable {
   #scan: Scan | null = null;
 
   /** @param options.slotsLeast a power of two. @defaultValue 64 */
-  constructor(options: { save: SaveNumber; usage: MemoryUsage; tracksChanges: boolean; slotsLeast?: number }) {
-    this.#save = options.save;
+  constructor(options: { usage: MemoryUsage; tracksChanges: boolean; slotsLeast?: number }) {
     this.#usage = options.usage;
     this.#tracksChanges = options.tracksChanges;
     const slotCount = options.slotsLeast ?? SLOTS_LEAST;
@@ -117,10 +114,16 @@ export class NumberTable {
     return slot;
   }
 
-  /** Adds a row as it is stored. */
-  insertStored(key: number, value: number): void {
-    const slot = this.#claim(key);
-    this.#countRow();
+  /** Sets a row as it is stored, or removes it as one that is not. */
+  setStored(key: number, value: number | undefined): void {
+    let slot = this.find(key);
+    if (value === undefined) {
+      if (slot >= 0 && this.read(slot) !== undefined) this.#uncountRow();
+      if (slot >= 0) this.#words[slot * 4 + 1] = USED | ABSENT;
+      return;
+    }
+    if (slot < 0) slot = this.#claim(key);
+    if (((this.#words[slot * 4 + 1] as number) & (USED | ABSENT)) !== USED) this.#countRow();
     this.#values[slot * 2 + 1] = value;
     this.#words[slot * 4 + 1] = this.#tracksChanges ? USED | STORED : USED;
   }
@@ -157,12 +160,12 @@ export class NumberTable {
   }
 
   /** Begins to save the rows of a seal's epoch. Constant time, unless an earlier seal is not done yet. @returns whether there are any */
-  seal(seal: Seal): boolean {
+  seal(seal: Seal, sink: NumberRowSink): boolean {
     this.#finishScan();
     const hasAny = seal.kind === 'full' ? this.#usedCount > 0 : this.#dirtyCount > 0;
     this.#usage.dirtyBytes -= this.#dirtyCount * ROW_BYTES;
     this.#dirtyCount = 0;
-    if (hasAny) this.#scan = { seal, next: 0 };
+    if (hasAny) this.#scan = { seal, sink, next: 0 };
     return hasAny;
   }
 
@@ -203,16 +206,19 @@ export class NumberTable {
   }
 
   #saveSlot(slot: number): void {
-    const { seal } = this.#scan as Scan;
-    const meta = this.#words[slot * 4 + 1] as number;
-    const isAbsent = (meta & ABSENT) !== 0;
-    if (isAbsent && (meta & STORED) === 0) return;
-    const value = isAbsent ? undefined : (this.#values[slot * 2 + 1] as number);
-    const wasSaved = this.#save(this.#words[slot * 4] as number, value, seal);
-    if (!wasSaved) this.#stamp(slot, meta & (USED | STORED | ABSENT), seal.epoch + 1);
-    // Where nothing lies beneath the memory, a stored tombstone has nothing left to hide.
-    else this.#words[slot * 4 + 1] = isAbsent ? meta & ~STORED : meta | STORED;
-    if (wasSaved && isAbsent) this.#tombstoneCount -= 1;
+    const { sink } = this.#scan as Scan;
+    const words = this.#words;
+    const meta = words[slot * 4 + 1] as number;
+    const key = words[slot * 4] as number;
+    if ((meta & ABSENT) === 0) {
+      sink.append(key, this.#values, slot * 2 + 1);
+      words[slot * 4 + 1] = meta | STORED;
+    } else if ((meta & STORED) !== 0) {
+      sink.appendRemoved(key);
+      // Nothing lies beneath the memory: a stored tombstone has nothing left to hide.
+      words[slot * 4 + 1] = meta & ~STORED;
+      this.#tombstoneCount -= 1;
+    }
   }
 
   #beforeWrite(slot: number, meta: number, epoch: number): void {

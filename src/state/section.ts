@@ -22,6 +22,18 @@ export interface Section {
   readonly rows: number;
 }
 
+/** The rows of one shard as a snapshot leaves them and a segment file holds them: see section-reader.ts. */
+export interface SnapshotSection {
+  readonly shard: ShardId;
+  readonly dictionary: readonly DictionaryEntry[];
+  /** Sorted rows, as in a {@link Section}. */
+  readonly rowFrames: readonly Buffer[];
+  /** Other rows, whose values are numbers (number-blocks.ts). */
+  readonly numberFrames: readonly Buffer[];
+  /** Of both kinds. */
+  readonly rows: number;
+}
+
 export const ROW_HEADER_BYTES = 6;
 export const TOMBSTONE = 0xffffffff;
 export const CHECKSUM_BYTES = 4;

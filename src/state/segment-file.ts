@@ -7,7 +7,9 @@ import { systemCode } from '../storage/disk.js';
 import { fileKinds } from '../storage/frame-codec.js';
 import { FramedFileReader, FramedFileWriter } from '../storage/framed-file.js';
 import { nextTurnOfEventLoop } from './event-loop.js';
-import type { Section } from './section.js';
+import { isNumberFrame } from './number-blocks.js';
+import type { Section, SnapshotSection } from './section.js';
+import { sortedSection } from './section-reader.js';
 import type { DictionaryEntry } from './state-dictionary.js';
 
 /**
@@ -16,7 +18,7 @@ import type { DictionaryEntry } from './state-dictionary.js';
  *
  * ```text
  * frame    JSON: format, checkpoint, kind, and by shard: number of frames and rows, dictionary
- * frames   of the first shard: whole rows, sorted (section.ts)
+ * frames   of the first shard: whole rows, sorted (section.ts); then numbers, in no order (number-blocks.ts)
  * frames   of the next shard …
  * ```
  *
@@ -24,7 +26,7 @@ import type { DictionaryEntry } from './state-dictionary.js';
  */
 
 const FORMAT = 'millrace-segment';
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 /** Frames are appended in turns of this much, so that a large segment does not hold up the thread for its checksums. */
 const BYTES_PER_TURN = 1 << 20;
 
@@ -34,7 +36,7 @@ export interface SegmentContent {
   readonly checkpointId: CheckpointId;
   readonly kind: 'full' | 'delta';
   readonly shardCount: number;
-  readonly sections: readonly Section[];
+  readonly sections: readonly SnapshotSection[];
 }
 
 interface SegmentHeader {
@@ -51,6 +53,8 @@ interface SegmentHeader {
 interface SectionHeader {
   readonly shard: number;
   readonly frameCount: number;
+  /** How many of the frames, the last ones, hold numbers. Since version 2. */
+  readonly numberFrameCount?: number;
   readonly rows: number;
   readonly dictionary: readonly DictionaryEntry[];
 }
@@ -62,8 +66,9 @@ export async function writeSegment(segmentDir: string, content: SegmentContent):
     writer.append(Buffer.from(JSON.stringify(headerOf(content)), 'utf8'));
     const sections: SectionHandle[] = [];
     let bytesOfTurn = 0;
-    for (const { shard, frames, rows } of content.sections) {
-      sections.push({ shard, position: writer.position, frameCount: frames.length, rows });
+    for (const section of content.sections) {
+      const frames = [...section.rowFrames, ...section.numberFrames];
+      sections.push({ shard: section.shard, position: writer.position, frameCount: frames.length, rows: section.rows });
       for (const frame of frames) {
         writer.append(frame);
         bytesOfTurn += frame.length;
@@ -90,44 +95,65 @@ function headerOf({ namespace, checkpointId, kind, shardCount, sections }: Segme
     kind,
     shardCount,
     keyGroupCount: KEY_GROUP_COUNT,
-    sections: sections.map(({ shard, frames, rows, dictionary }) => ({
+    sections: sections.map(({ shard, rowFrames, numberFrames, rows, dictionary }) => ({
       shard,
-      frameCount: frames.length,
+      frameCount: rowFrames.length + numberFrames.length,
+      numberFrameCount: numberFrames.length,
       rows,
       dictionary,
     })),
   };
 }
 
-/**
- * Reads the sections of some shards.
- *
- * @throws MillraceError `MILLRACE_STATE_CORRUPT` naming file and position when the file is damaged, or is not there
- */
+/** Reads the rows of some shards. Errors are those of {@link readSnapshotSections}. */
 export async function readSegment(
   segmentDir: string,
   segment: SegmentHandle,
   wanted: ReadonlySet<ShardId>,
 ): Promise<Section[]> {
+  return (await readSnapshotSections(segmentDir, segment, wanted)).map(sortedSection);
+}
+
+/**
+ * Reads the sections of some shards as they were written.
+ *
+ * @throws MillraceError `MILLRACE_STATE_CORRUPT` naming file and position when the file is damaged, or is not there
+ */
+export async function readSnapshotSections(
+  segmentDir: string,
+  segment: SegmentHandle,
+  wanted: ReadonlySet<ShardId>,
+): Promise<SnapshotSection[]> {
   const handles = segment.sections.filter(({ shard }) => wanted.has(shard));
   if (handles.length === 0) return [];
   const path = join(segmentDir, segment.file);
   const reader = await openSegment(path, segment);
   try {
     const header = await readHeader(reader, segment);
-    const sections: Section[] = [];
+    const sections: SnapshotSection[] = [];
     for (const handle of handles) {
       const known = header.sections.find(({ shard }) => shard === handle.shard);
       if (known?.frameCount !== handle.frameCount || known.rows !== handle.rows) {
         throw corrupt(path, 'its header does not agree with the checkpoint that names it');
       }
       const frames = await readFrames(reader, handle);
-      sections.push({ shard: handle.shard, dictionary: known.dictionary, frames, rows: handle.rows });
+      sections.push(toSection(path, frames, known));
     }
     return sections;
   } finally {
     await reader.close();
   }
+}
+
+function toSection(path: string, frames: readonly Buffer[], header: SectionHeader): SnapshotSection {
+  const { dictionary, rows, numberFrameCount = 0 } = header;
+  const numbersFrom = frames.length - numberFrameCount;
+  const numberFrames = frames.slice(numbersFrom);
+  for (const frame of numberFrames) {
+    if (!isNumberFrame(frame))
+      throw corrupt(path, `what it holds of shard ${header.shard} as numbers is something else`);
+  }
+  return { shard: header.shard as ShardId, dictionary, rowFrames: frames.slice(0, numbersFrom), numberFrames, rows };
 }
 
 async function openSegment(path: string, segment: SegmentHandle): Promise<FramedFileReader> {

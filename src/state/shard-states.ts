@@ -29,8 +29,10 @@ export function loadRestored(shards: readonly (Shard | undefined)[], rows: State
   for (const shard of shards) {
     if (shard === undefined || shard.restored === null) continue;
     const stateId = rows.stateIds[shard.id] as number;
-    shard.restored.take(stateId, (reader, keyGroup, value) => {
-      rows.insertStored(keyGroup, reader, rows.decode(value, 0, value.length));
+    shard.restored.take(stateId, {
+      numberVersion: rows.codec.numberVersion,
+      onRow: (reader, keyGroup, value) => rows.insertStored(keyGroup, reader, rows.decode(value, 0, value.length)),
+      onNumber: (namespace, key, value) => rows.setStoredNumber(namespace, key, value),
     });
   }
 }

@@ -1,6 +1,6 @@
 import type { ShardId } from '../base/ids.js';
 import { RestoredRows } from './restored-rows.js';
-import type { Section } from './section.js';
+import type { SnapshotSection } from './section.js';
 import { StateDictionary } from './state-dictionary.js';
 
 /** What a store keeps for one of its shards beside the rows in memory. */
@@ -15,7 +15,7 @@ export class Shard {
   }
 
   /** Takes over the rows of these sections, oldest first. */
-  restore(sections: readonly Section[]): void {
+  restore(sections: readonly SnapshotSection[]): void {
     for (const section of sections) this.dictionary.merge(section.dictionary);
     this.restored = new RestoredRows(sections);
   }

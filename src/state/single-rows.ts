@@ -19,8 +19,8 @@ const NO_SLOT = -1;
  *
  * The states call this once or twice per record, so a found row is remembered in {@link current} until the key changes.
  *
- * A row lies in one of two places: as an {@link Entry}; or, when memory is all there is beneath, and key and value are
- * numbers, in {@link NumberColumns}.
+ * A row lies in one of two places: as an {@link Entry}; or, when memory is all there is beneath and the serialiser is the
+ * default one, in {@link NumberColumns}, if key and value are numbers.
  */
 export class SingleRows extends StateRows {
   /** The entry of the current key and namespace, once it was looked up. States read it inline. */
@@ -28,6 +28,7 @@ export class SingleRows extends StateRows {
   readonly #tables: ShardTables<Entry>;
   #namespace: Namespace = VOID_NAMESPACE;
   readonly #columns: NumberColumns;
+  readonly #hasColumns: boolean;
   /** The columns of the current namespace; `null` when it has none, so far. */
   #numbers: NumberTable | null = null;
   #slot = UNKNOWN_SLOT;
@@ -35,11 +36,8 @@ export class SingleRows extends StateRows {
   constructor(options: StateRowsOptions) {
     super(options);
     const { usage, tracksChanges } = options.host;
-    this.#columns = new NumberColumns({
-      save: (entry, value, seal) => this.#saveNumber(entry, value, seal),
-      usage,
-      tracksChanges,
-    });
+    this.#columns = new NumberColumns({ usage, tracksChanges });
+    this.#hasColumns = options.host.base === null && options.codec.numberVersion !== null;
     this.#tables = new ShardTables(options.stateIds.map((id) => id !== undefined));
   }
 
@@ -158,8 +156,7 @@ export class SingleRows extends StateRows {
     const key = reader.readElement();
     const namespace = reader.readNamespace();
     if (this.#canBeInColumns(namespace) && isColumnNumber(value) && isInt32(key)) {
-      this.#columns.getOrMake(namespace).insertStored(key, value);
-      if (namespace === this.#namespace) this.#numbers = this.#columns.get(namespace);
+      this.setStoredNumber(namespace, key, value);
       return null;
     }
     const entry = this.#make(key, keyGroup, namespace);
@@ -169,6 +166,13 @@ export class SingleRows extends StateRows {
     return entry;
   }
 
+  override setStoredNumber(namespace: Namespace, key: number, value: number | undefined): void {
+    const table = this.#columns.getOrMake(namespace);
+    table.setStored(key, value);
+    if (value === undefined) this.#columns.dropIfEmpty(namespace, table);
+    if (namespace === this.#namespace) this.#numbers = this.#columns.get(namespace);
+  }
+
   override isInMemory(keyGroup: number, reader: RowKeyReader): boolean {
     const lookupKey = canonicalKey(reader.readElement());
     const shard = shardOfKeyGroup(keyGroup as KeyGroup, this.stateIds.length);
@@ -176,7 +180,7 @@ export class SingleRows extends StateRows {
   }
 
   protected override sealColumns(seal: Seal): boolean {
-    return this.#columns.seal(seal);
+    return this.#columns.seal(seal, (namespace) => seal.sink.numbersOf(this, namespace));
   }
 
   protected override saveColumns(seal: Seal, rowsMax: number): boolean {
@@ -225,13 +229,7 @@ export class SingleRows extends StateRows {
   }
 
   #canBeInColumns(namespace: Namespace): boolean {
-    return this.host.base === null && this.#columns.canHold(namespace);
-  }
-
-  #saveNumber(entry: Entry, value: number | undefined, seal: Seal): boolean {
-    entry.bits = keyGroupOf(entry.key);
-    entry.value = value;
-    return this.saveColumnRow(entry, seal);
+    return this.#hasColumns && this.#columns.canHold(namespace);
   }
 
   #findInMemory(): Entry | undefined {

@@ -15,6 +15,7 @@ import { RowKeyReader } from './key-encoding.js';
 import { type BackendHost, OperatorStateBackend } from './keyed-state-backend.js';
 import { MemoryStateStore } from './memory-state-store.js';
 import { CHECKSUM_BYTES, MergeCursor, type Section } from './section.js';
+import { sortedSection } from './section-reader.js';
 import { shardsById } from './shard-states.js';
 import type { DictionaryEntry, StateKind } from './state-dictionary.js';
 import { readSections } from './state-restore.js';
@@ -118,7 +119,7 @@ export async function inspectState(
   const where = { namespace, shardCount, segmentDir, stateDir: join(options.stateDir, fileNameOf(namespace)) };
   const { sections } = await readSections(where, shards, restore);
   const found = new Map<string, Inspection>();
-  for (const ofShard of sections.values()) inspectShard(ofShard, declared, found);
+  for (const ofShard of sections.values()) inspectShard(ofShard.map(sortedSection), declared, found);
   return [...found.values()].map(({ state }) => state);
 }
 

@@ -6,9 +6,9 @@ import { environmentPath } from './base-applier.js';
 import { LmdbEnvironment } from './lmdb-environment.js';
 import { CHECKED_BYTES_MAX } from './lmdb-file-check.js';
 import { ReplayedRows } from './replayed-rows.js';
-import type { Section } from './section.js';
+import type { SnapshotSection } from './section.js';
 import type { RestoredSegment } from './segment-chain.js';
-import { readSegment } from './segment-file.js';
+import { readSegment, readSnapshotSections } from './segment-file.js';
 import type { Shard } from './shard.js';
 import { shardCountChanged } from './memory-state-store.js';
 import { WriteBuffer } from './write-buffer.js';
@@ -52,19 +52,19 @@ export async function readSections(
   shards: Shards,
   restore: RestoredState,
 ): Promise<{
-  sections: Map<ShardId, Section[]>;
+  sections: Map<ShardId, SnapshotSection[]>;
   sources: Map<SnapshotHandle, Set<ShardId>>;
   handles: Map<string, SegmentHandle>;
 }> {
   const sources = sourcesOf(options, shards, restore);
-  const sections = new Map<ShardId, Section[]>();
+  const sections = new Map<ShardId, SnapshotSection[]>();
   const handles = new Map<string, SegmentHandle>();
   for (const [source, owned] of sources) {
     for (const { shard, checkpointId } of source.bases) {
       if (checkpointId > 0 && owned.has(shard)) sections.set(shard, [await readBase(options, shard, checkpointId)]);
     }
     for (const segment of source.segments) {
-      const read = await readSegment(options.segmentDir, segment, owned);
+      const read = await readSnapshotSections(options.segmentDir, segment, owned);
       handles.set(segment.file, segment);
       for (const section of read) sections.set(section.shard, [...(sections.get(section.shard) ?? []), section]);
     }
@@ -73,7 +73,7 @@ export async function readSections(
 }
 
 /** All rows of a base as a section, for a store that keeps no base. */
-async function readBase(options: RestoreOptions, shard: ShardId, needed: number): Promise<Section> {
+async function readBase(options: RestoreOptions, shard: ShardId, needed: number): Promise<SnapshotSection> {
   const path = environmentPath(options.stateDir, shard);
   const { shardCount } = options;
   const all = { checkedBytesMax: CHECKED_BYTES_MAX, durable: needed };
@@ -90,7 +90,8 @@ async function readBase(options: RestoreOptions, shard: ShardId, needed: number)
         return true;
       });
     }
-    return rows.toSection(shard, environment.dictionary);
+    const { frames, ...section } = rows.toSection(shard, environment.dictionary);
+    return { ...section, rowFrames: frames, numberFrames: [] };
   } finally {
     await environment.close();
   }

@@ -1,11 +1,13 @@
 import type { Namespace } from '../api/internal/state-backend.js';
 import type { ShardId } from '../base/ids.js';
 import { MillraceError } from '../base/errors.js';
+import { invariant } from '../base/invariant.js';
 import type { TtlPolicy } from './ttl.js';
 import { DEAD_EPOCH, KEY_GROUP_BITS, PERSISTED, entryBytes, estimateBytes, type Entry } from './entry.js';
 import type { KeyContext } from './key-context.js';
 import type { StateKind } from './state-dictionary.js';
 import type { RowKeyReader } from './key-encoding.js';
+import type { NumberRowSink } from './number-blocks.js';
 import type { ValueCodec } from './value-codec.js';
 
 /**
@@ -39,6 +41,8 @@ export interface Seal {
 export interface RowSink {
   /** @returns the bytes that the row took. */
   append(entry: Entry, rows: StateRows): number;
+  /** Where rows of a namespace that lie in columns go. */
+  numbersOf(rows: StateRows, namespace: Namespace): NumberRowSink;
   /** A row could not be serialised: the snapshot lacks it, and must not count as complete. */
   fail(error: Error): void;
 }
@@ -261,6 +265,11 @@ export abstract class StateRows {
     }
   }
 
+  /** Sets, or removes, a row of those that {@link sealColumns} saves as it is stored. */
+  setStoredNumber(_namespace: Namespace, _key: number, _value: number | undefined): void {
+    invariant(false, 'only states with columns are given numbers');
+  }
+
   /** Begins to save rows that are kept beside the entries. Constant time. @returns whether there are any */
   protected sealColumns(_seal: Seal): boolean {
     return false;
@@ -269,17 +278,6 @@ export abstract class StateRows {
   /** Saves some of them. @returns whether more are waiting */
   protected saveColumns(_seal: Seal, _rowsMax: number): boolean {
     return false;
-  }
-
-  /** Serialises one of them. @returns false when that failed: the snapshot knows, and the row stays to be saved */
-  protected saveColumnRow(entry: Entry, seal: Seal): boolean {
-    try {
-      seal.sink.append(entry, this);
-      return true;
-    } catch (error) {
-      seal.sink.fail(this.#named(error, entry));
-      return false;
-    }
   }
 
   /** Adds a new entry to the counts. The caller puts it into its table, and changes it next. */

@@ -1,8 +1,9 @@
-import type { ShardId } from '../base/ids.js';
 import { shardOfKeyGroup } from '../api/internal/key-groups.js';
-import type { KeyGroup } from '../base/ids.js';
+import type { Namespace } from '../api/internal/state-backend.js';
+import type { KeyGroup, ShardId } from '../base/ids.js';
 import { type Entry, KEY_GROUP_BITS } from './entry.js';
-import type { Section } from './section.js';
+import { NumberSink, type ShardBlocks } from './number-blocks.js';
+import type { SnapshotSection } from './section.js';
 import type { Shard } from './shard.js';
 import type { RowSink, Seal, SealKind, StateRows } from './state-rows.js';
 import { WriteBuffer } from './write-buffer.js';
@@ -20,17 +21,18 @@ export class StateSnapshot implements RowSink {
   readonly kind: SealKind;
   /** Every seal that was taken, for what is to be done when the snapshot has reached the base. */
   readonly seals: Seal[] = [];
-  /** Rows and bytes serialised so far. */
+  /** Rows taken so far; those of numbers are counted once they are framed. */
   rows = 0;
-  bytes = 0;
   /** Why rows are missing; `null` when none are. */
   failure: Error | null = null;
   readonly #shards: readonly (Shard | undefined)[];
+  /** By shard, as are the numbers. */
   readonly #buffers: (WriteBuffer | undefined)[] = [];
+  readonly #numbers: (ShardBlocks | undefined)[] = [];
   #open: Seal[] = [];
   #toSort: WriteBuffer[] | null = null;
   #nextToFrame = 0;
-  readonly #sections: Section[] = [];
+  readonly #sections: SnapshotSection[] = [];
 
   /** @param shards by shard; `undefined` for those of others */
   constructor(kind: SealKind, shards: readonly (Shard | undefined)[]) {
@@ -53,8 +55,11 @@ export class StateSnapshot implements RowSink {
     const shard = shardOfKeyGroup((entry.bits & KEY_GROUP_BITS) as KeyGroup, this.#shards.length);
     const bytes = this.#bufferOf(shard).append(entry, rows.stateIds[shard] as number, rows.codec);
     this.rows += 1;
-    this.bytes += bytes;
     return bytes;
+  }
+
+  numbersOf({ codec, stateIds }: StateRows, namespace: Namespace): NumberSink {
+    return new NumberSink(this.#numbers, { namespace, version: codec.numberVersion ?? 1, stateIds });
   }
 
   fail(error: Error): void {
@@ -81,21 +86,36 @@ export class StateSnapshot implements RowSink {
   /** Once sorted: frames the rows of one more shard. @returns whether more are waiting */
   frameSome(): boolean {
     const shard = this.#shards[this.#nextToFrame];
-    const buffer = this.#buffers[this.#nextToFrame];
     this.#nextToFrame += 1;
-    if (buffer !== undefined && shard !== undefined) {
-      this.#sections.push(buffer.toSection(shard.id, [...shard.dictionary.entries]));
-      this.#buffers[shard.id] = undefined;
-    }
+    if (shard !== undefined) this.#frame(shard);
     return this.#nextToFrame < this.#shards.length;
   }
 
   /** The rows by shard, ascending; shards without any are left out. */
-  toSections(): readonly Section[] {
+  toSections(): readonly SnapshotSection[] {
     while (this.saveSome());
     while (this.sortSome());
     while (this.#nextToFrame < this.#shards.length) this.frameSome();
     return this.#sections;
+  }
+
+  #frame(shard: Shard): void {
+    const buffer = this.#buffers[shard.id];
+    const numbers = this.#numbers[shard.id];
+    if (buffer === undefined && numbers === undefined) return;
+    const dictionary = [...shard.dictionary.entries];
+    const { frames, rows } = buffer?.toSection(shard.id, dictionary) ?? { frames: [], rows: 0 };
+    const numberCount = numbers?.rowCount ?? 0;
+    this.rows += numberCount;
+    this.#sections.push({
+      shard: shard.id,
+      dictionary,
+      rowFrames: frames,
+      numberFrames: numbers?.finish() ?? [],
+      rows: rows + numberCount,
+    });
+    this.#buffers[shard.id] = undefined;
+    this.#numbers[shard.id] = undefined;
   }
 
   #bufferOf(shard: ShardId): WriteBuffer {

@@ -2,7 +2,7 @@ import type { Serde } from '../api/serde.js';
 import { MillraceError } from '../base/errors.js';
 import type { ByteWriter } from '../protocol/byte-writer.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
-import { plainSchema, type ValueSchema } from './value-schema.js';
+import { plainSchema, ValueSchema } from './value-schema.js';
 
 /**
  * Row values as bytes.
@@ -35,29 +35,34 @@ export class Stamped {
 
 /** Turns what an entry holds into a row's bytes and back. One instance per state and thread. */
 export interface ValueCodec {
+  /**
+   * The schema version of a value that is a number, if a snapshot may hold it as one: {@link numberCodec} then writes and reads
+   * the same bytes. `null` when it may not.
+   */
+  readonly numberVersion: number | null;
   write(writer: ByteWriter, value: unknown): void;
   read(source: Buffer, start: number, end: number): unknown;
 }
 
 /** Writes single values with the state's serialiser; the commonest values of the default one without a call into it. */
 class ItemCodec {
+  readonly isMessagePack: boolean;
   readonly #serde: Serde<unknown>;
-  readonly #isMessagePack: boolean;
 
   constructor(serde: Serde<unknown>) {
     this.#serde = serde;
-    this.#isMessagePack = serde instanceof MessagePackSerde;
+    this.isMessagePack = serde instanceof MessagePackSerde;
   }
 
   write(writer: ByteWriter, value: unknown): void {
-    if (this.#isMessagePack && writeShort(writer, value)) return;
+    if (this.isMessagePack && writeShort(writer, value)) return;
     writer.writeBytes(this.#serde.serialise(value));
   }
 
   /** The same, with the length in front. */
   writeSized(writer: ByteWriter, value: unknown): void {
     const lengthAt = writer.length;
-    if (this.#isMessagePack) {
+    if (this.isMessagePack) {
       writer.reserve(1);
       writer.length = lengthAt + 1;
       if (writeShort(writer, value)) {
@@ -72,7 +77,7 @@ class ItemCodec {
   }
 
   read(source: Buffer, start: number, end: number): unknown {
-    if (this.#isMessagePack) {
+    if (this.isMessagePack) {
       const tag = source[start] as number;
       if (tag < 0x80) return tag;
       if (tag === 0xcb) return source.readDoubleBE(start + 1);
@@ -85,6 +90,7 @@ class ItemCodec {
 
 /** The codec of states with one value per row: value, reducing and aggregating states, and entries of a map. */
 export class SingleValueCodec implements ValueCodec {
+  readonly numberVersion: number | null;
   readonly #items: ItemCodec;
   readonly #isStamped: boolean;
   readonly #schema: ValueSchema;
@@ -93,6 +99,7 @@ export class SingleValueCodec implements ValueCodec {
     this.#items = new ItemCodec(serde);
     this.#isStamped = isStamped;
     this.#schema = schema;
+    this.numberVersion = this.#items.isMessagePack && !isStamped ? schema.version : null;
   }
 
   write(writer: ByteWriter, value: unknown): void {
@@ -119,8 +126,14 @@ export class SingleValueCodec implements ValueCodec {
   }
 }
 
+/** What writes numbers as a {@link SingleValueCodec} with a `numberVersion` does. */
+export function numberCodec(version: number): ValueCodec {
+  return new SingleValueCodec(new MessagePackSerde<unknown>(), false, new ValueSchema({ version }));
+}
+
 /** The codec of list states: a row holds the whole list. */
 export class ListCodec implements ValueCodec {
+  readonly numberVersion = null;
   readonly #items: ItemCodec;
   readonly #isStamped: boolean;
   readonly #schema: ValueSchema;
@@ -178,6 +191,8 @@ export class ListCodec implements ValueCodec {
 
 /** The codec of rows that only exist or not: timers. */
 export class PresenceCodec implements ValueCodec {
+  readonly numberVersion = null;
+
   write(writer: ByteWriter): void {
     writer.reserve(1);
     writer.writeU8(FORM_PLAIN);

@@ -33,6 +33,23 @@ function ledger(dataDir: string, backend: string, variant: string, args: string[
   };
 }
 
+/** Keys of which the fixture of numbers has rows, of all lengths in a row key. */
+const TALLIED = [0, 1, 7, -1, 300, -300, 70_000, 2_000_000_000, -2_147_483_648];
+
+/** What it holds: four additions, the last two after a checkpoint, and no count where it was cleared. */
+function expectedTally(number: number): { sum: number; count: number | null } {
+  return { sum: 4 * number, count: number < 0 ? null : 4 };
+}
+
+async function tallyOf(service: ServiceProcess, number: number): Promise<unknown> {
+  return (await service.post(`/tallies/${String(number)}`, {})).json();
+}
+
+function tallies(dataDir: string, backend: string, parallelism: string, args: string[] = []): ServiceOptions {
+  const options = ['--shard-count', '4', '--parallelism', parallelism, '--state-backend', backend];
+  return { dataDir, job: 'tallies', args: [...options, ...args] };
+}
+
 describe('an upgrade', () => {
   it.each(['heap', 'lmdb'])('goes on from a data folder on %s that the first release wrote', async (backend) => {
     await withTemporaryDirectory(async (folder) => {
@@ -54,6 +71,20 @@ describe('an upgrade', () => {
       await withService(ledger(folder, to, 'newer', args), async (service) => {
         for (const account of [1, 2, 3]) expect(await stateOf(service, account)).toEqual(expectedState(account));
       });
+    });
+  });
+
+  it.each(['heap', 'lmdb'])('restores a savepoint with numbers in blocks on %s, among more workers', async (to) => {
+    await withTemporaryDirectory(async (folder) => {
+      await withService(
+        tallies(folder, to, '2', ['--from-savepoint', join(fixtures, 'segment-v2-heap-savepoint')]),
+        async (service) => {
+          for (const number of TALLIED) expect(await tallyOf(service, number)).toEqual(expectedTally(number));
+          // Goes on from there, and is found again.
+          await service.post('/tallies/7', { add: 1 });
+          expect(await tallyOf(service, 7)).toEqual({ sum: 29, count: 5 });
+        },
+      );
     });
   });
 
