@@ -51,7 +51,10 @@ export const layers = {
     thread: 'main',
   },
   // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
-  cli: { mayImport: ['base', 'api', 'graph', 'workers/savepoint-check.ts'], thread: 'main' },
+  cli: {
+    mayImport: ['base', 'api', 'graph', 'workers/savepoint-check.ts', 'testing/chaos-checker.ts'],
+    thread: 'main',
+  },
   http: {
     mayImport: ['base', 'api', 'metrics', 'main/job-control.ts', 'main/job-admin.ts', 'main/savepoint-control.ts'],
     thread: 'main',
@@ -78,7 +81,14 @@ export const layers = {
 export const entryFiles = ['main.ts', 'index.ts'];
 
 /** Where a program, a thread or a package user comes in: every other module must be reachable from one of these. */
-export const entryPoints = ['main.ts', 'index.ts', 'workers/entry.ts', 'testing/index.ts', 'cep/index.ts'];
+export const entryPoints = [
+  'main.ts',
+  'index.ts',
+  'workers/entry.ts',
+  'testing/index.ts',
+  'cep/index.ts',
+  'cli/chaos/worker-death.ts',
+];
 
 /**
  * One home per dependency: the only folders (or files) that import it. A package without a home may not be imported at all,
@@ -116,8 +126,8 @@ export const packageHomes = {
 export const builtinHomes = {
   // metrics/ reads what Linux counts per thread.
   fs: ['storage', 'main', 'main.ts', 'checkpoint', 'cli', 'metrics'],
-  // protocol/ names the type of a message port, and starts no thread.
-  worker_threads: ['main', 'workers', 'protocol'],
+  // protocol/ names the type of a message port, and starts no thread; millrace chaos ends threads.
+  worker_threads: ['main', 'workers', 'protocol', 'cli/chaos/worker-death.ts'],
   http: ['http'],
   https: ['http'],
   // storage/ locks a data folder with a listening socket in it.

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Command, EXIT_OK, requireOption, textOption, type Terminal } from './command.js';
+import { mainFile } from './main-file.js';
 
 /** Editors write a file in several steps, and a build writes many: one restart for all of them. */
 const QUIET_MS = 150;
@@ -101,8 +101,4 @@ class DevSession {
     child.kill('SIGTERM');
     await exited;
   }
-}
-
-function mainFile(): string {
-  return fileURLToPath(new URL('../main.js', import.meta.url));
 }

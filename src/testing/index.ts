@@ -18,5 +18,6 @@ export {
   type RestoreOptions,
   type SendOptions,
 } from './job-driver.js';
+export type { ChaosAnswer, ChaosChecker, ChaosOperation, CreateChaosChecker } from './chaos-checker.js';
 export type { CollectedRecord } from './topic-collector.js';
 export { type Prng, SeededPrng } from '../base/prng.js';

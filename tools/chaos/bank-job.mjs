@@ -5,7 +5,6 @@
 //
 // What an account gets comes from that topic. So the sum of all balances is what it was, once no transfer is under way; a
 // transfer that is lost, or comes twice, changes it. Answers do not depend on the order in which accounts get what.
-import { existsSync, rmSync } from 'node:fs';
 import {
   defineJob,
   jsonSerde,
@@ -33,7 +32,6 @@ class Account extends KeyedProcessFunction {
     const account = { ...(this.#account.value() ?? { balance: BALANCE, sent: 0, received: 0, repeated: 0 }) };
     if (event.kind === 'query') return out.collect(account);
     if (event.kind === 'send') {
-      dieIfAsked();
       account.balance -= event.amount;
       account.sent += 1;
       context.output(TRANSFERS, { id: event.id, to: event.to, amount: event.amount });
@@ -47,14 +45,6 @@ class Account extends KeyedProcessFunction {
     }
     this.#account.update(account);
   }
-}
-
-/** The worker that finds the file ends its thread, once. */
-function dieIfAsked() {
-  const path = process.env.CHAOS_WORKER_DEATH;
-  if (path === undefined || !existsSync(path)) return;
-  rmSync(path);
-  process.exit(1);
 }
 
 function eventOf({ method, params, body }) {
