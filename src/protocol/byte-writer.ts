@@ -40,6 +40,11 @@ export class ByteWriter {
     this.length += 4;
   }
 
+  writeI32(value: number): void {
+    this.view.setInt32(this.length, value, true);
+    this.length += 4;
+  }
+
   writeF64(value: number): void {
     this.view.setFloat64(this.length, value, true);
     this.length += 8;
@@ -55,6 +60,32 @@ export class ByteWriter {
     this.reserve(source.length);
     this.bytes.set(source, this.length);
     this.length += source.length;
+  }
+
+  /**
+   * A byte, a u8 length and the characters, one by one: for short texts cheaper than a call into native code.
+   *
+   * @returns false when a character is beyond ASCII: nothing was written
+   */
+  writeShortAscii(first: number, text: string): boolean {
+    const { bytes } = this;
+    const start = this.length + 2;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return false;
+      bytes[start + index] = code;
+    }
+    bytes[start - 2] = first;
+    bytes[start - 1] = text.length;
+    this.length = start + text.length;
+    return true;
+  }
+
+  /** UTF-8, at most three bytes per code unit. @returns how many bytes it took */
+  writeUtf8(text: string): number {
+    const written = this.bytes.write(text, this.length, 'utf8');
+    this.length += written;
+    return written;
   }
 
   /** UTF-8 with a u16 length before it. Makes its own room. Longer than 65,535 bytes is cut: only for our own short texts. */

@@ -1,12 +1,14 @@
 import { invariant } from '../base/invariant.js';
 import type { ByteWriter } from './byte-writer.js';
+import type { NamedShapes, ObjectShapeWriter } from './object-shape-writer.js';
 
 /**
  * Records in RECORD_BATCH frames, between two tasks.
  *
  * ```text
  * u32 length of what follows
- * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency, 16 the value is a number: f64, 32 trace
+ * u8  flags: 1 timestamp, 2 origin, 4 request, 8 idempotency, 16 the value is a number: f64, 32 trace,
+ *     64 the value is an object by its shape: object-shapes.ts
  * [f64 timestamp]
  * [u16 source | u16 partition | f64 offset | f64 time]           where the record came from
  * [u16 length, correlation id | u16 length, reply-to | f64 deadline]   the request that rides along
@@ -24,6 +26,7 @@ const HAS_REQUEST = 4;
 const HAS_IDEMPOTENCY = 8;
 const IS_NUMBER = 16;
 const HAS_TRACE = 32;
+const IS_SHAPED = 64;
 /** What few requests have. */
 const HAS_MORE = HAS_IDEMPOTENCY | HAS_TRACE;
 
@@ -61,6 +64,33 @@ export function encodeNumberRecord(
   writer.writeF64(value);
   writer.patchU32(start, writer.length - start - 4);
   return 8;
+}
+
+/**
+ * The same for an object that has a shape, without the serialiser.
+ *
+ * @returns the bytes of the value, or -1 when it has none: nothing was written
+ * @throws what the serialiser throws for a value within the object: nothing was written
+ */
+export function encodeShapedRecord(
+  writer: ByteWriter,
+  value: unknown,
+  shapes: ObjectShapeWriter,
+  named: NamedShapes,
+  timestamp: number,
+  scope: TravellingScope,
+): number {
+  const start = encodeHead(writer, IS_SHAPED, 0, timestamp, scope);
+  const valueStart = writer.length;
+  let isWritten = false;
+  try {
+    isWritten = shapes.write(value, writer, named);
+  } finally {
+    if (!isWritten) writer.length = start;
+  }
+  if (!isWritten) return -1;
+  writer.patchU32(start, writer.length - start - 4);
+  return writer.length - valueStart;
 }
 
 /** @returns where the record begins */
@@ -107,13 +137,15 @@ function encodeHead(
 
 /**
  * Walks a RECORD_BATCH frame. {@link advance} fills the given scope and this cursor's fields; the value is {@link number} if
- * {@link isNumber}, else serialised in `frame[valueStart, valueEnd)`. One instance per reader.
+ * {@link isNumber}, else in `frame[valueStart, valueEnd)`: by its shape if {@link isShaped}, else serialised. One instance per
+ * reader.
  */
 export class RecordCursor {
   timestamp = 0;
   valueStart = 0;
   valueEnd = 0;
   isNumber = false;
+  isShaped = false;
   number = 0;
   #frame: Buffer = Buffer.alloc(0);
   #next = 0;
@@ -151,6 +183,7 @@ export class RecordCursor {
     }
     at = (flags & HAS_REQUEST) === 0 ? withoutRequest(scope, at) : this.#readRequest(scope, at, flags);
     this.valueStart = at;
+    this.isShaped = (flags & IS_SHAPED) !== 0;
     this.isNumber = (flags & IS_NUMBER) !== 0;
     if (this.isNumber) this.number = frame.readDoubleLE(at);
     this.#next = this.valueEnd;

@@ -1,5 +1,6 @@
 import type { Serde } from '../api/serde.js';
 import { RecordCursor } from '../protocol/exchange-codec.js';
+import { ObjectShapeReader } from '../protocol/object-shape-reader.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { LocalChannel } from './local-channel.js';
 import type { MillraceError } from '../base/errors.js';
@@ -37,8 +38,9 @@ export class InputChannel {
   readonly input: 1 | 2;
   /** Place among the channels of the same input: the watermark valve's number. */
   readonly indexInInput: number;
-  readonly serde: Serde<unknown>;
   readonly cursor = new RecordCursor();
+  readonly #serde: Serde<unknown>;
+  readonly #shapes: ObjectShapeReader;
   readonly topicReader: TopicRecordReader | null;
   /** No frame follows. */
   hasEnded = false;
@@ -57,8 +59,18 @@ export class InputChannel {
     this.channel = options.channel;
     this.input = options.input;
     this.indexInInput = options.indexInInput;
-    this.serde = options.serde;
+    this.#serde = options.serde;
+    this.#shapes = new ObjectShapeReader(options.serde);
     this.topicReader = options.topicReader;
+  }
+
+  /** The value of the record that the cursor stands on, within the frame that it walks. */
+  readValue(frame: Buffer): unknown {
+    const { cursor } = this;
+    if (cursor.isNumber) return cursor.number;
+    const { valueStart, valueEnd } = cursor;
+    if (cursor.isShaped) return this.#shapes.read(frame, valueStart, valueEnd);
+    return this.#serde.deserialise(frame.subarray(valueStart, valueEnd));
   }
 
   /** Whether the task may take a frame from here now. */

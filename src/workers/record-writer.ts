@@ -7,7 +7,8 @@ import { unreachable } from '../base/invariant.js';
 import type { ExchangeKind } from '../graph/execution-plan.js';
 import type { RecordScope, WatermarkStatus } from '../operators/operator.js';
 import { ByteWriter } from '../protocol/byte-writer.js';
-import { encodeNumberRecord, encodeRecord } from '../protocol/exchange-codec.js';
+import { encodeNumberRecord, encodeRecord, encodeShapedRecord } from '../protocol/exchange-codec.js';
+import { NamedShapes, ObjectShapeWriter } from '../protocol/object-shape-writer.js';
 import { RECORD_BATCH } from '../protocol/stream-element.js';
 import { BATCH_BYTES, ChannelOutput } from '../protocol/channel-output.js';
 import { LocalChannel } from './local-channel.js';
@@ -47,6 +48,9 @@ export class RecordWriter {
   readonly #scope: RecordScope;
   readonly #key: KeySelector<unknown, unknown>;
   readonly #shared: ByteWriter;
+  readonly #shapes: ObjectShapeWriter;
+  /** By subtask: what its channel has named. The one behind them belongs to {@link #shared}. */
+  readonly #namedShapes: readonly NamedShapes[];
   #turn: number;
   #hasEnded = false;
 
@@ -59,6 +63,8 @@ export class RecordWriter {
     this.#scope = options.scope;
     this.#key = options.key ?? noKey;
     this.#shared = new ByteWriter(options.exchange === 'broadcast' ? BATCH_BYTES * 2 : 0);
+    this.#shapes = new ObjectShapeWriter(options.serde, this.#shared);
+    this.#namedShapes = [...options.channels.map(() => new NamedShapes()), new NamedShapes()];
     this.#turn = options.firstChannel % options.channels.length;
   }
 
@@ -148,7 +154,7 @@ export class RecordWriter {
       local.write(value, timestamp, this.#scope);
     } else {
       const channel = this.#channels[subtask] as ChannelOutput;
-      this.#encode(channel.batch, value, timestamp);
+      this.#encode(channel.batch, subtask, value, timestamp);
       channel.recordWritten();
     }
     this.recordsOut++;
@@ -159,18 +165,34 @@ export class RecordWriter {
     this.recordsOut++;
     for (const local of this.#locals) local?.write(value, timestamp, this.#scope);
     if (this.#remotes.length === 0) return;
-    this.#encode(this.#shared, value, timestamp);
+    this.#encode(this.#shared, this.#channels.length, value, timestamp);
     if (this.#shared.length >= BATCH_BYTES) this.#flushShared();
   }
 
-  #encode(batch: ByteWriter, value: unknown, timestamp: number): void {
+  /** @param reader whose reader learns of new shapes: a subtask, or the number of them for all */
+  #encode(batch: ByteWriter, reader: number, value: unknown, timestamp: number): void {
     if (typeof value === 'number') {
       this.bytesOut += encodeNumberRecord(batch, value, timestamp, this.#scope);
+      return;
+    }
+    const shapedBytes = this.#encodeShaped(batch, reader, value, timestamp);
+    if (shapedBytes >= 0) {
+      this.bytesOut += shapedBytes;
       return;
     }
     const bytes = this.#serialise(value);
     encodeRecord(batch, bytes, timestamp, this.#scope);
     this.bytesOut += bytes.length;
+  }
+
+  /** @returns -1 for what is left to the serialiser, which finds the words for a value that has no form at all */
+  #encodeShaped(batch: ByteWriter, reader: number, value: unknown, timestamp: number): number {
+    try {
+      const named = this.#namedShapes[reader] as NamedShapes;
+      return encodeShapedRecord(batch, value, this.#shapes, named, timestamp, this.#scope);
+    } catch {
+      return -1;
+    }
   }
 
   #flushShared(): void {

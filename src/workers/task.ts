@@ -6,7 +6,7 @@ import { BarrierAligner } from '../checkpoint/barrier-aligner.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
 import type { RecordScope } from '../operators/operator.js';
 import type { SubtaskName } from '../protocol/control-message.js';
-import { type RecordCursor, withoutOrigin } from '../protocol/exchange-codec.js';
+import { withoutOrigin } from '../protocol/exchange-codec.js';
 import type { SubtaskWatermarks } from '../protocol/inspection.js';
 import {
   BARRIER,
@@ -342,22 +342,19 @@ export class Task {
   }
 
   #takeRecords(input: InputChannel, frame: Buffer, start: number, end: number): void {
-    const { cursor, serde } = input;
+    const { cursor } = input;
     const { scope, heads } = this.#options;
     const { plain, traced } = heads[input.input - 1] as ChainHead;
     cursor.open(frame, start, end);
     for (;;) {
       try {
         while (cursor.advance(scope)) {
-          const value = cursor.isNumber
-            ? cursor.number
-            : serde.deserialise(frame.subarray(cursor.valueStart, cursor.valueEnd));
-          (scope.request?.trace === undefined ? plain : traced).collect(value, cursor.timestamp);
+          (scope.request?.trace === undefined ? plain : traced).collect(input.readValue(frame), cursor.timestamp);
         }
         return;
       } catch (error) {
         const failure = this.#recordFailed(error);
-        this.#keepSerialised(failure, cursor, frame);
+        this.#keepRecord(failure, input, frame);
       }
     }
   }
@@ -421,10 +418,11 @@ export class Task {
     throw failure;
   }
 
-  #keepSerialised(failure: MillraceError, cursor: RecordCursor, frame: Buffer): void {
+  #keepRecord(failure: MillraceError, input: InputChannel, frame: Buffer): void {
     const { deadLetters } = this.#options;
-    if (cursor.isNumber) deadLetters?.writeValue(failure, cursor.number, cursor.timestamp);
-    else deadLetters?.writeSerialised(failure, frame.subarray(cursor.valueStart, cursor.valueEnd), cursor.timestamp);
+    const { isNumber, isShaped, valueStart, valueEnd, timestamp } = input.cursor;
+    if (isNumber || isShaped) deadLetters?.writeValue(failure, input.readValue(frame), timestamp);
+    else deadLetters?.writeSerialised(failure, frame.subarray(valueStart, valueEnd), timestamp);
   }
 
   #takeBarrier(channel: number, checkpointId: number): void {

@@ -3,12 +3,12 @@ import { keyGroupOf } from '../../../src/api/internal/key-bytes.js';
 import { shardOfKeyGroup, subtaskOfShard } from '../../../src/api/internal/key-groups.js';
 import type { ExchangeKind } from '../../../src/graph/execution-plan.js';
 import { ChannelOutput } from '../../../src/protocol/channel-output.js';
-import { RecordCursor } from '../../../src/protocol/exchange-codec.js';
 import { MessagePackSerde } from '../../../src/protocol/msgpack-serde.js';
 import { BARRIER, END_OF_INPUT, RECORD_BATCH } from '../../../src/protocol/stream-element.js';
 import { ChannelReader } from '../../../src/shared-memory/channel-reader.js';
 import { ChannelWriter } from '../../../src/shared-memory/channel-writer.js';
 import { Doorbell } from '../../../src/shared-memory/doorbell.js';
+import { InputChannel } from '../../../src/workers/input-channel.js';
 import { RecordWriter } from '../../../src/workers/record-writer.js';
 import { makeDuplex } from '../../helpers/shared-memory.js';
 
@@ -38,17 +38,19 @@ function setUp(exchange: ExchangeKind, channelCount: number, firstChannel = 0) {
   const read = (): unknown[][] =>
     ends.map(({ reader }) => {
       const values: unknown[] = [];
-      const cursor = new RecordCursor();
+      const input = new InputChannel({
+        source: reader,
+        channel: 0,
+        input: 1,
+        indexInInput: 0,
+        serde,
+        topicReader: null,
+      });
+      const { cursor } = input;
       while (reader.poll()) {
         if (reader.kind === RECORD_BATCH) {
           cursor.open(reader.frame, reader.start, reader.end);
-          while (cursor.advance(newScope())) {
-            values.push(
-              cursor.isNumber
-                ? cursor.number
-                : serde.deserialise(reader.frame.subarray(cursor.valueStart, cursor.valueEnd)),
-            );
-          }
+          while (cursor.advance(newScope())) values.push(input.readValue(reader.frame));
         } else values.push(reader.kind === BARRIER ? 'barrier' : reader.kind === END_OF_INPUT ? 'end' : reader.kind);
         reader.release();
       }
