@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 
 import { act, getJson, jobPath } from './api/client.js';
 import { useHasRoute, useLive } from './api/hooks.js';
-import type { Snapshot } from './api/types.js';
+import type { OperationBegun, OperationProgress, Snapshot, TakenCheckpoint } from './api/types.js';
 import { ConfirmDialog } from './components/dialog.js';
 
 /** What can be done to the job. */
@@ -27,7 +27,7 @@ const checkpoint: Action = {
   verb: 'Take checkpoint',
   isDangerous: false,
   run: async ({ job }) => {
-    const { checkpointId } = (await act('POST', jobPath(job.jid, 'checkpoints'))) as { readonly checkpointId: number };
+    const { checkpointId } = (await act('POST', jobPath(job.jid, 'checkpoints'))) as TakenCheckpoint;
     return `Checkpoint ${checkpointId} is complete.`;
   },
 };
@@ -41,25 +41,17 @@ const savepoint: Action = {
   isDangerous: false,
   run: async ({ job }) => {
     const path = jobPath(job.jid, 'savepoints');
-    const { 'request-id': id } = (await act('POST', path, {})) as { readonly 'request-id': string };
+    const { 'request-id': id } = (await act('POST', path, {})) as OperationBegun;
     return savepointOutcome(`${path}/${encodeURIComponent(id)}`);
   },
 };
-
-interface SavepointProgress {
-  readonly status: { readonly id: string };
-  readonly operation?: {
-    readonly location?: string;
-    readonly 'failure-cause'?: { readonly 'stack-trace'?: string; readonly class?: string };
-  };
-}
 
 const ASK_AGAIN_MS = 500;
 
 /** Asks until the savepoint is there, and says where. @throws Error when it failed */
 async function savepointOutcome(path: string): Promise<string> {
   for (;;) {
-    const { status, operation } = await getJson<SavepointProgress>(path);
+    const { status, operation } = await getJson<OperationProgress>(path);
     const failure = operation?.['failure-cause'];
     if (failure !== undefined) throw new Error(failure['stack-trace'] ?? failure.class ?? 'The savepoint failed.');
     if (status.id === 'COMPLETED') return `The savepoint lies in ${operation?.location ?? 'its folder'}.`;

@@ -4,7 +4,13 @@ import type { CheckpointEntry, CheckpointsStatus } from '../../main/job-admin.js
 import { notFound, requireJob, workerId } from './admin-context.js';
 import type { AdminContext, JobParams } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { flag, integer, list, nullable, number, object, oneOf, text } from './json-schemas.js';
+import {
+  checkpointConfigSchema,
+  checkpointSchema,
+  checkpointsSchema,
+  takenCheckpointSchema,
+} from './answers/checkpoints.js';
+import type { Checkpoint, Checkpoints, Statistics, TakenCheckpoint } from './answers/checkpoints.js';
 
 /** `/jobs/:jobId/checkpoints` and below, as Flink has them. */
 
@@ -14,54 +20,6 @@ const params = ['jobId'];
 interface CheckpointParams extends JobParams {
   readonly checkpointId: string;
 }
-
-const statisticsSchema = object({ min: number, max: number, avg: number, p50: number, p90: number, p99: number });
-
-const checkpointSchema = {
-  ...object({
-    id: integer,
-    status: oneOf('IN_PROGRESS', 'COMPLETED', 'FAILED'),
-    is_savepoint: flag,
-    checkpoint_type: text,
-    trigger_timestamp: integer,
-    latest_ack_timestamp: integer,
-    checkpointed_size: integer,
-    full_size: integer,
-    end_to_end_duration: integer,
-    num_acknowledged_subtasks: integer,
-    num_subtasks: integer,
-    trigger_reason: oneOf('interval', 'early', 'forced'),
-    workers: list(
-      object({ 'taskmanager-id': text, ack_timestamp: integer, checkpointed_size: integer, pause: number }),
-    ),
-  }),
-};
-
-const checkpointsSchema = object({
-  counts: object({ restored: integer, total: integer, in_progress: integer, completed: integer, failed: integer }),
-  summary: object({ checkpointed_size: statisticsSchema, end_to_end_duration: statisticsSchema }),
-  latest: object({
-    completed: nullable(checkpointSchema),
-    failed: nullable(checkpointSchema),
-    restored: nullable(object({ id: integer })),
-  }),
-  recovery_point_age: nullable(number),
-  history: list(checkpointSchema),
-});
-
-const configSchema = object({
-  mode: text,
-  interval: integer,
-  timeout: integer,
-  min_pause: integer,
-  max_concurrent: integer,
-  externalization: object({ enabled: flag, delete_on_cancellation: flag }),
-  state_backend: text,
-  checkpoint_storage: text,
-  unaligned_checkpoints: flag,
-  tolerable_failed_checkpoints: nullable(integer),
-  retained: integer,
-});
 
 export function addCheckpointRoutes(app: FastifyInstance, context: AdminContext): void {
   app.get<{ Params: JobParams }>(
@@ -75,7 +33,14 @@ export function addCheckpointRoutes(app: FastifyInstance, context: AdminContext)
 
   app.get<{ Params: JobParams }>(
     `${PATH}/config`,
-    { schema: adminSchema({ tag: 'jobs', summary: 'How checkpoints are taken', answer: configSchema, params }) },
+    {
+      schema: adminSchema({
+        tag: 'jobs',
+        summary: 'How checkpoints are taken',
+        answer: checkpointConfigSchema,
+        params,
+      }),
+    },
     (request) => {
       requireJob(context, request.params);
       return configAnswer(context.admin.settings());
@@ -107,21 +72,21 @@ export function addCheckpointRoutes(app: FastifyInstance, context: AdminContext)
       schema: adminSchema({
         tag: 'jobs',
         summary: 'Takes a checkpoint now, and answers when it is complete',
-        answer: object({ checkpointId: integer }),
+        answer: takenCheckpointSchema,
         params,
       }),
     },
-    async (request) => {
+    async (request): Promise<TakenCheckpoint> => {
       requireJob(context, request.params);
       return { checkpointId: await context.admin.takeCheckpoint() };
     },
   );
 }
 
-function checkpointsAnswer(status: CheckpointsStatus): object {
+function checkpointsAnswer(status: CheckpointsStatus): Checkpoints {
   const { history } = status;
   const completed = history.filter(({ state }) => state === 'COMPLETED');
-  const answerOf = (entry: CheckpointEntry | undefined): object | null =>
+  const answerOf = (entry: CheckpointEntry | undefined): Checkpoint | null =>
     entry === undefined ? null : checkpointAnswer(entry);
   return {
     counts: {
@@ -145,7 +110,7 @@ function checkpointsAnswer(status: CheckpointsStatus): object {
   };
 }
 
-function checkpointAnswer(entry: CheckpointEntry): object {
+function checkpointAnswer(entry: CheckpointEntry): Checkpoint {
   return {
     id: entry.id,
     status: entry.state,
@@ -173,7 +138,7 @@ function durationOf({ triggeredAt, endedAt, latestAckAt }: CheckpointEntry): num
   return Math.max(0, (endedAt ?? latestAckAt ?? triggeredAt) - triggeredAt);
 }
 
-function statisticsOf(values: readonly number[]): object {
+function statisticsOf(values: readonly number[]): Statistics {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (quantile: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? 0;

@@ -1,6 +1,6 @@
 import type { MetricReading } from '../../api/internal/measurements.js';
 import type { MeasuredSubtask, SubtaskStatus, VertexStatus, WorkerStatus } from '../../main/job-admin.js';
-import { integer, list, nullable, object, text } from './json-schemas.js';
+import type { Metric } from './answers/vertices.js';
 import { namesParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
@@ -13,26 +13,12 @@ const NO_WATERMARK = '-9223372036854775808';
 /** And the one that ends a stream as the greatest. */
 const MAX_WATERMARK = '9223372036854775807';
 
-export const metricsSchema = list({ type: 'object', properties: { id: text, value: text }, required: ['id'] });
 export const metricsQuery = {
   type: 'object',
   properties: { get: { type: 'string', description: 'Names of metrics, with commas. Without it: which there are.' } },
 };
-/** Flink's fields, and why the watermark stands where it does. */
-export const watermarksSchema = list(
-  object({
-    id: text,
-    value: text,
-    subtask: integer,
-    since: nullable(integer),
-    heldBy: { type: 'object', properties: { kind: text }, required: ['kind'], additionalProperties: true },
-    path: list(object({ vertex: text, subtask: integer, input: integer })),
-    explanation: text,
-  }),
-);
-
 /** The names of all metrics; or, with `get`, the values of those asked for, as text. Unknown names are left out. */
-export function metricsAnswer(metrics: Metrics, query: Query): readonly object[] {
+export function metricsAnswer(metrics: Metrics, query: Query): readonly Metric[] {
   const wanted = namesParameter(query, 'get');
   if (wanted === null) return Object.keys(metrics).map((id) => ({ id }));
   return wanted.filter((id) => Object.hasOwn(metrics, id)).map((id) => ({ id, value: metricText(metrics[id] ?? 0) }));

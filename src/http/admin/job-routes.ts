@@ -5,9 +5,12 @@ import { ProblemError } from '../problem.js';
 import { requireJob, workerId } from './admin-context.js';
 import type { AdminContext, JobParams } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { metricsAnswer, metricsQuery, metricsSchema } from './flink-metrics.js';
+import { exceptionsSchema, jobConfigSchema } from './answers/jobs.js';
+import type { JobException, JobExceptions } from './answers/jobs.js';
+import { metricsSchema } from './answers/vertices.js';
+import { metricsAnswer, metricsQuery } from './flink-metrics.js';
 import type { Metrics } from './flink-metrics.js';
-import { anything, dictionary, flag, integer, list, nullable, object, oneOf, text } from './json-schemas.js';
+import { object, oneOf, text } from './json-schemas.js';
 import { invalidParameter, textParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 import { settingText } from './worker-routes.js';
@@ -15,42 +18,6 @@ import { settingText } from './worker-routes.js';
 /** What Flink has directly below `/jobs/:jobId`, beside what `routes/jobs.ts` has. */
 
 const params = ['jobId'];
-
-const configSchema = object({
-  jid: text,
-  name: text,
-  'execution-config': object({
-    'execution-mode': text,
-    'job-parallelism': integer,
-    'object-reuse-mode': flag,
-    'user-config': dictionary(text),
-  }),
-});
-
-const exceptionSchema = object({
-  exceptionName: text,
-  stacktrace: text,
-  timestamp: integer,
-  taskName: nullable(text),
-  endpoint: nullable(text),
-  taskManagerId: nullable(text),
-  failureLabels: dictionary(text),
-  concurrentExceptions: list(anything),
-  kind: oneOf('failure', 'skipped'),
-  code: nullable(text),
-  message: text,
-  hint: nullable(text),
-  count: integer,
-  details: dictionary(anything),
-});
-
-const exceptionsSchema = object({
-  'root-exception': nullable(text),
-  timestamp: nullable(integer),
-  'all-exceptions': list(anything),
-  truncated: flag,
-  exceptionHistory: object({ entries: list(exceptionSchema), truncated: flag }),
-});
 
 export function addJobDetailRoutes(app: FastifyInstance, context: AdminContext): void {
   const { admin } = context;
@@ -62,7 +29,7 @@ export function addJobDetailRoutes(app: FastifyInstance, context: AdminContext):
 
   app.get<{ Params: JobParams }>(
     '/jobs/:jobId/config',
-    { schema: adminSchema({ tag: 'jobs', summary: 'Settings of a job', answer: configSchema, params }) },
+    { schema: adminSchema({ tag: 'jobs', summary: 'Settings of a job', answer: jobConfigSchema, params }) },
     (request) => {
       const { jid, name, parallelism } = requireJob(context, request.params);
       const settings = Object.entries(admin.settings()).map(([key, value]) => [key, settingText(value)] as const);
@@ -82,7 +49,7 @@ export function addJobDetailRoutes(app: FastifyInstance, context: AdminContext):
   app.get<{ Params: JobParams }>(
     '/jobs/:jobId/exceptions',
     { schema: adminSchema({ tag: 'jobs', summary: 'The last exceptions', answer: exceptionsSchema, params }) },
-    (request) => {
+    (request): JobExceptions => {
       requireJob(context, request.params);
       const { entries, isTruncated } = admin.exceptions();
       const root = entries.find(({ kind }) => kind === 'failure');
@@ -141,7 +108,7 @@ function addCancelRoute(app: FastifyInstance, context: AdminContext): void {
   );
 }
 
-function exceptionAnswer(entry: ExceptionEntry): object {
+function exceptionAnswer(entry: ExceptionEntry): JobException {
   const { operator, task } = entry.details;
   const endpoint = entry.worker === null ? null : workerId(entry.worker);
   return {

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '../problem.js';
 import { requireJob } from './admin-context.js';
 import type { AdminContext, JobParams } from './admin-context.js';
+import { snapshotSchema } from './answers/live.js';
 import { takeSnapshot } from './live-snapshot.js';
 import type { RequestCount } from './live-snapshot.js';
 
@@ -32,7 +33,12 @@ export function addLiveRoute(app: FastifyInstance, context: AdminContext): void 
         tags: ['jobs'],
         summary: 'Everything that moves, once a second, as server-sent events',
         params: { type: 'object', properties: { jobId: { type: 'string' } }, required: ['jobId'] },
-        response: { 200: { description: 'Events `snapshot`', content: { 'text/event-stream': { schema: {} } } } },
+        response: {
+          200: {
+            description: 'Events `snapshot`, whose data is this',
+            content: { 'text/event-stream': { schema: snapshotSchema } },
+          },
+        },
       },
     },
     (request, reply) => {

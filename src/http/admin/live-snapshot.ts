@@ -1,19 +1,8 @@
-import type { EdgeStatus, SubtaskStatus, TopicStatus, VertexStatus } from '../../main/job-admin.js';
+import type { SubtaskStatus, TopicStatus, VertexStatus } from '../../main/job-admin.js';
 import type { DurationHistogram } from '../duration-histogram.js';
 import type { AdminContext } from './admin-context.js';
+import type { CheckpointSummary, RequestSummary, Snapshot, TopicSummary, Vertex } from './answers/live.js';
 import { workerAnswer } from './worker-routes.js';
-
-/** What a dashboard redraws every second, in one document. */
-export interface LiveSnapshot {
-  readonly now: number;
-  readonly job: object;
-  readonly vertices: readonly object[];
-  readonly edges: readonly EdgeStatus[];
-  readonly workers: readonly object[];
-  readonly checkpoints: object;
-  readonly requests: object;
-  readonly topics: readonly { readonly name: string; readonly lag: number | null; readonly endOffset: number }[];
-}
 
 /** Requests so far, to make rates of. */
 export interface RequestCount {
@@ -27,14 +16,14 @@ export interface RequestCount {
 export async function takeSnapshot(
   context: AdminContext,
   before: RequestCount | null,
-): Promise<{ snapshot: LiveSnapshot; counted: RequestCount }> {
+): Promise<{ snapshot: Snapshot; counted: RequestCount }> {
   const { admin, control, clock } = context;
   const topics = await admin.topics();
   const job = control.describe();
   const { ready, reasons } = control.readiness();
   const counted = countRequests(context);
   const now = clock.now();
-  const snapshot: LiveSnapshot = {
+  const snapshot: Snapshot = {
     now,
     job: { jid: job.jid, name: job.name, state: job.state, startTime: job.startTime, ready, reasons },
     vertices: admin.vertices().map((vertex) => vertexSummary(vertex, now)),
@@ -47,7 +36,7 @@ export async function takeSnapshot(
   return { snapshot, counted };
 }
 
-function vertexSummary({ id, name, operators, subtasks }: VertexStatus, now: number): object {
+function vertexSummary({ id, name, operators, subtasks }: VertexStatus, now: number): Vertex {
   const mean = (read: (subtask: SubtaskStatus) => number): number =>
     subtasks.reduce((total, subtask) => total + read(subtask), 0) / Math.max(1, subtasks.length);
   const sum = (read: (subtask: SubtaskStatus) => number): number =>
@@ -89,7 +78,7 @@ function skewOf(counts: readonly number[]): number {
   return deviation / most;
 }
 
-function checkpointsSummary({ admin }: AdminContext): object {
+function checkpointsSummary({ admin }: AdminContext): CheckpointSummary {
   const { completedCount, failedCount, recoveryPointAgeMs, history } = admin.checkpoints();
   const last = history.find(({ state }) => state === 'COMPLETED');
   return {
@@ -117,7 +106,11 @@ function countRequests({ requests, clock }: AdminContext): RequestCount {
   return { atMs: clock.now(), requests: count, errors, durations };
 }
 
-function requestsSummary({ requests }: AdminContext, counted: RequestCount, before: RequestCount | null): object {
+function requestsSummary(
+  { requests }: AdminContext,
+  counted: RequestCount,
+  before: RequestCount | null,
+): RequestSummary {
   const { pendingCount, waitingCount, connectionCount } = requests.statistics();
   const seconds = before === null ? 0 : (counted.atMs - before.atMs) / 1000;
   const perSecond = (now: number, then: number): number => (seconds > 0 ? Math.max(0, now - then) / seconds : 0);
@@ -135,7 +128,7 @@ function requestsSummary({ requests }: AdminContext, counted: RequestCount, befo
   };
 }
 
-function topicSummary({ name, partitions }: TopicStatus): LiveSnapshot['topics'][number] {
+function topicSummary({ name, partitions }: TopicStatus): TopicSummary {
   const lags = partitions.flatMap(({ lag }) => (lag === null ? [] : [lag]));
   return {
     name,

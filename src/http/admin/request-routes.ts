@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { RequestsView } from '../requests-view.js';
 import type { AdminContext } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { dictionary, flag, integer, list, number, object, oneOf, text } from './json-schemas.js';
+import { requestsSchema } from './answers/requests.js';
+import type { Requests } from './answers/requests.js';
 import { integerParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
@@ -11,34 +12,6 @@ import type { Query } from './query-parameters.js';
 
 const LISTED_MAX = 1000;
 const LISTED_DEFAULT = 100;
-
-const requestsSchema = object({
-  pendingCount: integer,
-  pendingBytes: integer,
-  waitingCount: integer,
-  resultCount: integer,
-  connectionCount: integer,
-  routes: list(
-    object({
-      method: text,
-      route: text,
-      isOwn: flag,
-      count: integer,
-      byStatus: dictionary(integer),
-      latencyMs: object({ p50: number, p90: number, p99: number, p999: number, mean: number }),
-    }),
-  ),
-  pending: list(
-    object({
-      id: text,
-      route: text,
-      stage: oneOf('waiting', 'pending'),
-      ageMs: number,
-      remainingMs: number,
-      bytes: integer,
-    }),
-  ),
-});
 
 export function addPendingRoutes(app: FastifyInstance, { requests }: AdminContext): void {
   app.get<{ Querystring: Query }>(
@@ -54,14 +27,14 @@ export function addPendingRoutes(app: FastifyInstance, { requests }: AdminContex
         },
       }),
     },
-    (request) => {
+    (request): Requests => {
       const limit = integerParameter(request.query, 'limit', { least: 0, most: LISTED_MAX, byDefault: LISTED_DEFAULT });
       return { ...requestStatistics(requests), pending: requests.pending(limit) };
     },
   );
 }
 
-function requestStatistics(requests: RequestsView): object {
+function requestStatistics(requests: RequestsView): Omit<Requests, 'pending'> {
   const { routes, ...levels } = requests.statistics();
   return {
     ...levels,

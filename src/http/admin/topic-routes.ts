@@ -4,7 +4,9 @@ import type { TopicStatus } from '../../main/job-admin.js';
 import { notFound } from './admin-context.js';
 import type { AdminContext } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { anything, dictionary, integer, list, nullable, object, oneOf, text } from './json-schemas.js';
+import { recordsSchema, topicSchema } from './answers/topics.js';
+import type { Topic, TopicRecords } from './answers/topics.js';
+import { list, object } from './json-schemas.js';
 import { integerParameter } from './query-parameters.js';
 import type { Query } from './query-parameters.js';
 
@@ -16,41 +18,6 @@ export interface TopicParams {
 
 const RECORDS_MAX = 500;
 const RECORDS_DEFAULT = 50;
-
-const topicSchema = object({
-  name: text,
-  role: oneOf('requests', 'responses', 'source', 'sink', 'other'),
-  sizeBytes: integer,
-  retentionMs: nullable(integer),
-  retentionBytes: nullable(integer),
-  recordCount: integer,
-  lag: nullable(integer),
-  partitions: list(
-    object({
-      partition: integer,
-      beginOffset: integer,
-      endOffset: integer,
-      position: nullable(integer),
-      lag: nullable(integer),
-    }),
-  ),
-});
-
-const bytesSchema = {
-  type: 'object',
-  properties: { encoding: oneOf('none', 'json', 'text', 'base64'), json: anything, text, base64: text },
-  required: ['encoding'],
-};
-
-const recordSchema = object({
-  partition: integer,
-  offset: integer,
-  timestamp: integer,
-  key: bytesSchema,
-  value: bytesSchema,
-  valueBytes: integer,
-  headers: dictionary(text),
-});
 
 const recordsQuery = {
   type: 'object',
@@ -84,12 +51,12 @@ export function addTopicRoutes(app: FastifyInstance, { admin }: AdminContext): v
       schema: adminSchema({
         tag: 'topics',
         summary: 'Records of a topic partition, decoded',
-        answer: object({ beginOffset: integer, endOffset: integer, records: list(recordSchema) }),
+        answer: recordsSchema,
         params,
         query: recordsQuery,
       }),
     },
-    async (request) => {
+    async (request): Promise<TopicRecords> => {
       const topic = requireTopic(await admin.topics(), request.params);
       const { query } = request;
       const limit = integerParameter(query, 'limit', { least: 1, most: RECORDS_MAX, byDefault: RECORDS_DEFAULT });
@@ -112,7 +79,7 @@ export function requireTopic(topics: readonly TopicStatus[], { topic }: TopicPar
   return found;
 }
 
-export function topicAnswer(topic: TopicStatus): object {
+export function topicAnswer(topic: TopicStatus): Topic {
   const { partitions } = topic;
   const lags = partitions.flatMap(({ lag }) => (lag === null ? [] : [lag]));
   return {

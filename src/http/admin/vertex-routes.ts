@@ -6,15 +6,24 @@ import { requireJob, requireSubtask, requireVertex, workerId } from './admin-con
 import type { AdminContext, VertexParams } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
 import {
-  metricsAnswer,
-  metricsQuery,
+  backpressureSchema,
+  hotKeysSchema,
   metricsSchema,
-  metricText,
-  subtaskMetrics,
-  vertexMetrics,
+  subtaskSchema,
+  subtaskTimesSchema,
+  vertexSchema,
   watermarksSchema,
-} from './flink-metrics.js';
-import { integer, list, number, object, oneOf, text } from './json-schemas.js';
+} from './answers/vertices.js';
+import type {
+  Backpressure,
+  HotKeys,
+  Subtask,
+  SubtaskTimes,
+  VertexDetails,
+  WatermarkMetric,
+} from './answers/vertices.js';
+import { metricsAnswer, metricsQuery, metricText, subtaskMetrics, vertexMetrics } from './flink-metrics.js';
+import type { Schema } from './json-schemas.js';
 import type { Query } from './query-parameters.js';
 
 /** `/jobs/:jobId/vertices/:vertexId` and below, as Flink has them. */
@@ -26,74 +35,9 @@ interface SubtaskParams extends VertexParams {
   readonly subtask: string;
 }
 
-const ioMetricsSchema = object({
-  'read-bytes': number,
-  'write-bytes': number,
-  'read-records': number,
-  'write-records': number,
-  'accumulated-idle-time': number,
-  'accumulated-busy-time': number,
-  'accumulated-backpressured-time': number,
-});
-
-const subtaskSchema = object({
-  subtask: integer,
-  status: text,
-  attempt: integer,
-  endpoint: text,
-  'start-time': integer,
-  'end-time': integer,
-  duration: integer,
-  'taskmanager-id': text,
-  metrics: ioMetricsSchema,
-});
-
-const vertexSchema = object({
-  id: text,
-  name: text,
-  parallelism: integer,
-  maxParallelism: integer,
-  now: integer,
-  subtasks: list(subtaskSchema),
-});
-
-const backpressureSchema = object({
-  status: text,
-  backpressureLevel: oneOf('ok', 'low', 'high'),
-  'end-timestamp': integer,
-  subtasks: list(
-    object({
-      subtask: integer,
-      backpressureLevel: oneOf('ok', 'low', 'high'),
-      ratio: number,
-      idleRatio: number,
-      busyRatio: number,
-    }),
-  ),
-});
-
-const hotKeysSchema = object({
-  operators: list(
-    object({
-      uid: text,
-      sampledCount: number,
-      keys: list(object({ key: text, share: number, error: number, subtask: integer })),
-    }),
-  ),
-});
-
-const subtaskTimesSchema = object({
-  id: text,
-  name: text,
-  now: integer,
-  subtasks: list(
-    object({ subtask: integer, endpoint: text, duration: integer, timestamps: object({ RUNNING: integer }) }),
-  ),
-});
-
 export function addVertexRoutes(app: FastifyInstance, context: AdminContext): void {
-  const route = (summary: string, answer: object, more: object = {}): object => ({
-    schema: adminSchema({ tag: 'jobs', summary, answer: answer as never, params, ...more }),
+  const route = (summary: string, answer: Schema, more: { readonly query?: Schema } = {}): object => ({
+    schema: adminSchema({ tag: 'jobs', summary, answer, params, ...more }),
   });
 
   app.get<{ Params: VertexParams }>(PATH, route('A vertex and its subtasks', vertexSchema), (request) => {
@@ -117,7 +61,7 @@ export function addVertexRoutes(app: FastifyInstance, context: AdminContext): vo
   app.get<{ Params: VertexParams }>(
     `${PATH}/watermarks`,
     route('Input watermarks of the subtasks, and what holds them back', watermarksSchema),
-    async (request) => {
+    async (request): Promise<readonly WatermarkMetric[]> => {
       const { id } = requireVertex(context, request.params);
       const explanations = await context.admin.explainWatermarks(id);
       return explanations.map(({ subtask, watermark, since, heldBy, path, text: explanation }) => ({
@@ -135,7 +79,7 @@ export function addVertexRoutes(app: FastifyInstance, context: AdminContext): vo
   app.get<{ Params: VertexParams }>(
     `${PATH}/hot-keys`,
     route('The keys that come most often at each keyed operator, by a sample', hotKeysSchema),
-    async (request) => {
+    async (request): Promise<HotKeys> => {
       const { id } = requireVertex(context, request.params);
       return { operators: await context.admin.hotKeys(id) };
     },
@@ -184,7 +128,7 @@ function addSubtaskRoutes(app: FastifyInstance, context: AdminContext): void {
   );
 }
 
-function vertexAnswer(vertex: VertexStatus, job: JobDescription, now: number): object {
+function vertexAnswer(vertex: VertexStatus, job: JobDescription, now: number): VertexDetails {
   return {
     id: vertex.id,
     name: vertex.name,
@@ -202,7 +146,7 @@ function subtaskAnswer(
   { subtask, worker, attempt, counters }: SubtaskStatus,
   job: JobDescription,
   now: number,
-): object {
+): Subtask {
   return {
     subtask,
     status: job.state,
@@ -224,7 +168,7 @@ function subtaskAnswer(
   };
 }
 
-function subtaskTimes(vertex: VertexStatus, { control, clock }: AdminContext): object {
+function subtaskTimes(vertex: VertexStatus, { control, clock }: AdminContext): SubtaskTimes {
   const { startTime } = control.describe();
   const now = clock.now();
   return {
@@ -240,7 +184,7 @@ function subtaskTimes(vertex: VertexStatus, { control, clock }: AdminContext): o
   };
 }
 
-function backpressureOf(vertex: VertexStatus, now: number): object {
+function backpressureOf(vertex: VertexStatus, now: number): Backpressure {
   const subtasks = vertex.subtasks.map(({ subtask, rates }) => {
     const ratio = rates.backPressuredTimeMsPerSecond / 1000;
     return {

@@ -4,8 +4,11 @@ import type { WorkerStatus } from '../../main/job-admin.js';
 import { notFound, workerId } from './admin-context.js';
 import type { AdminContext } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { metricsAnswer, metricsQuery, metricsSchema, workerMetrics } from './flink-metrics.js';
-import { integer, list, nullable, number, object, text } from './json-schemas.js';
+import { metricsSchema } from './answers/vertices.js';
+import { settingsSchema, workerSchema } from './answers/workers.js';
+import type { Settings, Worker } from './answers/workers.js';
+import { metricsAnswer, metricsQuery, workerMetrics } from './flink-metrics.js';
+import { integer, list, object, text } from './json-schemas.js';
 import type { Query } from './query-parameters.js';
 
 /** Worker threads, at Flink's paths for task managers; and the process, at those for its job manager. */
@@ -13,22 +16,6 @@ import type { Query } from './query-parameters.js';
 interface WorkerParams {
   readonly taskManagerId: string;
 }
-
-const workerSchema = object({
-  id: text,
-  path: text,
-  slotsNumber: integer,
-  freeSlots: integer,
-  state: text,
-  cpuLoad: nullable(number),
-  runningRatio: number,
-  memory: object({ heapUsed: number, heapTotal: number, heapLimit: number, external: number }),
-  garbageCollection: object({ count: number, time: number }),
-  loop: object({ turns: number, parks: number, longestTurn: number }),
-  subtasks: list(object({ vertex: text, subtask: integer })),
-});
-
-const settingsSchema = list(object({ key: text, value: text }));
 
 export function addWorkerRoutes(app: FastifyInstance, { admin, version }: AdminContext): void {
   const params = ['taskManagerId'];
@@ -67,7 +54,7 @@ export function addWorkerRoutes(app: FastifyInstance, { admin, version }: AdminC
   app.get(
     '/jobmanager/config',
     { schema: adminSchema({ tag: 'workers', summary: 'Every setting of the process', answer: settingsSchema }) },
-    () => Object.entries(admin.settings()).map(([key, value]) => ({ key, value: settingText(value) })),
+    (): Settings => Object.entries(admin.settings()).map(([key, value]) => ({ key, value: settingText(value) })),
   );
 
   app.get(
@@ -93,7 +80,7 @@ function requireWorker(workers: readonly WorkerStatus[], { taskManagerId }: Work
   return found;
 }
 
-export function workerAnswer(status: WorkerStatus): object {
+export function workerAnswer(status: WorkerStatus): Worker {
   const { worker, state, counters, cpuRatio, runningRatio, subtasks } = status;
   return {
     id: workerId(worker),

@@ -2,6 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { JobControl } from '../../main/job-control.js';
 import type { SavepointControl, SavepointOperation } from '../../main/savepoint-control.js';
+import { operationBegunSchema, operationProgressSchema } from '../admin/answers/savepoints.js';
+import type { OperationBegun, OperationProgress } from '../admin/answers/savepoints.js';
+import { problemAnswer } from '../problem-schema.js';
 import { sendProblem } from '../send-problem.js';
 
 /**
@@ -25,11 +28,17 @@ type Body = Readonly<Record<string, unknown>>;
 const text = (description: string): object => ({ type: 'string', description });
 const jobIdParam = { type: 'object', properties: { jobId: { type: 'string' } }, required: ['jobId'] };
 
+const answers = (status: 200 | 202, schema: object): object => ({
+  [status]: { description: 'Done', content: { 'application/json': { schema } } },
+  '4xx': problemAnswer('The request cannot be served'),
+});
+
 const schemas = {
   trigger: {
     summary: 'Takes a savepoint',
     tags: ['savepoints'],
     params: jobIdParam,
+    response: answers(202, operationBegunSchema),
     body: {
       type: 'object',
       properties: {
@@ -42,11 +51,13 @@ const schemas = {
     summary: 'Ends the job with a savepoint',
     tags: ['savepoints'],
     params: jobIdParam,
+    response: answers(202, operationBegunSchema),
     body: { type: 'object', properties: { targetDirectory: text('As for a savepoint.') } },
   },
   disposal: {
     summary: 'Deletes a savepoint',
     tags: ['savepoints'],
+    response: answers(202, operationBegunSchema),
     body: {
       type: 'object',
       properties: { 'savepoint-path': text('As it was reported.') },
@@ -81,14 +92,14 @@ function addTakingRoutes(app: FastifyInstance, hasJob: HasJob, savepoints: Savep
     if (body === null || !hasJob(request.params.jobId, reply)) return reply;
     const targetDirectory = textOrNull(body['target-directory']);
     const requestId = savepoints.trigger({ targetDirectory, stopsJob: body['cancel-job'] === true });
-    return reply.code(202).send({ 'request-id': requestId });
+    return sendBegun(reply, requestId);
   });
 
   app.post<{ Params: JobParams }>('/jobs/:jobId/stop', { schema: schemas.stop }, (request, reply) => {
     const body = bodyOf(request, { targetDirectory: 'string', drain: 'boolean' }, reply);
     if (body === null || !hasJob(request.params.jobId, reply)) return reply;
     const requestId = savepoints.trigger({ targetDirectory: textOrNull(body['targetDirectory']), stopsJob: true });
-    return reply.code(202).send({ 'request-id': requestId });
+    return sendBegun(reply, requestId);
   });
 
   const statusSchema = {
@@ -99,6 +110,7 @@ function addTakingRoutes(app: FastifyInstance, hasJob: HasJob, savepoints: Savep
       properties: { jobId: { type: 'string' }, requestId: { type: 'string' } },
       required: ['jobId', 'requestId'],
     },
+    response: answers(200, operationProgressSchema),
   };
   app.get<{ Params: TriggerParams }>(
     '/jobs/:jobId/savepoints/:requestId',
@@ -134,19 +146,24 @@ function addDisposalRoutes(app: FastifyInstance, savepoints: SavepointControl): 
     if (body === null) return reply;
     const path = textOrNull(body['savepoint-path']);
     if (path === null || path === '') return refuse(reply, 'The field savepoint-path is missing.');
-    return reply.code(202).send({ 'request-id': savepoints.dispose(path) });
+    return sendBegun(reply, savepoints.dispose(path));
   });
 
   const disposalSchema = {
     summary: 'How deleting a savepoint goes',
     tags: ['savepoints'],
     params: { type: 'object', properties: { requestId: { type: 'string' } }, required: ['requestId'] },
+    response: answers(200, operationProgressSchema),
   };
   app.get<{ Params: { requestId: string } }>(
     '/savepoint-disposal/:requestId',
     { schema: disposalSchema },
     (request, reply) => sendOperation(reply, savepoints.operation(request.params.requestId), 'disposal'),
   );
+}
+
+function sendBegun(reply: FastifyReply, requestId: string): FastifyReply {
+  return reply.code(202).send({ 'request-id': requestId } satisfies OperationBegun);
 }
 
 function sendOperation(
@@ -160,10 +177,10 @@ function sendOperation(
     return reply;
   }
   reply.header('cache-control', 'no-store');
-  return reply.send({ status: { id: operation.status }, ...outcomeOf(operation) });
+  return reply.send({ status: { id: operation.status }, ...outcomeOf(operation) } satisfies OperationProgress);
 }
 
-function outcomeOf({ status, location, failure }: SavepointOperation): object {
+function outcomeOf({ status, location, failure }: SavepointOperation): Pick<OperationProgress, 'operation'> {
   if (status === 'IN_PROGRESS') return {};
   if (failure === null) return { operation: location === null ? {} : { location } };
   // Flink's field, which its clients show. What stands here is the message: stacks are for the log.

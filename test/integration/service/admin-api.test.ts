@@ -14,6 +14,7 @@ describe('the admin API', () => {
   let service: ServiceProcess;
   let jid: string;
   let requestId: string;
+  let savepointId: string;
   let paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
   const json = async <T = Json>(path: string): Promise<T> => (await service.fetch(path)).json() as Promise<T>;
@@ -28,6 +29,8 @@ describe('the admin API', () => {
       requestId = answer.headers.get('x-request-id') ?? '';
     }
     await service.fetch(`/jobs/${jid}/checkpoints`, { method: 'POST' });
+    const begun = (await (await service.post(`/jobs/${jid}/savepoints`, {})).json()) as { 'request-id': string };
+    savepointId = begun['request-id'];
   });
 
   afterAll(() => service.dispose());
@@ -43,7 +46,6 @@ describe('the admin API', () => {
       uid: 'count',
       name: 'value',
       key: 'name-1',
-      requestId,
     };
     await expect
       .poll(async () => (await service.fetch(`/jobs/${jid}/traces/${requestId}`)).status, { timeout: 30_000 })
@@ -53,6 +55,7 @@ describe('the admin API', () => {
     for (const [path, { get }] of Object.entries(paths)) {
       const content = get?.responses['200']?.content?.['application/json'];
       if (content === undefined || !/^\/(jobs|taskmanagers|topics|requests$|config|jobmanager)/.test(path)) continue;
+      values['requestId'] = path.includes('/savepoints/') ? savepointId : requestId;
       const url = path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => values[name] ?? name);
       const response = await service.fetch(url);
       expect([url, response.status]).toEqual([url, 200]);
@@ -135,7 +138,12 @@ describe('the admin API', () => {
       if (text.includes('\n\n')) break;
     }
     const data = /^event: snapshot\ndata: (.*)$/m.exec(text)?.[1] ?? '';
-    expect(JSON.parse(data)).toMatchObject({ job: { jid, state: 'RUNNING' }, requests: { total: 20 } });
+    const snapshot: unknown = JSON.parse(data);
+    expect(snapshot).toMatchObject({ job: { jid, state: 'RUNNING' }, requests: { total: 20 } });
+    const content = paths['/jobs/{jobId}/live']?.['get']?.responses['200']?.content['text/event-stream'];
+    const ajv = new Ajv2020({ strict: false, allErrors: true });
+    ajv.validate(content?.schema ?? false, snapshot);
+    expect(ajv.errors).toBeNull();
   });
 
   it.each([

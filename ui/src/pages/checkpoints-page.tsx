@@ -3,20 +3,12 @@ import type { ReactElement } from 'react';
 
 import { jobPath } from '../api/client.js';
 import { usePolled } from '../api/hooks.js';
-import type { Checkpoint, Checkpoints } from '../api/types.js';
+import type { Checkpoint, CheckpointConfig, Checkpoints } from '../api/types.js';
 import type { PageProps } from '../app.js';
 import { Chart } from '../components/chart.js';
 import type { Series } from '../components/chart.js';
 import { formatBytes, formatClock, formatDuration, formatWhole } from '../components/format.js';
 import { Badge, Card, EmptyState, Pending, Stat, StateBadge, TableFrame } from '../components/panels.js';
-
-interface CheckpointConfig {
-  readonly interval: number;
-  readonly timeout: number;
-  readonly min_pause: number;
-  readonly state_backend: string;
-  readonly retained: number;
-}
 
 export function CheckpointsPage({ snapshot }: PageProps): ReactElement {
   const { jid } = snapshot.job;

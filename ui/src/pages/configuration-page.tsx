@@ -2,16 +2,12 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { usePolled } from '../api/hooks.js';
+import type { Settings } from '../api/types.js';
 import type { PageProps } from '../app.js';
 import { Card, EmptyState, Pending, TableFrame } from '../components/panels.js';
 
-interface Setting {
-  readonly key: string;
-  readonly value: string;
-}
-
 export function ConfigurationPage(_props: PageProps): ReactElement {
-  const { data, error } = usePolled<readonly Setting[]>('/jobmanager/config', 60_000);
+  const { data, error } = usePolled<Settings>('/jobmanager/config', 60_000);
   const [wanted, setWanted] = useState('');
   if (data === null) return <Pending error={error} />;
   const found = data.filter(({ key, value }) => `${key} ${value}`.toLowerCase().includes(wanted.toLowerCase()));

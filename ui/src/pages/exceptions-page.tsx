@@ -3,14 +3,14 @@ import type { ReactElement } from 'react';
 
 import { jobPath } from '../api/client.js';
 import { usePolled } from '../api/hooks.js';
-import type { ExceptionEntry, Exceptions } from '../api/types.js';
+import type { JobException, JobExceptions } from '../api/types.js';
 import type { PageProps } from '../app.js';
 import { Code } from '../components/decoded.js';
 import { formatDate } from '../components/format.js';
 import { Badge, Card, EmptyState, Pending } from '../components/panels.js';
 
 export function ExceptionsPage({ snapshot }: PageProps): ReactElement {
-  const { data, error } = usePolled<Exceptions>(jobPath(snapshot.job.jid, 'exceptions'), 2_000);
+  const { data, error } = usePolled<JobExceptions>(jobPath(snapshot.job.jid, 'exceptions'), 2_000);
   if (data === null) return <Pending error={error} />;
   const { entries, truncated } = data.exceptionHistory;
   if (entries.length === 0) {
@@ -36,7 +36,7 @@ function ExceptionCard({
   entry,
   isOpenAtFirst,
 }: {
-  readonly entry: ExceptionEntry;
+  readonly entry: JobException;
   readonly isOpenAtFirst: boolean;
 }): ReactElement {
   const [isOpen, setIsOpen] = useState(isOpenAtFirst);

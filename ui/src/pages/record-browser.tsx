@@ -2,18 +2,12 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 
 import { usePolled } from '../api/hooks.js';
-import type { Topic, TopicRecord } from '../api/types.js';
+import type { Topic, TopicRecord, TopicRecords } from '../api/types.js';
 import { bytesText, DecodedView } from '../components/decoded.js';
 import { formatBytes, formatDate, formatWhole } from '../components/format.js';
 import { Card, EmptyState, Pending, TableFrame } from '../components/panels.js';
 
 const PAGE_SIZE = 25;
-
-interface Records {
-  readonly beginOffset: number;
-  readonly endOffset: number;
-  readonly records: readonly TopicRecord[];
-}
 
 /** Looks into one partition, the newest records first unless an offset is given. */
 export function RecordBrowser({ topic }: { readonly topic: Topic }): ReactElement {
@@ -21,7 +15,7 @@ export function RecordBrowser({ topic }: { readonly topic: Topic }): ReactElemen
   const [offset, setOffset] = useState<number | null>(null);
   const query = new URLSearchParams({ partition: String(partition), limit: String(PAGE_SIZE) });
   if (offset !== null) query.set('offset', String(offset));
-  const { data, error } = usePolled<Records>(
+  const { data, error } = usePolled<TopicRecords>(
     `/topics/${encodeURIComponent(topic.name)}/records?${query.toString()}`,
     5_000,
   );
