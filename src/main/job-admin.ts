@@ -202,6 +202,14 @@ export interface TopicTail {
   close(): void;
 }
 
+/** What runs after a restart. */
+export interface RestartedAttempt {
+  /** Which run of the job it is: 0 at the start of the process, one more after each restart or rescaling. */
+  readonly attempt: number;
+  /** What it began with; `null` when there was no checkpoint yet. */
+  readonly restoredId: number | null;
+}
+
 /** The keys that come most often at one operator of a vertex. */
 export interface OperatorHotKeys {
   /** The operator's uid. */
@@ -282,6 +290,12 @@ export interface JobAdmin {
    * @throws MillraceError why the job goes on as it was
    */
   rescale(parallelism: number): Promise<void>;
+  /**
+   * Puts a new attempt in the place of the present one, whatever that is doing; requests wait meanwhile. Resolves when it runs.
+   *
+   * @throws MillraceError `MILLRACE_NOT_READY` when the job is ending; or why the new attempt has failed
+   */
+  restart(): Promise<RestartedAttempt>;
   /** Ends the job with a last checkpoint, and the process with it. Returns at once. */
   cancel(): void;
 }

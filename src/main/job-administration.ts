@@ -10,8 +10,9 @@ import type {
   ExceptionsStatus,
   IngestRecord,
   JobAdmin,
-  OperatorHotKeys,
   MeasuredSubtask,
+  OperatorHotKeys,
+  RestartedAttempt,
   TopicRecordView,
   TopicStatus,
   TopicTail,
@@ -184,6 +185,11 @@ export class JobAdministration implements JobAdmin {
 
   rescale(parallelism: number): Promise<void> {
     return this.#manager.rescale(parallelism);
+  }
+
+  async restart(): Promise<RestartedAttempt> {
+    await this.#manager.restart();
+    return { attempt: this.#manager.attempt.number, restoredId: this.#manager.restoredCheckpointId };
   }
 
   cancel(): void {

@@ -129,6 +129,8 @@ export class JobManager implements JobControl {
   readonly #supervisor: AttemptSupervisor;
   readonly #baseCopies = new BaseCopies((request) => this.#supervisor.attempt.copyBase(request));
   readonly #restarts: JobRestarts;
+  /** The restart that somebody has asked for and that is under way. */
+  #restarting: Promise<void> | null = null;
   #failure: Error | null = null;
 
   /** Opens topics, starts workers, restores their state. Records flow after {@link run}. */
@@ -179,7 +181,8 @@ export class JobManager implements JobControl {
       strategy: createRestartStrategy(settings, prng),
       clock: monotonic,
       logger,
-      restart: () => this.#restart(),
+      // Somebody may have put another attempt in the place of the failed one already.
+      restart: () => (this.#supervisor.isRunning ? Promise.resolve() : this.#restart()),
     });
   }
 
@@ -200,12 +203,25 @@ export class JobManager implements JobControl {
    * @throws MillraceError `MILLRACE_NOT_READY` when the job does not run at this moment; or why it goes on as it was
    */
   async rescale(parallelism: number): Promise<void> {
-    if (this.#life.state !== 'RUNNING') {
-      throw new MillraceError('MILLRACE_NOT_READY', `the job is ${this.#life.state.toLowerCase()}`);
-    }
+    if (this.#life.state !== 'RUNNING') throw this.#notReady();
     if (parallelism === this.plan.parallelism) return;
     const plan = this.#options.planOf(parallelism);
     await this.replaceAttempt({ plan, reason: 'rescale', mode: 'handover' });
+  }
+
+  /**
+   * Puts a new attempt in the place of the present one, whatever that is doing: what it did since the newest completed
+   * checkpoint is done again. Requests wait meanwhile, and none is lost. A restart that waits for its time is made now.
+   * Resolves when the new attempt runs. Whoever asks while a restart asked for is under way gets that one.
+   *
+   * @throws MillraceError `MILLRACE_NOT_READY` when the job is ending or has not begun; or why the new attempt has failed,
+   * which is then the restart strategy's affair
+   */
+  restart(): Promise<void> {
+    this.#restarting ??= this.#restartAsked().finally(() => {
+      this.#restarting = null;
+    });
+    return this.#restarting;
   }
 
   /** Puts another attempt in the place of the present one; see {@link AttemptSupervisor.replaceAttempt}. */
@@ -400,6 +416,18 @@ export class JobManager implements JobControl {
     if (origin === null) return error;
     const { failureCount, isGivenUp } = this.#options.failingRecords.onFailure(origin);
     return isGivenUp && this.plan.onError !== 'retry' ? givenUp(error, origin, failureCount) : error;
+  }
+
+  async #restartAsked(): Promise<void> {
+    const { state } = this.#life;
+    if (state !== 'RUNNING' && state !== 'RESTARTING') throw this.#notReady();
+    this.#restarts.stop();
+    this.#life.tryMoveTo('RESTARTING');
+    await this.#restart();
+  }
+
+  #notReady(): MillraceError {
+    return new MillraceError('MILLRACE_NOT_READY', `the job is ${this.#life.state.toLowerCase()}`);
   }
 
   async #restart(): Promise<void> {

@@ -213,6 +213,26 @@ describe('the web UI', () => {
     await page.getByRole('heading', { name: 'worker-2' }).waitFor();
   });
 
+  it('restarts the job, and goes on showing it', async () => {
+    const page = await visit('workers');
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Restart…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Restart the job?' });
+    await keepScreenshot(page, 'action-restart');
+    expect(await seriousViolations(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Keep as it is' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Restart…' }).click();
+    await dialog.getByRole('button', { name: 'Restart job' }).click();
+    await dialog.getByText(/The job runs again, from checkpoint \d+\./).waitFor();
+    await keepScreenshot(page, 'action-restarted');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    const answer = await service.post('/orders', { customer: 'bob', amount: 1, product: 'p', at: Date.now() });
+    expect(answer.status).toBe(200);
+    await page.getByText('Live', { exact: true }).waitFor();
+  });
+
   it('takes a savepoint, and says where it lies', async () => {
     const page = await visit('overview');
     await page.getByRole('button', { name: 'Actions' }).click();

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 
 import { act, getJson, jobPath } from './api/client.js';
 import { useHasRoute, useLive } from './api/hooks.js';
-import type { OperationBegun, OperationProgress, Snapshot, TakenCheckpoint } from './api/types.js';
+import type { OperationBegun, OperationProgress, Restart, Snapshot, TakenCheckpoint } from './api/types.js';
 import { ConfirmDialog } from './components/dialog.js';
 
 /** What can be done to the job. */
@@ -70,6 +70,21 @@ const rescale: Action = {
   run: async ({ job }, parallelism) => {
     await act('PATCH', jobPath(job.jid, 'parallelism'), { parallelism });
     return `The job runs on ${parallelism} worker${parallelism === 1 ? '' : 's'}.`;
+  },
+};
+
+const restart: Action = {
+  id: 'restart',
+  label: 'Restart…',
+  title: 'Restart the job?',
+  text: 'A new attempt begins at the newest checkpoint, and does again what came after it. Requests wait meanwhile, and none is lost; sinks that are not exactly-once may write a record twice.',
+  verb: 'Restart job',
+  isDangerous: true,
+  run: async ({ job }) => {
+    const { checkpointId } = (await act('POST', jobPath(job.jid, 'restart'))) as Restart;
+    return checkpointId === null
+      ? 'The job runs again, from its beginning.'
+      : `The job runs again, from checkpoint ${checkpointId}.`;
   },
 };
 
@@ -180,7 +195,8 @@ function useActions(): readonly Action[] {
     checkpoint: useHasRoute('post', '/jobs/{jobId}/checkpoints'),
     savepoint: useHasRoute('post', '/jobs/{jobId}/savepoints'),
     rescale: useHasRoute('patch', '/jobs/{jobId}/parallelism'),
+    restart: useHasRoute('post', '/jobs/{jobId}/restart'),
     cancel: useHasRoute('patch', '/jobs/{jobId}'),
   };
-  return [checkpoint, savepoint, rescale, cancel].filter(({ id }) => isThere[id as keyof typeof isThere]);
+  return [checkpoint, savepoint, rescale, restart, cancel].filter(({ id }) => isThere[id as keyof typeof isThere]);
 }

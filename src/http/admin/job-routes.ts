@@ -5,8 +5,8 @@ import { ProblemError } from '../problem.js';
 import { requireJob, workerId } from './admin-context.js';
 import type { AdminContext, JobParams } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { exceptionsSchema, jobConfigSchema } from './answers/jobs.js';
-import type { JobException, JobExceptions } from './answers/jobs.js';
+import { exceptionsSchema, jobConfigSchema, restartSchema } from './answers/jobs.js';
+import type { JobException, JobExceptions, Restart } from './answers/jobs.js';
 import { metricsSchema } from './answers/vertices.js';
 import { metricsAnswer, metricsQuery } from './flink-metrics.js';
 import type { Metrics } from './flink-metrics.js';
@@ -80,7 +80,27 @@ export function addJobDetailRoutes(app: FastifyInstance, context: AdminContext):
     },
   );
 
+  addRestartRoute(app, context);
   addCancelRoute(app, context);
+}
+
+function addRestartRoute(app: FastifyInstance, context: AdminContext): void {
+  app.post<{ Params: JobParams }>(
+    '/jobs/:jobId/restart',
+    {
+      schema: adminSchema({
+        tag: 'jobs',
+        summary: 'Starts the job again at its newest checkpoint, in place; answered when it runs',
+        answer: restartSchema,
+        params,
+      }),
+    },
+    async (request): Promise<Restart> => {
+      requireJob(context, request.params);
+      const { attempt, restoredId } = await context.admin.restart();
+      return { attempt, checkpointId: restoredId };
+    },
+  );
 }
 
 function addCancelRoute(app: FastifyInstance, context: AdminContext): void {

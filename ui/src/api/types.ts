@@ -8,7 +8,7 @@ export type {
   Checkpoints,
   TakenCheckpoint,
 } from '../../../src/http/admin/answers/checkpoints.js';
-export type { JobException, JobExceptions } from '../../../src/http/admin/answers/jobs.js';
+export type { JobException, JobExceptions, Restart } from '../../../src/http/admin/answers/jobs.js';
 export type { Edge, Snapshot, Vertex } from '../../../src/http/admin/answers/live.js';
 export type { Requests, Trace, TraceSpan, TraceSummary } from '../../../src/http/admin/answers/requests.js';
 export type { OperationBegun, OperationProgress } from '../../../src/http/admin/answers/savepoints.js';

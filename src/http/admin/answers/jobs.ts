@@ -50,3 +50,6 @@ export const exceptionsSchema = object({
   truncated: flag,
   exceptionHistory: object({ entries: list(exceptionSchema), truncated: flag }),
 });
+
+export type Restart = Described<typeof restartSchema>;
+export const restartSchema = object({ attempt: integer, checkpointId: nullable(integer) });
