@@ -111,7 +111,6 @@ export const packageHomes = {
   piscina: ['main', 'workers'],
   comlink: ['main', 'workers'],
   aws4fetch: ['checkpoint'],
-  'prom-client': ['metrics'],
   pino: ['main', 'main.ts'],
   // Loaded only for somebody who has a collector.
   '@opentelemetry/api': ['main'],

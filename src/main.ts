@@ -43,6 +43,7 @@ import { RequestTraces } from './main/request-traces.js';
 import type { SavepointControl } from './main/savepoint-control.js';
 import { Savepoints } from './main/savepoints.js';
 import { userMetricFamilies } from './main/user-metric-families.js';
+import { ProcessMetrics } from './metrics/process-metrics.js';
 import { PROMETHEUS_CONTENT_TYPE, PrometheusRegistry } from './metrics/prometheus.js';
 import { DirectoryLock } from './storage/directory-lock.js';
 
@@ -50,7 +51,6 @@ import { DirectoryLock } from './storage/directory-lock.js';
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
-const PROCESS_METRICS_DELAY_MS = 1000;
 /** Width of text that no terminal shows. */
 const COLUMNS_OF_A_FILE = 120;
 
@@ -198,12 +198,13 @@ class Service {
       close: () => (this.#hasJobEnded ? gateway.close() : gateway.drain(config.shutdownTimeoutMs / 2)),
     });
     this.#registry.register(() => gateway.metricFamilies());
+    const processMetrics = new ProcessMetrics();
+    this.#registry.register(() => processMetrics.families());
+    this.#closers.push({ part: 'the metrics of the process', close: () => processMetrics.stop() });
     await manager.run();
     this.#group?.start(manager);
     this.#autoscale(manager, observer);
     const address = await gateway.listen();
-    // Their library takes a while to load: not with the first requests, and not at the first scrape either.
-    setTimeout(() => void this.#registry.startProcessMetrics(), PROCESS_METRICS_DELAY_MS).unref();
     process.stdout.write(`${planToText(plan)}\n\ndata     ${dataDir}\nlistens  ${address}\n`);
     this.#logger.debug({ config: describeConfig(config) }, 'configuration');
   }

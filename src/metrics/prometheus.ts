@@ -30,35 +30,16 @@ export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8
 /** Gathers what the parts of the process report. */
 export class PrometheusRegistry {
   readonly #sources: MetricSource[] = [];
-  #processMetrics: Promise<() => Promise<string>> | null = null;
 
   /** Adds a part. It is asked at each scrape from now on, in order of registration. */
   register(source: MetricSource): void {
     this.#sources.push(source);
   }
 
-  /**
-   * Starts the metrics of the process itself: CPU, memory, garbage collection, event-loop delay. Their library takes some
-   * 40 ms to load, so call this once the server answers; else the first scrape does.
-   */
-  async startProcessMetrics(): Promise<void> {
-    await this.#loadProcessMetrics();
-  }
-
   /** Everything, as text. */
   async render(): Promise<string> {
-    const processMetrics = await this.#loadProcessMetrics();
     const families = await Promise.all(this.#sources.map(async (source) => source()));
-    return formatFamilies(mergeByName(families.flat())) + (await processMetrics());
-  }
-
-  #loadProcessMetrics(): Promise<() => Promise<string>> {
-    this.#processMetrics ??= import('prom-client').then(({ Registry, collectDefaultMetrics }) => {
-      const registry = new Registry();
-      collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
-      return () => registry.metrics();
-    });
-    return this.#processMetrics;
+    return formatFamilies(mergeByName(families.flat()));
   }
 }
 

@@ -48,11 +48,4 @@ describe('PrometheusRegistry', () => {
       'millrace_records_total{operator="filter"} 7',
     ]);
   });
-
-  it('adds the metrics of the process, once', async () => {
-    const registry = new PrometheusRegistry();
-    await Promise.all([registry.startProcessMetrics(), registry.startProcessMetrics()]);
-    const text = await registry.render();
-    expect(text.match(/^# TYPE process_resident_memory_bytes gauge$/gm)?.length).toBe(1);
-  });
 });
