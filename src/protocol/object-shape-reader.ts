@@ -24,6 +24,9 @@ type ReadObject = (reader: ObjectShapeReader) => unknown;
 /** Texts that come again and again, such as names of kinds, need not be made again. A power of two. */
 const TEXTS = 256;
 
+/** Longer ones are rarely the same. */
+const REPEATED_TEXT_MAX = 24;
+
 /** Reads the objects of one channel: see object-shapes.ts. One thread. */
 export class ObjectShapeReader {
   readonly #serde: Serde<unknown>;
@@ -129,6 +132,7 @@ export class ObjectShapeReader {
     const frame = this.#frame;
     const end = start + length;
     this.#at = end;
+    if (length > REPEATED_TEXT_MAX) return frame.toString('latin1', start, end);
     let hash = length;
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (frame[at] as number)) | 0;
     const place = (hash ^ (hash >>> 15)) & (TEXTS - 1);

@@ -48,7 +48,7 @@ export const FIELDS_MAX = 64;
 export const DEPTH_MAX = 16;
 
 /** A text up to here is written character by character, without a call into native code. */
-export const SHORT_TEXT_MAX = 24;
+export const SHORT_TEXT_MAX = 64;
 
 /**
  * Compiles `text` as the body of a function of `parameters`, or gives `null` in a process that forbids code from strings. Names of
