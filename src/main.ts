@@ -296,7 +296,7 @@ class Service {
       }),
       state: {
         backend: config.stateBackend,
-        stateDir,
+        stateDir: sharing?.stateDir ?? stateDir,
         segmentDir,
         memtableBudgetBytes: config.memtableBudgetBytes,
       },

@@ -126,9 +126,6 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   if (config.transport !== 'kafka' && config.brokers.length > 0) {
     refuse('brokers', 'only with transport kafka');
   }
-  if (config.transport === 'kafka' && config.stateBackend === 'lmdb') {
-    refuse('stateBackend', 'expected heap with transport kafka, whose shards move between instances; got "lmdb"');
-  }
   const malformed = config.brokers.filter((broker) => !/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(broker));
   if (malformed.length > 0) {
     refuse('brokers', `expected host:port, got ${malformed.map((broker) => JSON.stringify(broker)).join(', ')}`);

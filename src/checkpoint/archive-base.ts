@@ -19,7 +19,7 @@ export async function archiveBase(
 ): Promise<ArchivedBase> {
   await rm(workFolder, { recursive: true, force: true });
   try {
-    const checkpointId = await copy({ ...shard, folder: workFolder });
+    const checkpointId = await copy({ namespace: shard.namespace, shard: shard.shard, folder: workFolder });
     const base = { ...shard, checkpointId };
     if (checkpointId > 0) await folder.putBase(base, join(workFolder, 'data.mdb'));
     return base;

@@ -3,7 +3,8 @@
  *
  *     <name>                                                   a manifest: its appearance is the commit of the checkpoint
  *     segments/<file>/<piece>-of-<pieces>                      a segment file, as a worker wrote it
- *     bases/<namespace>/<shard>-<checkpoint>/<piece>-of-<pieces>   a compacted copy of a shard's LMDB base
+ *     bases/<namespace>/<shard>-<checkpoint>/<piece>-of-<pieces>   a compacted copy of a shard's LMDB base; where several write
+ *                                                              to the folder, `-<writer>` goes behind the checkpoint
  *
  * Each object ends in a checksum of its bytes. A manifest is the same document as on a local disk (checkpoint-manifest.ts). Its
  * handles name, for a shard with a base, the checkpoint that the copy holds at least, and every segment of which the copy may lack
@@ -17,18 +18,15 @@ import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
-import type { SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
+import type { BaseHandle, SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { createDirectory, storageError, syncDirectory } from '../storage/disk.js';
 import { fileNameOf } from '../storage/file-names.js';
 import { type CheckpointManifest, decodeManifest, encodeManifest } from './checkpoint-manifest.js';
 import type { ObjectStore } from './object-store.js';
 
-/** Names a copy of a shard's base. */
-export interface ArchivedBase {
+/** Names a copy of a shard's base, which holds at least `checkpointId`. */
+export interface ArchivedBase extends Omit<BaseHandle, 'lineage'> {
   readonly namespace: string;
-  readonly shard: ShardId;
-  /** The copy holds at least this checkpoint. */
-  readonly checkpointId: number;
 }
 
 /** Where the state of some shards is fetched to. */
@@ -99,6 +97,11 @@ export class ArchiveFolder {
     return this.#putFile(prefix, path);
   }
 
+  /** Fetches a copy into a file, whose folder is made. */
+  async fetchBase(base: ArchivedBase, path: string): Promise<void> {
+    await this.#fetchFile(basePrefix(base), path);
+  }
+
   /**
    * Fetches what a store needs to go on with some shards of a handle.
    *
@@ -116,11 +119,10 @@ export class ArchiveFolder {
       segments.push({ ...segment, file, sections });
     }
     const bases = handle.bases.filter(({ shard }) => shards.has(shard));
-    for (const { shard, checkpointId } of bases) {
-      if (checkpointId === 0 || hasBase?.(shard) === true) continue;
-      const folder = join(stateDir, fileNameOf(handle.namespace), `shard-${String(shard).padStart(3, '0')}`);
-      const prefix = basePrefix({ namespace: handle.namespace, shard, checkpointId });
-      await this.#fetchFile(prefix, join(folder, 'data.mdb'));
+    for (const base of bases) {
+      if (base.checkpointId === 0 || hasBase?.(base.shard) === true) continue;
+      const folder = baseFolder(stateDir, handle.namespace, base.shard);
+      await this.fetchBase({ ...base, namespace: handle.namespace }, join(folder, 'data.mdb'));
     }
     return { ...handle, shards: handle.shards.filter((shard) => shards.has(shard)), segments, bases };
   }
@@ -130,11 +132,18 @@ export class ArchiveFolder {
    * something is being put.
    */
   async sweep(kept: readonly CheckpointManifest[]): Promise<void> {
-    const needed = new Set(kept.flatMap((manifest) => [...prefixesOf(manifest)]));
+    const needed = partsOf(kept);
     for (const key of await this.#list('')) {
       const prefix = key.slice(0, key.lastIndexOf('/') + 1);
       if (!/^(?:segments|bases)\//.test(key) || needed.has(prefix)) continue;
       await this.#objects.delete(this.#prefix + key);
+    }
+  }
+
+  /** Deletes some of what {@link partsOf} has: no manifest may name it any more. */
+  async deleteParts(parts: Iterable<string>): Promise<void> {
+    for (const prefix of parts) {
+      for (const key of await this.#list(prefix)) await this.#objects.delete(this.#prefix + key);
     }
   }
 
@@ -223,20 +232,35 @@ export class ArchiveFolder {
   }
 }
 
+/** Where an lmdb store looks for the base of a shard. */
+export function baseFolder(stateDir: string, namespace: string, shard: ShardId): string {
+  return join(stateDir, fileNameOf(namespace), `shard-${String(shard).padStart(3, '0')}`);
+}
+
 function segmentPrefix(file: string): string {
   return `segments/${file}/`;
 }
 
-function basePrefix({ namespace, shard, checkpointId }: ArchivedBase): string {
-  return `bases/${fileNameOf(namespace)}/${String(shard)}-${String(checkpointId)}/`;
+function basePrefix({ namespace, shard, checkpointId, writer }: ArchivedBase): string {
+  const name = [shard, checkpointId, ...(writer === undefined ? [] : [writer])].join('-');
+  return `bases/${fileNameOf(namespace)}/${name}/`;
 }
 
-/** Of everything that a manifest names. */
-function* prefixesOf({ snapshots }: CheckpointManifest): Iterable<string> {
-  for (const { namespace, segments, bases } of snapshots) {
-    for (const { file } of segments) yield segmentPrefix(file);
-    for (const { shard, checkpointId } of bases) yield basePrefix({ namespace, shard, checkpointId });
+/** The segments and bases that manifests name, by the prefixes of their objects. */
+export function partsOf(manifests: Iterable<CheckpointManifest>): Set<string> {
+  const parts = new Set<string>();
+  for (const { snapshots } of manifests) {
+    for (const { namespace, segments, bases } of snapshots) {
+      for (const { file } of segments) parts.add(segmentPrefix(file));
+      for (const base of bases) if (base.checkpointId > 0) parts.add(basePrefix({ ...base, namespace }));
+    }
   }
+  return parts;
+}
+
+/** Whether a part was put by the writer whose name its own begins or ends with. */
+export function isPartOf(writer: string, part: string): boolean {
+  return part.startsWith(`segments/${writer}.`) || part.endsWith(`-${writer}/`);
 }
 
 function pieceName(piece: number, pieces: number): string {

@@ -15,13 +15,18 @@
  * Pure; any thread.
  */
 import type { ShardId } from '../base/ids.js';
-import type { SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
+import type { BaseHandle, SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import type { ArchivedBase } from './archive-folder.js';
 import type { CheckpointManifest } from './checkpoint-manifest.js';
+
+/** What of a checkpoint says where its keyed state lies. */
+type ArchivedSnapshots = Pick<CheckpointManifest, 'checkpointId' | 'snapshots'>;
 
 /** A copy that is elsewhere. */
 interface BaseCopy {
   readonly checkpointId: number;
+  /** As in the handles of bases. */
+  readonly writer: string | undefined;
   /** The least checkpoint that it serves. */
   readonly servesFrom: number;
 }
@@ -29,14 +34,31 @@ interface BaseCopy {
 interface ShardState {
   /** Segments are known of every change after this checkpoint. */
   readonly knownFrom: number;
+  /** As in the handles of bases. */
+  readonly lineage: string | undefined;
+  /** What the local base is known to hold. */
+  heldId: number;
   /** Oldest first: the one in use, and a newer one that is yet to be. */
   copies: BaseCopy[];
 }
 
-interface NamespaceState {
-  readonly shards: Map<ShardId, ShardState>;
+class NamespaceState {
+  readonly shards = new Map<ShardId, ShardState>();
   /** By file, oldest first. */
-  readonly segments: Map<string, SegmentHandle>;
+  readonly segments = new Map<string, SegmentHandle>();
+
+  /** A file is listed by each handle that needs some of its sections: they add up. */
+  addSegments(segments: readonly SegmentHandle[]): void {
+    for (const segment of segments) {
+      const known = this.segments.get(segment.file);
+      const added =
+        known === undefined
+          ? segment.sections
+          : segment.sections.filter(({ shard }) => !known.sections.some((section) => section.shard === shard));
+      if (known !== undefined && added.length === 0) continue;
+      this.segments.set(segment.file, { ...segment, sections: [...(known?.sections ?? []), ...added] });
+    }
+  }
 }
 
 export class ArchivedState {
@@ -49,20 +71,22 @@ export class ArchivedState {
    * @param local the checkpoint from which the job goes on
    * @returns whether it does
    */
-  adopt(archived: CheckpointManifest, local: CheckpointManifest): boolean {
+  adopt(archived: ArchivedSnapshots, local: ArchivedSnapshots): boolean {
     if (archived.checkpointId > local.checkpointId) return false;
     const isGap = lmdbHandles(local).some(({ bases }) =>
       bases.some(({ checkpointId }) => checkpointId > archived.checkpointId),
     );
     if (isGap) return false;
     for (const handle of lmdbHandles(archived)) {
-      const { shards, segments } = this.#namespace(handle.namespace);
+      const namespace = this.#namespace(handle.namespace);
       for (const shard of handle.shards) {
-        const base = handle.bases.find((one) => one.shard === shard)?.checkpointId ?? 0;
-        const copies = base === 0 ? [] : [{ checkpointId: base, servesFrom: archived.checkpointId }];
-        shards.set(shard, { knownFrom: base, copies });
+        const base = handle.bases.find((one) => one.shard === shard);
+        const knownFrom = base?.checkpointId ?? 0;
+        const copy = { checkpointId: knownFrom, writer: base?.writer, servesFrom: archived.checkpointId };
+        const copies = knownFrom === 0 ? [] : [copy];
+        namespace.shards.set(shard, { knownFrom, lineage: base?.lineage, heldId: 0, copies });
       }
-      for (const segment of handle.segments) segments.set(segment.file, segment);
+      namespace.addSegments(handle.segments);
     }
     return true;
   }
@@ -70,13 +94,15 @@ export class ArchivedState {
   /** Takes note of a completed checkpoint. Each one has to be added, in order. */
   add(manifest: CheckpointManifest): void {
     for (const handle of lmdbHandles(manifest)) {
-      const { shards, segments } = this.#namespace(handle.namespace);
+      const namespace = this.#namespace(handle.namespace);
       for (const shard of handle.shards) {
-        if (shards.has(shard)) continue;
-        const knownFrom = handle.bases.find((one) => one.shard === shard)?.checkpointId ?? 0;
-        shards.set(shard, { knownFrom, copies: [] });
+        const heldId = handle.bases.find((one) => one.shard === shard)?.checkpointId ?? 0;
+        const known = namespace.shards.get(shard);
+        if (known === undefined) {
+          namespace.shards.set(shard, { knownFrom: heldId, lineage: undefined, heldId, copies: [] });
+        } else known.heldId = heldId;
       }
-      for (const segment of handle.segments) segments.set(segment.file, segment);
+      namespace.addSegments(handle.segments);
     }
   }
 
@@ -85,9 +111,9 @@ export class ArchivedState {
     return this.#bases(({ knownFrom, copies }) => knownFrom > (copies.at(-1)?.checkpointId ?? 0));
   }
 
-  /** Every shard: to be copied anew when the segments since the last copies have become too many. */
-  allBases(): Omit<ArchivedBase, 'checkpointId'>[] {
-    return this.#bases(() => true);
+  /** Every base that has gone on since its last copy: to be copied anew when the segments since then have become too many. */
+  changedBases(): Omit<ArchivedBase, 'checkpointId'>[] {
+    return this.#bases(({ heldId, copies }) => heldId > (copies.at(-1)?.checkpointId ?? 0));
   }
 
   /** Segments that a restore would replay. */
@@ -108,8 +134,8 @@ export class ArchivedState {
    *
    * @param servesFrom the newest checkpoint that had completed when copying ended
    */
-  addBase({ namespace, shard, checkpointId }: ArchivedBase, servesFrom: number): void {
-    this.#namespace(namespace).shards.get(shard)?.copies.push({ checkpointId, servesFrom });
+  addBase({ namespace, shard, checkpointId, writer }: ArchivedBase, servesFrom: number): void {
+    this.#namespace(namespace).shards.get(shard)?.copies.push({ checkpointId, writer, servesFrom });
   }
 
   /** The manifest of a checkpoint as it can be restored from elsewhere; `null` while bases are missing for it. */
@@ -127,34 +153,41 @@ export class ArchivedState {
   /** Forgets copies that newer ones have replaced for this checkpoint, and segments that no checkpoint from it on needs. */
   prune(checkpointId: number): void {
     for (const { shards, segments } of this.#namespaces.values()) {
-      let oldest = Infinity;
       for (const state of shards.values()) {
         const inUse = state.copies.findLastIndex(({ servesFrom }) => servesFrom <= checkpointId);
         state.copies = state.copies.slice(Math.max(0, inUse));
-        oldest = Math.min(oldest, state.copies[0]?.checkpointId ?? 0);
       }
-      for (const [file, segment] of segments) if (segment.checkpointId <= oldest) segments.delete(file);
+      const held = (shard: ShardId): number => shards.get(shard)?.copies[0]?.checkpointId ?? 0;
+      for (const [file, segment] of segments) {
+        if (segment.sections.every(({ shard }) => segment.checkpointId <= held(shard))) segments.delete(file);
+      }
     }
   }
 
   #describe(handle: SnapshotHandle, checkpointId: number): SnapshotHandle | null {
     const { shards, segments } = this.#namespace(handle.namespace);
-    const bases: { shard: ShardId; checkpointId: number }[] = [];
-    let oldest = Infinity;
+    const held = new Map<ShardId, number>();
+    const bases: BaseHandle[] = [];
     for (const shard of handle.shards) {
       const state = shards.get(shard);
-      const copy = state?.copies.findLast(({ servesFrom }) => servesFrom <= checkpointId)?.checkpointId ?? 0;
-      if (state === undefined || copy < state.knownFrom) return null;
-      bases.push({ shard, checkpointId: copy });
-      oldest = Math.min(oldest, copy);
+      const copy = state?.copies.findLast(({ servesFrom }) => servesFrom <= checkpointId);
+      const heldId = copy?.checkpointId ?? 0;
+      if (state === undefined || heldId < state.knownFrom) return null;
+      held.set(shard, heldId);
+      const { lineage } = state;
+      bases.push({
+        shard,
+        checkpointId: heldId,
+        ...(copy?.writer === undefined ? {} : { writer: copy.writer }),
+        ...(lineage === undefined ? {} : { lineage }),
+      });
     }
-    const owned = new Set(handle.shards);
-    const needed = [...segments.values()].filter(
-      (segment) =>
-        segment.checkpointId > oldest &&
-        segment.checkpointId <= checkpointId &&
-        segment.sections.some(({ shard }) => owned.has(shard)),
-    );
+    const needed: SegmentHandle[] = [];
+    for (const segment of segments.values()) {
+      if (segment.checkpointId > checkpointId) continue;
+      const sections = segment.sections.filter(({ shard }) => segment.checkpointId > (held.get(shard) ?? Infinity));
+      if (sections.length > 0) needed.push({ ...segment, sections });
+    }
     return { ...handle, bases, segments: needed.sort((a, b) => a.checkpointId - b.checkpointId) };
   }
 
@@ -167,13 +200,13 @@ export class ArchivedState {
   #namespace(name: string): NamespaceState {
     let namespace = this.#namespaces.get(name);
     if (namespace === undefined) {
-      namespace = { shards: new Map(), segments: new Map() };
+      namespace = new NamespaceState();
       this.#namespaces.set(name, namespace);
     }
     return namespace;
   }
 }
 
-function lmdbHandles({ snapshots }: CheckpointManifest): SnapshotHandle[] {
+function lmdbHandles({ snapshots }: ArchivedSnapshots): SnapshotHandle[] {
   return snapshots.filter(({ backend }) => backend === 'lmdb');
 }

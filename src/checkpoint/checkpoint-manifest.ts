@@ -7,7 +7,7 @@
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import type { OperatorStateSnapshot } from '../protocol/control-message.js';
-import type { SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
+import type { BaseHandle, SegmentHandle, SnapshotHandle } from '../protocol/snapshot-handle.js';
 import { type JsonReader, jsonReader } from './json-reader.js';
 
 /** Raised with every change that a reader of the version before would misread. */
@@ -143,12 +143,20 @@ function readSnapshot(reader: JsonReader): SnapshotHandle {
     shards: reader.countList('shards') as ShardId[],
     shardCount: reader.count('shardCount'),
     segments: reader.list('segments', readSegment),
-    bases: reader.list('bases', (base) => ({
-      shard: base.count('shard') as ShardId,
-      checkpointId: base.count('checkpointId'),
-    })),
+    bases: reader.list('bases', readBase),
     bytes: reader.count('bytes'),
     rows: reader.count('rows'),
+  };
+}
+
+function readBase(reader: JsonReader): BaseHandle {
+  const writer = reader.textIfThere('writer');
+  const lineage = reader.textIfThere('lineage');
+  return {
+    shard: reader.count('shard') as ShardId,
+    checkpointId: reader.count('checkpointId'),
+    ...(writer === undefined ? {} : { writer }),
+    ...(lineage === undefined ? {} : { lineage }),
   };
 }
 

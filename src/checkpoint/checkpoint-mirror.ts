@@ -184,7 +184,7 @@ export class CheckpointMirror {
     // While the process ends its workers are gone.
     if (this.#isClosed) return;
     const folder = archive.folderOf(this.#writer);
-    for (const shard of isLong ? state.allBases() : state.missingBases()) {
+    for (const shard of isLong ? state.changedBases() : state.missingBases()) {
       const base = await archiveBase(folder, copyBase, shard, join(checkpointDir, 'unsent-base'));
       state.addBase(base, this.#newest?.checkpointId ?? 0);
     }

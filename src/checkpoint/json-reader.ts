@@ -31,6 +31,11 @@ export class JsonReader {
     return this.#field(name) === null ? null : this.text(name);
   }
 
+  /** `undefined` for a field that is left out. */
+  textIfThere(name: string): string | undefined {
+    return this.#field(name) === undefined ? undefined : this.text(name);
+  }
+
   oneOf<Choice extends string>(name: string, choices: readonly Choice[]): Choice {
     const value = this.text(name);
     const choice = choices.find((candidate) => candidate === value);

@@ -89,6 +89,7 @@ export function createExecutionPlan(graph: StreamGraph, options: PlanOptions): E
     parallelism: options.parallelism,
     workerCount: options.workerCount,
     shardCount: options.shardCount,
+    ownedShards: options.ownedShards ?? null,
     fingerprint: fingerprintOf(graph),
     vertices,
     edges: planning.edges,

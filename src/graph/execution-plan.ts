@@ -21,6 +21,8 @@ export interface ExecutionPlan {
   readonly parallelism: number;
   readonly workerCount: number;
   readonly shardCount: number;
+  /** The shards that this process runs, where several share the job; `null` for all. */
+  readonly ownedShards: readonly number[] | null;
   readonly fingerprint: GraphFingerprint;
   /** In topological order: a vertex comes after all its inputs. */
   readonly vertices: readonly PlanVertex[];

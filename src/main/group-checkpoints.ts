@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { MillraceError } from '../base/errors.js';
-import type { CheckpointId, ShardId } from '../base/ids.js';
-import type { Logger } from '../base/log.js';
-import { type CheckpointManifest, decodeManifest, encodeManifest } from '../checkpoint/checkpoint-manifest.js';
-import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
-import type { ObjectStore } from '../checkpoint/object-store.js';
 import type { Clock } from '../base/clock.js';
-import type { KafkaTopics } from '../connectors/kafka/kafka-topics.js';
-import { type ClaimedOffset, encodeClaim } from '../connectors/kafka/partition-claims.js';
+import { MillraceError } from '../base/errors.js';
+import type { CheckpointId } from '../base/ids.js';
+import type { Logger } from '../base/log.js';
+import type { BaseCopier } from '../checkpoint/archive-base.js';
+import type { ArchiveFolder } from '../checkpoint/archive-folder.js';
+import { AttemptArchive, groupFolder, manifestName } from '../checkpoint/attempt-archive.js';
+import type { CheckpointManifest } from '../checkpoint/checkpoint-manifest.js';
+import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
+import type { LocalBases } from '../checkpoint/local-bases.js';
+import type { ObjectStore } from '../checkpoint/object-store.js';
+import { mergeSnapshots, takeOver } from '../checkpoint/take-over.js';
 import { producerFenced } from '../connectors/kafka/kafka-errors.js';
+import type { KafkaTopics } from '../connectors/kafka/kafka-topics.js';
+import { type ClaimedOffset, decodeClaim, encodeClaim } from '../connectors/kafka/partition-claims.js';
 import type { CommittedOffset, OutputCommit, OutputEnds, TransactionalProducer } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
-import { segmentFilesOf, type SnapshotHandle } from '../protocol/snapshot-handle.js';
 import type { AcknowledgedCheckpoint } from './checkpoint-scheduler.js';
 import { type AttemptBeginning, type AttemptTopics, JobCheckpoints, type RestorePoint } from './job-checkpoints.js';
 import type { SourceOffsets } from './job-attempt.js';
@@ -23,6 +25,11 @@ export interface GroupCheckpointsOptions {
   /** Of this process: a copy, which keeps the ids growing and the folder of segments tidy. */
   readonly store: CheckpointStore;
   readonly segmentDir: string;
+  /** Bases that lie here. */
+  readonly bases: LocalBases;
+  readonly stateBackend: 'heap' | 'lmdb';
+  /** For copies of bases on their way. */
+  readonly workDir: string;
   /** What all instances of the group reach. */
   readonly shared: ObjectStore;
   readonly topics: KafkaTopics;
@@ -44,15 +51,10 @@ type Claims = ReadonlyMap<string, ReadonlyMap<number, ClaimedOffset>>;
 
 /** What an attempt with shards commits with. */
 interface RunningAttempt {
-  /** Names the attempt in the shared store: unique. */
-  readonly name: string;
   readonly transactionalId: string;
   readonly generation: number;
   readonly producer: PreparedProducer;
-  /** Files in the shared store, by their name here. */
-  readonly shared: Map<string, string>;
-  /** Of this attempt, newest last. */
-  readonly manifests: string[];
+  readonly archive: AttemptArchive;
 }
 
 /**
@@ -65,25 +67,35 @@ interface RunningAttempt {
  * ```text
  *   segments ─▶ shared store     manifest ─▶ shared store     transaction: output, offsets, "attempt/checkpoint"
  *
- *   claim partitions ─▶ their checkpoints, by name ─▶ segments ─▶ here ─▶ one manifest made of all ─▶ restore
+ *   claim partitions ─▶ their checkpoints, by name ─▶ bases, segments that are not here ─▶ one manifest made of all ─▶ restore
  * ```
  *
- * - **Invariant:** an offset names a checkpoint only once its segments and its manifest are in the shared store.
- * - Nobody writes what another instance wrote: names begin with the attempt's.
+ * - **Invariant:** an offset names a checkpoint only once everything that it consists of is in the shared store.
+ * - **Invariant:** workers learn that a checkpoint is complete, and may write it to their bases, only once it is committed.
+ * - Nobody writes what another instance wrote: names hold the attempt's.
  *
  * Thread: main.
  */
 export class GroupCheckpoints extends JobCheckpoints {
   readonly #options: GroupCheckpointsOptions;
+  readonly #folder: ArchiveFolder;
   #next: ShardsToRun = { shards: [], generation: -1 };
   #attempt: RunningAttempt | null = null;
   /** Of an attempt without shards, which has nothing to commit. */
   #idle: PreparedProducer | null = null;
   #leastId = 0;
+  #copyBase: BaseCopier | null = null;
 
   constructor(options: GroupCheckpointsOptions) {
-    super({ store: options.store, stateBackend: 'heap', clock: options.clock });
+    super({ store: options.store, stateBackend: options.stateBackend, clock: options.clock });
     this.#options = options;
+    this.#folder = groupFolder(options.shared, options);
+    if (options.store.latest !== null) options.bases.note(options.store.latest);
+  }
+
+  /** Who copies bases, once the job runs. */
+  copyBasesWith(copyBase: BaseCopier): void {
+    this.#copyBase = copyBase;
   }
 
   /** What the next attempt will run. */
@@ -103,30 +115,39 @@ export class GroupCheckpoints extends JobCheckpoints {
     const transactionalId = `${group}.${name}`;
     const { generation } = this.#next;
     const wanted = partitionsOf(plan, defaultPositions);
-    let restorePoint: RestorePoint | null = null;
-    const shared = new Map<string, string>();
-    if (wanted.size > 0) {
-      const claims = await topics.claimPartitions({ group, transactionalId, generation, partitions: wanted });
-      restorePoint = await this.#restore(plan, claims, shared);
-    }
+    const claims =
+      wanted.size === 0
+        ? new Map()
+        : await topics.claimPartitions({ group, transactionalId, generation, partitions: wanted });
+    const restored = wanted.size === 0 ? null : await this.#restore(plan, claims, name);
     const opened = await openProducer(port, plan, { transactionalId, committed: null, nextCheckpointId: 1 });
     const producer = new PreparedProducer(opened);
-    if (wanted.size === 0) this.#idle = producer;
-    else this.#attempt = { name, transactionalId, generation, producer, shared, manifests: [] };
+    if (restored === null) {
+      this.#idle = producer;
+      return { restorePoint: null, producer };
+    }
+    const { restorePoint, archive } = restored;
+    this.#attempt = { transactionalId, generation, producer, archive };
     return { restorePoint, producer };
   }
 
   override async commit(checkpoint: AcknowledgedCheckpoint, plan: ExecutionPlan, outputs: OutputEnds): Promise<void> {
-    await super.commit(checkpoint, plan, outputs);
+    const { group, isShared, bases } = this.#options;
     const attempt = this.#attempt;
-    if (attempt === null) return this.#idle?.commitNow(nothingOf(checkpoint.checkpointId, this.#options.group));
-    if (this.#options.isShared) refuseOperatorState(checkpoint);
-    const reference = await this.#publish(attempt, this.manifestOf(checkpoint, plan, outputs));
+    if (attempt === null) {
+      // Nothing to keep; and what the folder keeps is of use when shards come back.
+      await this.announce(this.manifestOf(checkpoint, plan, outputs));
+      return this.#idle?.commitNow(nothingOf(checkpoint.checkpointId, group));
+    }
+    if (isShared) refuseOperatorState(checkpoint);
+    const manifest = await attempt.archive.nameSegments(this.manifestOf(checkpoint, plan, outputs));
+    await this.keep(manifest);
+    const reference = await attempt.archive.publish(manifest);
     try {
       await attempt.producer.commitNow({
         checkpointId: checkpoint.checkpointId,
         outputs,
-        group: this.#options.group,
+        group,
         offsets: claimedOffsets(plan, checkpoint.offsets, {
           owner: attempt.transactionalId,
           checkpoint: reference,
@@ -138,104 +159,86 @@ export class GroupCheckpoints extends JobCheckpoints {
       // Whether it was committed is read from the offsets by the next attempt.
       throw producerFenced('complete a checkpoint', { reference, cause: String(cause) });
     }
-    await this.#dropOlder(attempt);
+    bases.note(manifest);
+    await this.#tidy(attempt, plan);
   }
 
-  /** @returns the name of the checkpoint, for the metadata of offsets */
-  async #publish(attempt: RunningAttempt, manifest: CheckpointManifest): Promise<string> {
-    const { shared, segmentDir } = this.#options;
-    const files = segmentFilesOf(manifest.snapshots);
-    for (const file of files) {
-      if (attempt.shared.has(file)) continue;
-      const published = `${attempt.name}.${file}`;
-      await shared.put(this.#segmentKey(published), await readFile(join(segmentDir, file)));
-      attempt.shared.set(file, published);
-    }
-    const snapshots = manifest.snapshots.map((handle) => ({
-      ...handle,
-      segments: handle.segments.map((segment) => ({
-        ...segment,
-        file: attempt.shared.get(segment.file) ?? segment.file,
-      })),
-    }));
-    const reference = `${attempt.name}/${String(manifest.checkpointId)}`;
-    await shared.put(this.#manifestKey(reference), encodeManifest({ ...manifest, snapshots }));
-    attempt.manifests.push(reference);
-    return reference;
-  }
-
-  /** Every offset of this attempt now names the newest checkpoint, so nobody can ask for the ones before. */
-  async #dropOlder(attempt: RunningAttempt): Promise<void> {
-    const { shared, store, logger } = this.#options;
+  /** Copies bases if it is time to, and deletes what nobody needs any more. Never rejects: the checkpoint is complete. */
+  async #tidy(attempt: RunningAttempt, plan: ExecutionPlan): Promise<void> {
+    const { logger } = this.#options;
     try {
-      for (const reference of attempt.manifests.splice(0, attempt.manifests.length - 1)) {
-        await shared.delete(this.#manifestKey(reference));
-      }
-      const needed = segmentFilesOf(store.latest?.snapshots ?? []);
-      for (const [file, published] of attempt.shared) {
-        // What others wrote may be needed by others.
-        if (needed.has(file) || !published.startsWith(`${attempt.name}.`)) continue;
-        await shared.delete(this.#segmentKey(published));
-        attempt.shared.delete(file);
-      }
+      await attempt.archive.dropOlder(() => this.#namedCheckpoints(plan));
     } catch (error) {
       logger.warn({ err: error }, 'checkpoints that nobody needs could not be deleted');
     }
-  }
-
-  async #restore(plan: ExecutionPlan, claims: Claims, shared: Map<string, string>): Promise<RestorePoint | null> {
-    const shardsOf = new Map<string, Set<number>>();
-    for (const byPartition of claims.values()) {
-      for (const [partition, { checkpoint }] of byPartition) {
-        if (checkpoint === null) continue;
-        const shards = shardsOf.get(checkpoint) ?? new Set();
-        shardsOf.set(checkpoint, shards.add(partition % plan.shardCount));
-      }
-    }
-    const manifests: [CheckpointManifest, ReadonlySet<number>][] = [];
-    for (const [reference, shards] of shardsOf) manifests.push([await this.#load(reference), shards]);
-    const newest = manifests.map(([manifest]) => manifest).sort((a, b) => b.checkpointId - a.checkpointId)[0];
-    const offsets: SourceOffsets = offsetsBySource(plan, claims);
-    if (newest === undefined)
-      return { checkpointId: 0 as CheckpointId, offsets, workers: null, isFromElsewhere: false };
-    this.#leastId = newest.checkpointId + 1;
-    const snapshots = mergeSnapshots(plan, manifests);
-    await this.#fetchSegments(snapshots, shared);
-    // Of a job that one instance runs as a whole there is one checkpoint, with the state of its operators.
-    const operatorStates = manifests.length === 1 ? newest.operatorStates : [];
-    return { ...this.recover({ ...newest, snapshots, operatorStates }, plan), offsets };
-  }
-
-  async #load(reference: string): Promise<CheckpointManifest> {
-    const { shared } = this.#options;
-    const bytes = await shared.get(this.#manifestKey(reference));
-    if (bytes !== null) return decodeManifest(bytes, `${shared.location}/${this.#manifestKey(reference)}`);
-    throw new MillraceError(
-      'MILLRACE_STATE_CORRUPT',
-      `the checkpoint ${reference}, which Kafka names, is not in ${shared.location}`,
-      {
-        details: { reference, location: shared.location },
-        hint: 'Give all instances of a group the same checkpointStore, one that outlives each of them.',
+    const copying = this.#copyBase === null ? null : attempt.archive.copyBases(this.#copyBase);
+    copying?.then(
+      () => logger.info({}, 'copies of all changed state are in the state store'),
+      (error: unknown) => {
+        if (attempt === this.#attempt) logger.warn({ err: error }, 'state could not be copied; it is tried again');
       },
     );
   }
 
-  async #fetchSegments(snapshots: readonly SnapshotHandle[], shared: Map<string, string>): Promise<void> {
-    const { segmentDir, shared: store } = this.#options;
-    for (const file of segmentFilesOf(snapshots)) {
-      shared.set(file, file);
-      const bytes = await store.get(this.#segmentKey(file));
-      // Reading it says what is lost.
-      if (bytes !== null) await writeFile(join(segmentDir, file), bytes);
+  async #namedCheckpoints(plan: ExecutionPlan): Promise<Set<string>> {
+    const { topics, group } = this.#options;
+    const named = new Set<string>();
+    for (const topic of new Set(plan.topicSources.map((source) => source.topic))) {
+      for (const { metadata } of (await topics.committedOffsets(group, topic)).values()) {
+        const reference = decodeClaim(metadata)?.checkpoint ?? null;
+        if (reference !== null) named.add(reference);
+      }
     }
+    return named;
   }
 
-  #segmentKey(file: string): string {
-    return `${this.#options.jobName}/segments/${file}`;
+  async #restore(
+    plan: ExecutionPlan,
+    claims: Claims,
+    name: string,
+  ): Promise<{ restorePoint: RestorePoint; archive: AttemptArchive }> {
+    const { segmentDir, workDir, bases, stateBackend, logger } = this.#options;
+    const shardsOf = shardsByCheckpoint(plan, claims);
+    const takenOver = new Map<string, CheckpointManifest>();
+    for (const reference of shardsOf.keys()) takenOver.set(reference, await this.#load(reference));
+    const newest = [...takenOver.values()].sort((a, b) => b.checkpointId - a.checkpointId)[0];
+    this.#leastId = Math.max(this.#leastId, (newest?.checkpointId ?? 0) + 1);
+    const merged = mergeSnapshots(
+      { shardCount: plan.shardCount, stateBackend, namespaces: namespacesOf(plan), lineage: name },
+      [...takenOver].map(([reference, manifest]) => [manifest, shardsOf.get(reference) ?? new Set()] as const),
+    );
+    const checkpointId = newest?.checkpointId ?? (0 as CheckpointId);
+    const from = { checkpointId, snapshots: merged };
+    const archive = new AttemptArchive({ folder: this.#folder, segmentDir, workDir, name, from, takenOver });
+    const { snapshots, ...counts } = await takeOver(merged, {
+      shards: new Set(plan.ownedShards),
+      folder: this.#folder,
+      segmentDir,
+      bases,
+      nextCheckpointId: this.nextCheckpointId,
+    });
+    logger.info({ checkpoints: [...takenOver.keys()], ...counts }, 'state of the shards is here');
+    const offsets: SourceOffsets = offsetsBySource(plan, claims);
+    if (newest === undefined)
+      return { restorePoint: { checkpointId, offsets, workers: null, isFromElsewhere: false }, archive };
+    // Of a job that one instance runs as a whole there is one checkpoint, with the state of its operators.
+    const operatorStates = takenOver.size === 1 ? newest.operatorStates : [];
+    const restorePoint = { ...this.recover({ ...newest, snapshots, operatorStates }, plan), offsets };
+    return { restorePoint, archive };
   }
 
-  #manifestKey(reference: string): string {
-    return `${this.#options.jobName}/manifests/${reference}.json`;
+  async #load(reference: string): Promise<CheckpointManifest> {
+    const manifest = await this.#folder.getManifest(manifestName(reference));
+    if (manifest !== null) return manifest;
+    const { location } = this.#folder;
+    throw new MillraceError(
+      'MILLRACE_STATE_CORRUPT',
+      `the checkpoint ${reference}, which Kafka names, is not in ${location}`,
+      {
+        details: { reference, location },
+        hint: 'Give all instances of a group the same kafkaStateStore, one that outlives each of them.',
+      },
+    );
   }
 }
 
@@ -319,31 +322,22 @@ function claimedOffsets(
   );
 }
 
-/** Of each shard that was claimed, the handle of the checkpoint that its offset names; of every other, an empty one. */
-function mergeSnapshots(
-  { shardCount }: ExecutionPlan,
-  manifests: readonly (readonly [CheckpointManifest, ReadonlySet<number>])[],
-): SnapshotHandle[] {
-  const merged: SnapshotHandle[] = [];
-  const covered = new Map<string, Set<number>>();
-  for (const [{ snapshots }, claimed] of manifests) {
-    for (const handle of snapshots) {
-      const shards = handle.shards.filter((shard) => claimed.has(shard));
-      const known = covered.get(handle.namespace) ?? new Set();
-      covered.set(handle.namespace, known);
-      if (shards.length === 0) continue;
-      for (const shard of shards) known.add(shard);
-      merged.push({ ...handle, shards });
+/** Which shards' offsets name each checkpoint. */
+function shardsByCheckpoint({ shardCount }: ExecutionPlan, claims: Claims): ReadonlyMap<string, ReadonlySet<number>> {
+  const shardsOf = new Map<string, Set<number>>();
+  for (const byPartition of claims.values()) {
+    for (const [partition, { checkpoint }] of byPartition) {
+      if (checkpoint === null) continue;
+      const shards = shardsOf.get(checkpoint) ?? new Set();
+      shardsOf.set(checkpoint, shards.add(partition % shardCount));
     }
   }
-  for (const [namespace, known] of covered) {
-    const shards = Array.from({ length: shardCount }, (_, shard) => shard as ShardId).filter(
-      (shard) => !known.has(shard),
-    );
-    if (shards.length === 0) continue;
-    merged.push({ namespace, backend: 'heap', checkpointId: 0 as CheckpointId, shards, shardCount, segments: [], bases: [], bytes: 0, rows: 0 }); // prettier-ignore
-  }
-  return merged;
+  return shardsOf;
+}
+
+function namespacesOf({ vertices }: ExecutionPlan): Set<string> {
+  const operators = vertices.flatMap((vertex) => vertex.operators);
+  return new Set(operators.flatMap(({ stateNamespace }) => stateNamespace ?? []));
 }
 
 /** State of an operator as a whole, not of its keys, belongs to no shard: nothing says to whom it would go. */

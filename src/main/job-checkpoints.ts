@@ -132,8 +132,15 @@ export class JobCheckpoints {
     plan: ExecutionPlan,
     outputs: OutputEnds,
   ): Promise<void> {
-    const manifest = this.manifestOf({ checkpointId, offsets, acks }, plan, outputs);
+    await this.keep(this.manifestOf({ checkpointId, offsets, acks }, plan, outputs));
+  }
+
+  protected async keep(manifest: CheckpointManifest): Promise<void> {
     await this.#store.commit(manifest);
+    await this.announce(manifest);
+  }
+
+  protected async announce(manifest: CheckpointManifest): Promise<void> {
     for (const listener of this.#listeners) await listener(manifest);
   }
 

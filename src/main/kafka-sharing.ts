@@ -6,6 +6,7 @@ import type { Config } from '../base/config-table.js';
 import { invariant } from '../base/invariant.js';
 import type { Logger } from '../base/log.js';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.js';
+import { LocalBases } from '../checkpoint/local-bases.js';
 import { openObjectStore } from '../checkpoint/open-object-store.js';
 import { KafkaTopics } from '../connectors/kafka/kafka-topics.js';
 import type { TopicPort } from '../connectors/topic.js';
@@ -42,6 +43,8 @@ export interface GroupSharing {
   /** Of the shards that are run now, over another number of workers. */
   readonly planOf: (parallelism: number) => ExecutionPlan;
   readonly replyPlace: ReplyPlace;
+  /** Where bases lie. */
+  readonly stateDir: string;
 }
 
 /** @returns `null` for a job that has sources of its own, without topic: it is run by one instance, alone. */
@@ -57,9 +60,13 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
   if (!isShared)
     logger.info({ exchange }, 'the job exchanges records between shards: one instance runs it, others stand by');
   const graph = isShared ? withRepartitionTopics(options.graph, config.group) : options.graph;
+  const stateDir = join(dataDir, 'group-state');
   const checkpoints = new GroupCheckpoints({
     store,
     segmentDir,
+    bases: await LocalBases.open(stateDir),
+    stateBackend: config.stateBackend,
+    workDir: join(stateDir, 'copies'),
     shared: await openObjectStore(config.kafkaStateStore ?? join(dataDir, 'group'), environment),
     topics: log,
     group: config.group,
@@ -93,7 +100,8 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     parallelism = wanted;
     return planFor(group.shards);
   };
-  return { group, checkpoints, plan: planFor([]), planOf, replyPlace: replyPlaceOf(dataDir, config.shardCount) };
+  const replyPlace = replyPlaceOf(dataDir, config.shardCount);
+  return { group, checkpoints, plan: planFor([]), planOf, replyPlace, stateDir };
 }
 
 /** The same after a restart, so that answers which came too late for the process before can still be fetched. */

@@ -59,6 +59,7 @@ export class ShardGroup {
   /** Joins the group. The manager runs an attempt without shards. */
   start(manager: JobManager): void {
     this.#manager = manager;
+    this.#options.checkpoints.copyBasesWith((request) => manager.copyBase(request));
     this.#membership.start();
   }
 

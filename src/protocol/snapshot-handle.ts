@@ -53,6 +53,13 @@ export interface BaseHandle {
   readonly shard: ShardId;
   /** 0: the base did not exist. */
   readonly checkpointId: number;
+  /** In a store that several instances write: who put the copy there. Absent where there is one writer, and without a copy. */
+  readonly writer?: string;
+  /**
+   * Where instances take shards over from each other: names the life of the shard's state, from a start with nothing on. Ids of
+   * checkpoints grow within it, and mean nothing to another. Absent elsewhere.
+   */
+  readonly lineage?: string;
 }
 
 /** What a store is restored from: the handles of all stores of one namespace, as the manifest of the checkpoint has them. */

@@ -159,15 +159,22 @@ export class BaseApplier<S extends PendingSegment> {
       this.#endRound(round);
       return;
     }
-    const sections = round.segments.flatMap((segment) => segment.sections.filter((s) => s.shard === shard.id));
     const environment = this.#environmentOf(shard.id);
     round.touched.push(environment);
+    const sections: Section[] = [];
+    // Not that of the round: segments that were restored with it may be of another instance, which had other shards.
+    let checkpointId = environment.appliedCheckpointId;
+    for (const segment of round.segments) {
+      const ofShard = segment.sections.filter((section) => section.shard === shard.id);
+      if (ofShard.length > 0) checkpointId = Math.max(checkpointId, segment.checkpointId);
+      sections.push(...ofShard);
+    }
     const rows = sections.reduce((sum, section) => sum + section.rows, 0);
     this.#write = {
       environment,
       shard,
       cursor: new MergeCursor(sections),
-      checkpointId: round.segments.at(-1)?.checkpointId ?? 0,
+      checkpointId,
       rowsPerTransaction: Math.min(
         Math.max(Math.ceil(rows / TRANSACTIONS_PER_SHARD), ROWS_PER_TRANSACTION_LEAST),
         ROWS_PER_TRANSACTION_MOST,
@@ -216,11 +223,11 @@ export class BaseApplier<S extends PendingSegment> {
     this.#failure = null;
     this.#options.onCommitted(segments);
     this.#flushCount += 1;
+    const applied = touched.map((environment) => ({ environment, checkpointId: environment.appliedCheckpointId }));
     this.#flushing = Promise.all([this.#flushing, ...touched.map((environment) => environment.flushed())]).then(
       () => {
         this.#flushCount -= 1;
-        const checkpointId = segments.at(-1)?.checkpointId ?? 0;
-        for (const environment of touched) {
+        for (const { environment, checkpointId } of applied) {
           environment.durableCheckpointId = checkpointId;
           environment.isFlushed = true;
         }

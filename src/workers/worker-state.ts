@@ -1,7 +1,7 @@
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { shardsOfSubtask } from '../api/internal/key-groups.js';
 import type { Clock } from '../base/clock.js';
-import type { CheckpointId } from '../base/ids.js';
+import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
 import type { BaseCopyRequest, SubtaskName } from '../protocol/control-message.js';
@@ -42,14 +42,14 @@ export class WorkerState {
         label: `${namespace}-${String(subtask)}`,
         stateDir: state.stateDir,
         segmentDir: state.segmentDir,
-        shards: shardsOfSubtask(subtask, parallelism, plan.shardCount),
+        shards: ownedShards(plan, subtask, parallelism),
         shardCount: plan.shardCount,
         memtableBudgetBytes: state.memtableBudgetBytes / needed.size,
         clock: this.#clock,
         restore: restored?.keyed[namespace] ?? null,
         segmentsHeldMax: SEGMENTS_HELD_MAX,
-        // The first attempt has checked them, or is followed by none.
-        areBasesKnown: this.#deployment.attempt > 0,
+        // The first attempt has checked them, or is followed by none; but not those of shards that have come since.
+        areBasesKnown: this.#deployment.attempt > 0 && plan.ownedShards === null,
         schedule: (step) => {
           setImmediate(() => {
             step();
@@ -146,6 +146,16 @@ export class WorkerState {
     }
     return needed;
   }
+}
+
+/** Of other shards another instance has the state; what lies here of them is of the past. */
+function ownedShards(
+  { shardCount, ownedShards: owned }: ExecutionPlan,
+  subtask: number,
+  parallelism: number,
+): ShardId[] {
+  const shards = shardsOfSubtask(subtask, parallelism, shardCount);
+  return owned === null ? shards : shards.filter((shard) => owned.includes(shard));
 }
 
 function namespacesOf(vertex: PlanVertex): Set<string> {

@@ -26,6 +26,8 @@ const SHOWN_CHARACTERS = 4000;
 export interface InstancesOptions {
   /** A job of `test/fixtures/jobs`. @defaultValue kafka-counters */
   readonly fixture?: string;
+  /** @defaultValue 300 */
+  readonly checkpointIntervalMs?: number;
   /** Further settings of each. */
   readonly args?: readonly string[];
 }
@@ -43,21 +45,29 @@ export class Instances {
     this.#options = options;
   }
 
-  /** Starts another instance, and waits until it has shards. */
-  async join(): Promise<ServiceProcess> {
+  /**
+   * Starts another instance, and waits until it has shards.
+   *
+   * @param dataDir of an instance that has ended, to go on with what lies there
+   */
+  async join(dataDir?: string): Promise<ServiceProcess> {
     const args = [
       '--kafka-state-store',
       this.#folder,
       '--kafka-session-timeout-ms',
       '3000',
       '--checkpoint-interval-ms',
-      '300',
+      String(this.#options.checkpointIntervalMs ?? 300),
       '--log-format',
       'json',
       ...(this.#options.args ?? []),
     ];
     const options = await kafkaService(this.name, { args });
-    const instance = await ServiceProcess.start({ ...options, job: this.#options.fixture ?? 'kafka-counters' });
+    const instance = await ServiceProcess.start({
+      ...options,
+      job: this.#options.fixture ?? 'kafka-counters',
+      ...(dataDir === undefined ? {} : { dataDir }),
+    });
     this.instances.push(instance);
     await instance.until(() => shardsOf(instance).length > 0, 'shards');
     return instance;
@@ -76,6 +86,19 @@ export class Instances {
     }
     return counts();
   }
+}
+
+/** What an instance says of the state of the shards that it was given last. */
+export interface TakenOverState {
+  readonly keptBases: number;
+  readonly fetchedBases: number;
+  readonly keptSegments: number;
+  readonly fetchedSegments: number;
+}
+
+export function stateTakenOver(instance: ServiceProcess): TakenOverState | null {
+  const line = instance.stderr.split('\n').findLast((text) => text.includes('"state of the shards is here"'));
+  return line === undefined ? null : (JSON.parse(line) as TakenOverState);
 }
 
 /** What an instance says that it runs. */

@@ -32,34 +32,37 @@ describeOnKafka('Several instances', () => {
     });
   });
 
-  it('lose and double nothing when one joins, one is killed, one leaves: 100,000 increments are 100,000', async () => {
-    await withInstances({}, async (group) => {
-      const first = await group.join();
-      const clients = new RetryingClients([first]);
-      const counting = clients.run(increments(), CONNECTIONS);
-      await clients.until(500);
-      const second = await group.join();
-      clients.use([first, second]);
-      await clients.until(1_500);
-      const third = await group.join();
-      clients.use([first, second, third]);
-      await clients.until(2_200);
-      clients.use([first, third]);
-      await second.kill();
-      await clients.until(3_000);
-      clients.use([third]);
-      await first.stop();
-      const answers = (await counting) as { name: string; value: number }[];
-      const values = await Promise.all(
-        COUNTERS.map(
-          async (counter) => (await third.fetch(`/counters/${counter}`)).json() as Promise<{ value: number }>,
-        ),
-      );
-      expect(values.map(({ value }) => value)).toEqual(COUNTERS.map(() => 2_500));
-      // Each answer is of another addition: none was given for two, or twice.
-      expect(new Set(answers.map(({ name, value }) => `${name} ${value}`)).size).toBe(4_000);
-    });
-  });
+  it.each(['heap', 'lmdb'])(
+    'lose and double nothing when one joins, one is killed, one leaves: 100,000 increments are 100,000, on %s',
+    async (backend) => {
+      await withInstances({ args: ['--state-backend', backend] }, async (group) => {
+        const first = await group.join();
+        const clients = new RetryingClients([first]);
+        const counting = clients.run(increments(), CONNECTIONS);
+        await clients.until(500);
+        const second = await group.join();
+        clients.use([first, second]);
+        await clients.until(1_500);
+        const third = await group.join();
+        clients.use([first, second, third]);
+        await clients.until(2_200);
+        clients.use([first, third]);
+        await second.kill();
+        await clients.until(3_000);
+        clients.use([third]);
+        await first.stop();
+        const answers = (await counting) as { name: string; value: number }[];
+        const values = await Promise.all(
+          COUNTERS.map(
+            async (counter) => (await third.fetch(`/counters/${counter}`)).json() as Promise<{ value: number }>,
+          ),
+        );
+        expect(values.map(({ value }) => value)).toEqual(COUNTERS.map(() => 2_500));
+        // Each answer is of another addition: none was given for two, or twice.
+        expect(new Set(answers.map(({ name, value }) => `${name} ${value}`)).size).toBe(4_000);
+      });
+    },
+  );
 
   it('cannot commit when it was paused for too long: what it did meanwhile is done by another', async () => {
     await withInstances({}, async (group) => {

@@ -7,7 +7,7 @@ import type { InternalValueState, TimerRow, TimerTable } from '../../../src/api/
 import { mapState, valueState } from '../../../src/api/keyed-state.js';
 import type { Serde } from '../../../src/api/serde.js';
 import type { CheckpointId } from '../../../src/base/ids.js';
-import { segmentFilesOf, type RestoredState } from '../../../src/protocol/snapshot-handle.js';
+import { segmentFilesOf, type RestoredState, type SnapshotHandle } from '../../../src/protocol/snapshot-handle.js';
 import type { OperatorStateBackend } from '../../../src/state/keyed-state-backend.js';
 import { MemoryStateStore } from '../../../src/state/memory-state-store.js';
 import type { StateStore } from '../../../src/state/state-store.js';
@@ -574,6 +574,27 @@ describe('an lmdb store', () => {
       const error = await rejectionOf(openStore(directory, { restore }));
       expect(error.code).toBe('MILLRACE_STATE_CORRUPT');
       expect(error.message).toContain('shard-002');
+    });
+  });
+
+  it('records in each base a checkpoint that its shard has had, of whichever store it was', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const handles: SnapshotHandle[] = [];
+      for (const [subtask, checkpointId] of [3, 9].entries()) {
+        const store = await openStore(directory, { label: `main-${subtask}`, shards: shardsOfSubtask(subtask, 2, 4) });
+        const { backend, state } = openCounter(store);
+        for (let key = 0; key < 40; key++) {
+          backend.setCurrentKey(key);
+          if (backend.getCurrentKeyGroup() % 2 === subtask) state.update(key);
+        }
+        handles.push(await store.finishSnapshot(id(checkpointId)));
+        await store.close();
+      }
+      const heir = await openStore(directory, { restore: restoredFrom(9, handles) });
+      await drain(heir);
+      const { bases } = await heir.finishSnapshot(id(10));
+      expect(bases.map(({ checkpointId }) => checkpointId)).toEqual([3, 9, 3, 9]);
+      await heir.close();
     });
   });
 
