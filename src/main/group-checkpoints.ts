@@ -139,7 +139,7 @@ export class GroupCheckpoints extends JobCheckpoints {
       await this.announce(this.manifestOf(checkpoint, plan, outputs));
       return this.#idle?.commitNow(nothingOf(checkpoint.checkpointId, group));
     }
-    if (isShared) refuseOperatorState(checkpoint);
+    if (isShared) refuseOperatorState(checkpoint.acks);
     const manifest = await attempt.archive.nameSegments(this.manifestOf(checkpoint, plan, outputs));
     await this.keep(manifest);
     const reference = await attempt.archive.publish(manifest);
@@ -197,10 +197,11 @@ export class GroupCheckpoints extends JobCheckpoints {
     claims: Claims,
     name: string,
   ): Promise<{ restorePoint: RestorePoint; archive: AttemptArchive }> {
-    const { segmentDir, workDir, bases, stateBackend, logger } = this.#options;
+    const { segmentDir, workDir, bases, stateBackend, isShared, logger } = this.#options;
     const shardsOf = shardsByCheckpoint(plan, claims);
     const takenOver = new Map<string, CheckpointManifest>();
     for (const reference of shardsOf.keys()) takenOver.set(reference, await this.#load(reference));
+    if (isShared) refuseOperatorState(takenOver.values());
     const newest = [...takenOver.values()].sort((a, b) => b.checkpointId - a.checkpointId)[0];
     this.#leastId = Math.max(this.#leastId, (newest?.checkpointId ?? 0) + 1);
     const merged = mergeSnapshots(
@@ -341,8 +342,8 @@ function namespacesOf({ vertices }: ExecutionPlan): Set<string> {
 }
 
 /** State of an operator as a whole, not of its keys, belongs to no shard: nothing says to whom it would go. */
-function refuseOperatorState({ acks }: AcknowledgedCheckpoint): void {
-  for (const { operatorStates } of acks) {
+function refuseOperatorState(parts: Iterable<Pick<CheckpointManifest, 'operatorStates'>>): void {
+  for (const { operatorStates } of parts) {
     for (const { operatorId, lists } of operatorStates) {
       if (Object.values(lists).every((items) => items.length === 0)) continue;
       throw new MillraceError(

@@ -12,7 +12,7 @@ import { KafkaTopics } from '../connectors/kafka/kafka-topics.js';
 import type { TopicPort } from '../connectors/topic.js';
 import { createExecutionPlan } from '../graph/create-execution-plan.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
-import { exchangeBetweenShards, withRepartitionTopics } from '../graph/repartition-topics.js';
+import { hasExchangeBetweenShards, withRepartitionTopics } from '../graph/repartition-topics.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import { GroupCheckpoints } from './group-checkpoints.js';
 import type { ReplyPlace } from './job-manager.js';
@@ -55,11 +55,9 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     return null;
   }
   invariant(log instanceof KafkaTopics, 'a group shares topics on Kafka');
-  const exchange = exchangeBetweenShards(options.graph);
-  const isShared = exchange === 'none' || (exchange === 'by-key' && config.kafkaRepartition);
-  if (!isShared)
-    logger.info({ exchange }, 'the job exchanges records between shards: one instance runs it, others stand by');
-  const graph = isShared ? withRepartitionTopics(options.graph, config.group) : options.graph;
+  const isShared = config.kafkaRepartition || !hasExchangeBetweenShards(options.graph);
+  if (!isShared) logger.info({}, 'the job exchanges records between shards: one instance runs it, others stand by');
+  const graph = isShared ? withRepartitionTopics(options.graph, config.group, config.shardCount) : options.graph;
   const stateDir = join(dataDir, 'group-state');
   const checkpoints = new GroupCheckpoints({
     store,

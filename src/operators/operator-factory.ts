@@ -69,7 +69,7 @@ export function createOperator(
     case 'keyed-co-process':
       return new KeyedCoProcessOperator(spec.fn, spec.key, spec.key2);
     case 'keyed-broadcast':
-      return new KeyedBroadcastOperator(spec.fn, spec.key, spec.states);
+      return new KeyedBroadcastOperator(spec);
     case 'interval-join':
       return new IntervalJoinOperator({ ...spec, leftKey: spec.key, rightKey: spec.key2 });
     case 'gather':

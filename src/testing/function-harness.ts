@@ -74,7 +74,7 @@ function operatorOf<Out>(
   if (fn instanceof CoProcessFunction) return new CoProcessOperator(fn);
   if (fn instanceof KeyedProcessFunction) return new KeyedProcessOperator(fn, required(key1));
   if (fn instanceof KeyedCoProcessFunction) return new KeyedCoProcessOperator(fn, required(key1), required(key2));
-  return new KeyedBroadcastOperator(fn, required(key1), states);
+  return new KeyedBroadcastOperator({ fn, key: required(key1), states });
 }
 
 function required<T>(key: T | undefined): T {

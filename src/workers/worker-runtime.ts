@@ -389,9 +389,9 @@ export class WorkerRuntime {
     const known = this.#graphs.get(subtask);
     if (known !== undefined) return known;
     invariant(this.#job !== null, 'the job is loaded before its graph is asked for');
-    const { repartitionGroup } = this.#deployment.plan;
+    const { repartitionGroup, shardCount } = this.#deployment.plan;
     const written = buildStreamGraph(this.#job.build());
-    const graph = repartitionGroup === null ? written : withRepartitionTopics(written, repartitionGroup);
+    const graph = repartitionGroup === null ? written : withRepartitionTopics(written, repartitionGroup, shardCount);
     this.#graphs.set(subtask, graph);
     return graph;
   }

@@ -239,8 +239,8 @@ export class CaseRunner implements Trace {
       case 'keyedCoProcess':
         return new KeyedCoProcessOperator(new ProgramKeyedCoProcessFunction(config), key1, key2);
       case 'keyedBroadcast': {
-        const descriptors = broadcastDescriptors(config['broadcastStates']);
-        return new KeyedBroadcastOperator(new ProgramBroadcastFunction(config), key1, descriptors);
+        const states = broadcastDescriptors(config['broadcastStates']);
+        return new KeyedBroadcastOperator({ fn: new ProgramBroadcastFunction(config), key: key1, states });
       }
       case 'intervalJoin':
         return createIntervalJoin(config, key1, key2);

@@ -75,6 +75,11 @@ export interface KeyedBroadcastSpec {
   readonly fn: KeyedBroadcastProcessFunction<unknown, unknown, unknown, unknown>;
   readonly key: KeySelector<unknown, unknown>;
   readonly states: readonly MapStateDescriptor<unknown, unknown>[];
+  /**
+   * By shard, a key of it: records of input 2 come as a `ShardCopy` for each shard, which has broadcast state of its own. Absent
+   * where every subtask gets them as they are. Only the graph sets this.
+   */
+  readonly shardKeys?: readonly number[];
 }
 
 /** `left.timestamp + lower <= right.timestamp <= left.timestamp + upper`. */

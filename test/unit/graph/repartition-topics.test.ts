@@ -1,15 +1,24 @@
 import { describe, expect, it } from 'vitest';
+import { KeyedBroadcastProcessFunction } from '../../../src/api/broadcast-functions.js';
 import type { StreamEnvironment } from '../../../src/api/environment.js';
+import { mapState } from '../../../src/api/keyed-state.js';
 import { KeyedProcessFunction } from '../../../src/api/process-function.js';
 import { topic } from '../../../src/api/source.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
 import { createExecutionPlan } from '../../../src/graph/create-execution-plan.js';
 import type { ExecutionPlan } from '../../../src/graph/execution-plan.js';
-import { exchangeBetweenShards, withRepartitionTopics } from '../../../src/graph/repartition-topics.js';
+import { hasExchangeBetweenShards, withRepartitionTopics } from '../../../src/graph/repartition-topics.js';
 import { graphOf } from '../../helpers/build-job.js';
 
 class Count extends KeyedProcessFunction<string, unknown, string> {
   override processElement(): void {}
+}
+
+const ruleState = mapState<string, string>('rules');
+
+class Matching extends KeyedBroadcastProcessFunction<string, unknown, string, string> {
+  override processElement(): void {}
+  override processBroadcastElement(): void {}
 }
 
 const counts = (env: StreamEnvironment) =>
@@ -20,7 +29,7 @@ const counts = (env: StreamEnvironment) =>
     .uid('first');
 
 function planFor(define: (env: StreamEnvironment) => void): ExecutionPlan {
-  return createExecutionPlan(withRepartitionTopics(graphOf(define), 'group'), {
+  return createExecutionPlan(withRepartitionTopics(graphOf(define), 'group', 16), {
     parallelism: 2,
     workerCount: 2,
     shardCount: 16,
@@ -35,8 +44,8 @@ function chainsOf({ vertices }: ExecutionPlan): string[][] {
 describe('repartition topics', () => {
   it('leave a job as it is whose records stay with their key', () => {
     const graph = graphOf((env) => void counts(env).respond().uid('out'));
-    expect(exchangeBetweenShards(graph)).toBe('none');
-    expect(withRepartitionTopics(graph, 'group')).toEqual(graph);
+    expect(hasExchangeBetweenShards(graph)).toBe(false);
+    expect(withRepartitionTopics(graph, 'group', 16)).toEqual(graph);
   });
 
   it('take the place of the exchange in front of another key', () => {
@@ -73,8 +82,35 @@ describe('repartition topics', () => {
     ]);
   });
 
-  it('cannot stand for a broadcast', () => {
-    const graph = graphOf((env) => void counts(env).broadcast().map(String).respond());
-    expect(exchangeBetweenShards(graph)).toBe('broadcast');
+  it('carry a broadcast record to every shard', () => {
+    const plan = planFor((env) => {
+      const rules = env.fromSource(topic('rules', jsonSerde<string>())).uid('rules').broadcast(ruleState);
+      env
+        .requests('POST /a/:name', { key: ({ params }) => params.name })
+        .uid('in')
+        .connect(rules)
+        .process(new Matching())
+        .uid('match')
+        .respond()
+        .uid('out');
+    });
+    expect(chainsOf(plan)).toEqual([
+      ['rules', 'match.broadcast.to-shards', 'match.repartition.sink'],
+      ['in'],
+      ['match.repartition'],
+      ['match', 'out'],
+    ]);
+    expect(plan.edges.map(({ exchange, input }) => [exchange, input])).toEqual([
+      ['forward', 1],
+      ['forward', 2],
+    ]);
+  });
+
+  it('give a broadcast record as it was to an operator without broadcast state', () => {
+    const plan = planFor((env) => void counts(env).broadcast().map(String).uid('all').respond().uid('out'));
+    expect(chainsOf(plan)).toEqual([
+      ['in', 'first', 'all.broadcast.to-shards', 'all.repartition.sink'],
+      ['all.repartition', 'all.broadcast.from-shard', 'all', 'out'],
+    ]);
   });
 });
