@@ -320,7 +320,7 @@ class Service {
     return manager;
   }
 
-  /** `null` on the embedded log, and for a job whose sources no two instances could share. */
+  /** `null` on the embedded log. */
   async #shareWithGroup(parts: {
     dataDir: string;
     log: TopicPort;

@@ -80,7 +80,8 @@ export const settings = {
     kind: 'choice',
     default: 'lmdb',
     choices: ['lmdb', 'heap'],
-    description: 'Where keyed state lives: lmdb may outgrow memory, heap is faster and must fit.',
+    description:
+      'Where keyed state lives: lmdb may outgrow memory, heap is faster and must fit. With Kafka the default is heap.',
   },
   memtableBudgetBytes: {
     section: 'Data',

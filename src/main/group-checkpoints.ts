@@ -35,6 +35,8 @@ export interface GroupCheckpointsOptions {
   readonly topics: KafkaTopics;
   readonly group: string;
   readonly jobName: string;
+  /** A topic with a partition for each shard, for the claims of a job that reads none; `null` for one that does. */
+  readonly claimTopic: string | null;
   /** Whether several instances may run the job at one time, each some of its shards. */
   readonly isShared: boolean;
   readonly clock: Clock;
@@ -115,6 +117,7 @@ export class GroupCheckpoints extends JobCheckpoints {
     const transactionalId = `${group}.${name}`;
     const { generation } = this.#next;
     const wanted = partitionsOf(plan, defaultPositions);
+    this.#addClaimTopic(wanted, plan, 0);
     const claims =
       wanted.size === 0
         ? new Map()
@@ -148,11 +151,7 @@ export class GroupCheckpoints extends JobCheckpoints {
         checkpointId: checkpoint.checkpointId,
         outputs,
         group,
-        offsets: claimedOffsets(plan, checkpoint.offsets, {
-          owner: attempt.transactionalId,
-          checkpoint: reference,
-          generation: attempt.generation,
-        }),
+        offsets: this.#offsetsOf(attempt, checkpoint, plan, reference),
       });
     } catch (cause) {
       if (MillraceError.is(cause, 'MILLRACE_PRODUCER_FENCED')) throw cause;
@@ -161,6 +160,25 @@ export class GroupCheckpoints extends JobCheckpoints {
     }
     bases.note(manifest);
     await this.#tidy(attempt, plan);
+  }
+
+  #offsetsOf(
+    { transactionalId: owner, generation }: RunningAttempt,
+    checkpoint: AcknowledgedCheckpoint,
+    plan: ExecutionPlan,
+    reference: string,
+  ): ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>> {
+    const metadata = encodeClaim({ owner, checkpoint: reference, generation });
+    const offsets = claimedOffsets(plan, checkpoint.offsets, metadata);
+    this.#addClaimTopic(offsets, plan, { offset: 0, metadata });
+    return offsets;
+  }
+
+  /** Nothing is ever read from it: its offsets stand still, and say whose the shards are. */
+  #addClaimTopic<T>(topics: Map<string, ReadonlyMap<number, T>>, { ownedShards }: ExecutionPlan, each: T): void {
+    const { claimTopic } = this.#options;
+    if (claimTopic === null || ownedShards === null || ownedShards.length === 0) return;
+    topics.set(claimTopic, new Map(ownedShards.map((shard) => [shard, each])));
   }
 
   /** Copies bases if it is time to, and deletes what nobody needs any more. Never rejects: the checkpoint is complete. */
@@ -181,9 +199,10 @@ export class GroupCheckpoints extends JobCheckpoints {
   }
 
   async #namedCheckpoints(plan: ExecutionPlan): Promise<Set<string>> {
-    const { topics, group } = this.#options;
+    const { topics, group, claimTopic } = this.#options;
     const named = new Set<string>();
-    for (const topic of new Set(plan.topicSources.map((source) => source.topic))) {
+    const claimed = plan.topicSources.map((source) => source.topic);
+    for (const topic of new Set(claimTopic === null ? claimed : [claimTopic])) {
       for (const { metadata } of (await topics.committedOffsets(group, topic)).values()) {
         const reference = decodeClaim(metadata)?.checkpoint ?? null;
         if (reference !== null) named.add(reference);
@@ -285,13 +304,13 @@ function nothingOf(checkpointId: number, group: string): OutputCommit {
 }
 
 /** What an attempt with this plan reads: by topic and partition, where it begins when nobody has been there. */
-function partitionsOf(plan: ExecutionPlan, defaults: SourceOffsets): Map<string, Map<number, number>> {
-  const partitions = new Map<string, Map<number, number>>();
+function partitionsOf(plan: ExecutionPlan, defaults: SourceOffsets): Map<string, ReadonlyMap<number, number>> {
+  const partitions = new Map<string, ReadonlyMap<number, number>>();
   for (const channel of plan.channels) {
     if (channel.kind !== 'ingress' || channel.partitions.length === 0) continue;
     const source = plan.topicSources[channel.topicSource];
     if (source === undefined) continue;
-    const ofTopic = partitions.get(source.topic) ?? new Map<number, number>();
+    const ofTopic = new Map(partitions.get(source.topic));
     for (const partition of channel.partitions) {
       ofTopic.set(partition, defaults.get(source.operatorId)?.get(partition) ?? 0);
     }
@@ -312,9 +331,8 @@ function offsetsBySource(plan: ExecutionPlan, claims: Claims): SourceOffsets {
 function claimedOffsets(
   plan: ExecutionPlan,
   offsets: SourceOffsets,
-  claim: { owner: string; checkpoint: string; generation: number },
-): ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>> {
-  const metadata = encodeClaim(claim);
+  metadata: string,
+): Map<string, ReadonlyMap<number, CommittedOffset>> {
   return new Map(
     plan.topicSources.map(({ operatorId, topic }) => [
       topic,

@@ -17,7 +17,7 @@ import type { StreamGraph } from '../graph/stream-graph.js';
 import { GroupCheckpoints } from './group-checkpoints.js';
 import type { ReplyPlace } from './job-manager.js';
 import { kafkaClientOptions } from './kafka-transport.js';
-import { isFedByTopics, ShardGroup } from './shard-group.js';
+import { ShardGroup } from './shard-group.js';
 
 export interface GroupSharingOptions {
   readonly config: Config;
@@ -47,16 +47,18 @@ export interface GroupSharing {
   readonly stateDir: string;
 }
 
-/** @returns `null` for a job that has sources of its own, without topic: it is run by one instance, alone. */
-export async function shareWithGroup(options: GroupSharingOptions): Promise<GroupSharing | null> {
+/**
+ * Makes a job one of several instances' that share its shards. One with sources of its own, without topic, and one that is not to
+ * use repartition topics although it needs them, is run by one instance; the others stand by.
+ */
+export async function shareWithGroup(options: GroupSharingOptions): Promise<GroupSharing> {
   const { config, environment, dataDir, log, plan, store, segmentDir, clock, logger } = options;
-  if (!isFedByTopics(plan)) {
-    logger.warn({}, 'the job has sources without topic: it cannot be shared, so start one instance only');
-    return null;
-  }
   invariant(log instanceof KafkaTopics, 'a group shares topics on Kafka');
-  const isShared = config.kafkaRepartition || !hasExchangeBetweenShards(options.graph);
-  if (!isShared) logger.info({}, 'the job exchanges records between shards: one instance runs it, others stand by');
+  const whyAlone = reasonToRunAlone(options);
+  const isShared = whyAlone === null;
+  if (!isShared) logger.info({}, `${whyAlone}: one instance of the group runs it, others stand by`);
+  const claimTopic = plan.topicSources.length > 0 ? null : `${config.group}-${plan.jobName}.claims`;
+  if (claimTopic !== null) await log.createTopic(claimTopic, { ...config, partitions: config.shardCount });
   const graph = isShared ? withRepartitionTopics(options.graph, config.group, config.shardCount) : options.graph;
   const stateDir = join(dataDir, 'group-state');
   const checkpoints = new GroupCheckpoints({
@@ -69,6 +71,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     topics: log,
     group: config.group,
     jobName: plan.jobName,
+    claimTopic,
     isShared,
     clock,
     logger,
@@ -83,6 +86,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
       numbersOutput: true,
       ...(isShared ? { repartitionGroup: config.group } : {}),
     });
+  const graphTopics = planFor([]).topicSources.map(({ topic }) => topic);
   const group = new ShardGroup({
     client: await kafkaClientOptions(config, logger),
     group: config.group,
@@ -90,6 +94,7 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
     sessionTimeoutMs: config.kafkaSessionTimeoutMs,
     rebalanceTimeoutMs: config.checkpointTimeoutMs,
     checkpoints,
+    topics: claimTopic === null ? graphTopics : [claimTopic],
     isExclusive: !isShared,
     planFor,
     logger,
@@ -106,4 +111,15 @@ export async function shareWithGroup(options: GroupSharingOptions): Promise<Grou
 function replyPlaceOf(dataDir: string, partitionCount: number): ReplyPlace {
   const hash = createHash('sha256').update(`${hostname()}:${dataDir}`).digest().readUInt32BE(0);
   return { partitionCount, partition: hash % partitionCount };
+}
+
+/** `null` for a job whose shards several instances can run. */
+function reasonToRunAlone({ plan, graph, config }: GroupSharingOptions): string | null {
+  const isFedByTopics = plan.vertices.every(
+    ({ inputEdges, topicSource }) => inputEdges.length > 0 || topicSource !== null,
+  );
+  // What a source of its own gives belongs to no shard.
+  if (!isFedByTopics) return 'the job has sources without topic';
+  if (!config.kafkaRepartition && hasExchangeBetweenShards(graph)) return 'the job exchanges records between shards';
+  return null;
 }

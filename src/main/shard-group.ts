@@ -9,10 +9,7 @@ import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { GroupCheckpoints, ShardsToRun } from './group-checkpoints.js';
 import type { JobManager } from './job-manager.js';
 
-export interface ShardGroupOptions extends Omit<
-  GroupMembershipOptions,
-  'onAssigned' | 'onLost' | 'onFailure' | 'topics'
-> {
+export interface ShardGroupOptions extends Omit<GroupMembershipOptions, 'onAssigned' | 'onLost' | 'onFailure'> {
   readonly checkpoints: GroupCheckpoints;
   /** The layout of an attempt that runs these shards. */
   readonly planFor: (shards: readonly number[]) => ExecutionPlan;
@@ -42,7 +39,6 @@ export class ShardGroup {
 
   constructor(options: ShardGroupOptions) {
     this.#options = options;
-    const plan = options.planFor([]);
     this.#membership = new GroupMembership({
       ...options,
       // An instance that can never get shards must not look as if it were at work.
@@ -50,7 +46,6 @@ export class ShardGroup {
         options.logger.error({ err: error, group: options.group }, 'the group cannot be joined');
         this.#manager?.fail(error);
       },
-      topics: plan.topicSources.map(({ topic }) => topic),
       onAssigned: (assigned) => this.#onAssigned(assigned),
       onLost: () => this.#run(NOTHING, 'rollback'),
     });
@@ -112,8 +107,3 @@ export class ShardGroup {
 }
 
 const MENDED: ReadonlySet<string> = new Set(['MILLRACE_PRODUCER_FENCED', 'MILLRACE_BROKER_UNAVAILABLE']);
-
-/** Whether every source reads topics: others would run in every instance of a group. */
-export function isFedByTopics({ vertices }: ExecutionPlan): boolean {
-  return vertices.every(({ inputEdges, topicSource }) => inputEdges.length > 0 || topicSource !== null);
-}

@@ -146,7 +146,7 @@ class TaskBuilder {
     const reader = inputs[0]?.topicReader;
     const plain = head?.plain;
     const watermarks = reader instanceof RepartitionReader ? reader : plain instanceof WatermarkedSource ? plain : null;
-    return { operatorId: operator.id, watermarks };
+    return { operatorId: operator.id, watermarks, isStandby: this.#host.plan.ownedShards?.length === 0 };
   }
 
   #failedRecordPolicy(): FailedRecordPolicy {

@@ -27,7 +27,7 @@ import type { ChainHead } from './operator-chain.js';
 import type { TaskChain } from './task-chain.js';
 import type { WorkerMailbox } from './task-mailbox.js';
 import type { TaskTimerService } from './task-timer-service.js';
-import type { SourceEventTime } from './watermarked-source.js';
+import type { TaskSource } from './watermarked-source.js';
 import { describeInput, type WatermarkValve } from './watermark-valve.js';
 
 /** Records that a source in the worker emits before other tasks get their turn is bounded by time; the clock is read this often. */
@@ -56,8 +56,8 @@ export interface TaskOptions {
   readonly heads: readonly ChainHead[];
   /** `null` unless the head is a source that runs in the worker. */
   readonly generator: GeneratorSource | null;
-  /** `null` unless the head is a source; its watermarks are `null` when it has none to give. */
-  readonly source: { readonly operatorId: string; readonly watermarks: SourceEventTime | null } | null;
+  /** `null` unless the head is a source. */
+  readonly source: TaskSource | null;
   readonly chain: TaskChain;
   readonly outputs: readonly TaskOutput[];
   readonly failedRecords: FailedRecordPolicy;
@@ -135,7 +135,7 @@ export class Task {
     if (this.#isFinished) return false;
     if (!this.#options.mailbox.isEmpty) return true;
     if (this.#isEnding || !this.chain.hasCapacity()) return false;
-    if (this.#options.generator !== null) return !this.#isHeld();
+    if (this.#options.generator !== null) return this.#isSnapshotAsked || !this.#isHeld();
     for (const input of this.#inputs) if (input.isReadable()) return true;
     return false;
   }
@@ -440,14 +440,19 @@ export class Task {
 
   /** @returns whether it was */
   #takeSnapshotIfAsked(): boolean {
-    if (this.#checkpointAsked <= this.#snapshotTaken) return false;
+    if (!this.#isSnapshotAsked) return false;
     this.#takeSnapshot(this.#checkpointAsked);
     return true;
   }
 
-  /** Whether the source in this worker waits for others of its group. */
+  get #isSnapshotAsked(): boolean {
+    return this.#checkpointAsked > this.#snapshotTaken;
+  }
+
+  /** Whether the source in this worker waits: for others of its group, or as another instance runs it. */
   #isHeld(): boolean {
-    return this.#options.source?.watermarks?.isHeld?.() === true;
+    const { source } = this.#options;
+    return source !== null && (source.isStandby || source.watermarks?.isHeld?.() === true);
   }
 
   #takeSnapshot(checkpointId: number): void {

@@ -23,6 +23,15 @@ export interface SourceEventTime {
   publishAlignment?(): void;
 }
 
+/** The source at the head of a task. */
+export interface TaskSource {
+  readonly operatorId: string;
+  /** `null` when it has none to give. */
+  readonly watermarks: SourceEventTime | null;
+  /** Whether this process runs no shards: a source in this worker then gives nothing. */
+  readonly isStandby: boolean;
+}
+
 /**
  * The output of a source with a watermark strategy: gives records their timestamps, and emits the watermark that the
  * source's partitions have in common, at an interval or with a record, as the strategy says.

@@ -46,11 +46,11 @@ export class Instances {
   }
 
   /**
-   * Starts another instance, and waits until it has shards.
+   * Starts another instance, and waits until it has shards, or, of one that stands by, until it is in the group.
    *
-   * @param dataDir of an instance that has ended, to go on with what lies there
+   * @param options `dataDir`: of an instance that has ended, to go on with what lies there
    */
-  async join(dataDir?: string): Promise<ServiceProcess> {
+  async join({ dataDir, standsBy = false }: { dataDir?: string; standsBy?: boolean } = {}): Promise<ServiceProcess> {
     const args = [
       '--kafka-state-store',
       this.#folder,
@@ -69,7 +69,7 @@ export class Instances {
       ...(dataDir === undefined ? {} : { dataDir }),
     });
     this.instances.push(instance);
-    await instance.until(() => shardsOf(instance).length > 0, 'shards');
+    if (!standsBy) await instance.until(() => shardsOf(instance).length > 0, 'shards');
     return instance;
   }
 

@@ -29,11 +29,11 @@ describeOnKafka('State on lmdb', () => {
   it('goes to another instance, and what lies here and is current is not fetched again', async () => {
     await withTemporaryDirectory(async (dir) => {
       await withInstances(LMDB, async (group) => {
-        let first = await group.join(`${dir}/first`);
+        let first = await group.join({ dataDir: `${dir}/first` });
         const clients = new CountingClients(COUNTERS, [first]);
         await countUntilCopied(clients, first);
 
-        let second = await group.join(`${dir}/second`);
+        let second = await group.join({ dataDir: `${dir}/second` });
         await group.settled([first, second]);
         expect(stateTakenOver(second), 'a new instance has nothing').toMatchObject({ keptBases: 0, fetchedBases: 8 });
         expect(stateTakenOver(first), 'what stays is not touched').toMatchObject({ keptBases: 8, fetchedBases: 0 });
@@ -49,7 +49,7 @@ describeOnKafka('State on lmdb', () => {
         await expectExact(clients, group, first);
 
         await first.kill();
-        first = await group.join(`${dir}/first`);
+        first = await group.join({ dataDir: `${dir}/first` });
         clients.use([first]);
         expect(await untilItHas(first, 16), 'after a kill everything is here').toMatchObject({
           keptBases: 16,
@@ -58,7 +58,7 @@ describeOnKafka('State on lmdb', () => {
         });
         await clients.run(400);
 
-        second = await group.join(`${dir}/second`);
+        second = await group.join({ dataDir: `${dir}/second` });
         await group.settled([first, second]);
         expect(stateTakenOver(second), 'it was here before').toMatchObject({ keptBases: 8, fetchedBases: 0 });
         await first.kill();

@@ -6,6 +6,7 @@ import { CREDENTIALS, KafkaCluster } from '../../tools/kafka/cluster.mjs';
 import { freePort } from '../helpers/free-port.js';
 import { describeOnKafka, kafkaService, openTopics, sharedCluster, uniqueName } from '../helpers/kafka.js';
 import { ServiceProcess, withService } from '../helpers/service-process.js';
+import { rejection } from '../helpers/topic-client.js';
 
 const retention = { retentionMs: 3_600_000, retentionBytes: 1 << 30 };
 const clusters: KafkaCluster[] = [];
@@ -37,6 +38,28 @@ describeOnKafka('A start on Kafka', () => {
     } finally {
       await service.dispose();
     }
+  });
+
+  it('creates the topics of the job itself, on brokers that create none', async () => {
+    const { bootstrap } = await sharedCluster();
+    const job = uniqueName('creates');
+    await withService(await kafkaService(job), async (service) => {
+      expect(await (await service.post('/counters/a', { amount: 1 })).json()).toEqual({ name: 'a', value: 1 });
+    });
+    const topics = await openTopics(bootstrap);
+    const names = ['.requests.requests', '.requests.requests.expired', '.responses', '-changes', '-seen'];
+    for (const name of names) expect(await topics.describe(job + name), name).toMatchObject({ partitions: 16 });
+    expect(await rejection(topics.describe(`${job}-of-nobody`))).toMatchObject({ code: 'MILLRACE_TOPIC_NOT_FOUND' });
+    await topics.close();
+  });
+
+  it('ends with the name of a topic that it cannot create, and with the reason', async () => {
+    const job = uniqueName('replicated');
+    // There is one broker.
+    const args = ['--kafka-replication-factor', '3'];
+    const { end, service } = await ServiceProcess.run(await kafkaService(job, { args }));
+    expect(end.code).toBe(1);
+    expect(service.stderr).toMatch(new RegExp(`refused to create topic "${job}.*Replication factor`, 'i'));
   });
 
   it('refuses a request topic with other partitions than its state has shards, and says what to do', async () => {

@@ -10,7 +10,7 @@ import { LocalBases } from '../../../src/checkpoint/local-bases.js';
 import type { ObjectStore } from '../../../src/checkpoint/object-store.js';
 import { mergeSnapshots, takeOver } from '../../../src/checkpoint/take-over.js';
 import type { SegmentHandle, SnapshotHandle } from '../../../src/protocol/snapshot-handle.js';
-import { aManifest } from '../../helpers/checkpoint-builders.js';
+import { aManifest, aSnapshot } from '../../helpers/checkpoint-builders.js';
 import { withMemoryDirectory } from '../../helpers/temporary-directory.js';
 
 /**
@@ -169,11 +169,12 @@ class Instance {
       const handle = snapshots.find((one) => one.shards.includes(shard as ShardId));
       const needed = handle?.bases.find((one) => one.shard === shard)?.checkpointId ?? 0;
       expect(base.applied, `base of shard ${shard}`).toBeGreaterThanOrEqual(needed);
-      state[shard] = { ...base.rows };
+      const found = { ...base.rows };
+      state[shard] = found;
       for (const segment of handle?.segments ?? []) {
         if (segment.checkpointId <= base.applied || !segment.sections.some((one) => one.shard === shard)) continue;
         const rows = JSON.parse(await readFile(join(this.#segmentDir, segment.file), 'utf8')) as Record<number, Rows>;
-        Object.assign(state[shard] as Rows, rows[shard]);
+        Object.assign(found, rows[shard]);
         chain.push({ handle: { ...segment, sections: sectionsFor([shard]) }, rows: { [shard]: rows[shard] ?? {} } });
       }
     }
@@ -234,11 +235,8 @@ class Instance {
     const shards = [...attempt.shards].sort((a, b) => a - b) as ShardId[];
     const bases = shards.map((shard) => ({ shard, checkpointId: attempt.bases.get(shard)?.applied ?? 0 }));
     const segments = attempt.chain.map(({ handle }) => handle);
-    const handle: SnapshotHandle = {
-      ...{ namespace: 'main', backend: 'lmdb', checkpointId, shards, shardCount: SHARDS },
-      ...{ segments, bases, bytes: 1, rows: 1 },
-    };
-    return aManifest(checkpointId, { shardCount: SHARDS, snapshots: [handle], operatorStates: [] });
+    const snapshots = [aSnapshot(checkpointId, { shards, shardCount: SHARDS, segments, bases })];
+    return aManifest(checkpointId, { shardCount: SHARDS, snapshots, operatorStates: [] });
   }
 
   /** Writes rows of completed checkpoints into a base; `isWhole` as far as there are any, otherwise without a record of it. */

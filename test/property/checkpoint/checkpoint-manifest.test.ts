@@ -59,9 +59,18 @@ const anyManifest: fc.Arbitrary<CheckpointManifest> = fc.record({
         }),
         { maxLength: 2 },
       ),
-      bases: fc.array(fc.record({ shard: fc.nat(9).map((shard) => shard as ShardId), checkpointId: count }), {
-        maxLength: 2,
-      }),
+      bases: fc.array(
+        fc.record(
+          {
+            shard: fc.nat(9).map((shard) => shard as ShardId),
+            checkpointId: count,
+            writer: fc.string(),
+            lineage: fc.string(),
+          },
+          { requiredKeys: ['shard', 'checkpointId'] },
+        ),
+        { maxLength: 2 },
+      ),
       bytes: count,
       rows: count,
     }),
