@@ -126,6 +126,9 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   if (config.transport !== 'kafka' && config.brokers.length > 0) {
     refuse('brokers', 'only with transport kafka');
   }
+  if (config.transport === 'kafka' && config.fromSavepoint !== null) {
+    refuse('fromSavepoint', 'not with transport kafka, where a job goes on from what its group has committed');
+  }
   const malformed = config.brokers.filter((broker) => !/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(broker));
   if (malformed.length > 0) {
     refuse('brokers', `expected host:port, got ${malformed.map((broker) => JSON.stringify(broker)).join(', ')}`);

@@ -149,9 +149,19 @@ describe('an invalid configuration', () => {
     ],
     [['--transport', 'kafka'], '--brokers: needed with transport kafka: a list of host:port'],
     [['--brokers', 'a:1'], '--brokers: only with transport kafka'],
+    [
+      ['--transport', 'kafka', '--brokers', 'a:1', '--from-savepoint', 'place'],
+      '--from-savepoint: not with transport kafka, where a job goes on from what its group has committed',
+    ],
     [['--transport', 'kafka', '--brokers', 'a:1,b,http://c:1'], '--brokers: expected host:port, got "b", "http://c:1"'],
   ])('%j: values that do not fit together are refused', (args, problem) => {
     expect(problemsOf({ args })).toEqual([problem]);
+  });
+
+  it('keeps state on the heap with Kafka unless lmdb is asked for', () => {
+    const args = ['--transport', 'kafka', '--brokers', 'a:1'];
+    expect(parse({ args }).stateBackend).toBe('heap');
+    expect(parse({ args: [...args, '--state-backend', 'lmdb'] }).stateBackend).toBe('lmdb');
   });
 
   it('accepts brokers by name and by address', () => {
