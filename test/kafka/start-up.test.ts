@@ -59,7 +59,7 @@ describeOnKafka('A start on Kafka', () => {
     const args = ['--kafka-replication-factor', '3'];
     const { end, service } = await ServiceProcess.run(await kafkaService(job, { args }));
     expect(end.code).toBe(1);
-    expect(service.stderr).toMatch(new RegExp(`refused to create topic "${job}.*Replication factor`, 'i'));
+    expect(service.stderr).toMatch(new RegExp(`refused to create topic "${job}.*Replication-factor is invalid`));
   });
 
   it('refuses a request topic with other partitions than its state has shards, and says what to do', async () => {
