@@ -70,7 +70,7 @@ export interface StateStoreOptions {
    * not written to before. @defaultValue 8 MiB
    */
   readonly checkedBytesMax?: number;
-  /** With lmdb: this process has checked the bases before. @defaultValue false */
+  /** With lmdb: this process has checked the bases before, or is about to. They are not checked again. @defaultValue false */
   readonly areBasesKnown?: boolean;
   /** Measures slices. @defaultValue the system's */
   readonly monotonicClock?: MonotonicClock;
@@ -166,7 +166,9 @@ export class StateStore implements BackendHost, RowHost {
     const chain = new SegmentChain();
     const where = { namespace, shardCount, segmentDir, stateDir: baseDirOf(options) };
     if (backend === 'lmdb') {
-      const checkedBytesMax = options.checkedBytesMax ?? CHECKED_AT_OPENING_BYTES_MAX;
+      // Reading a base whole takes longer than all else that an attempt of a job does before it runs.
+      const isKnown = options.areBasesKnown === true;
+      const checkedBytesMax = isKnown ? 0 : (options.checkedBytesMax ?? CHECKED_AT_OPENING_BYTES_MAX);
       const restored = await restoreLmdb({ ...where, checkedBytesMax }, shards, restore);
       chain.adopt(restored.segments, false);
       const store = new StateStore(options, shards, chain, restored);

@@ -199,6 +199,26 @@ describe('a damaged base', () => {
     });
   });
 
+  it('is not looked for again by a process that has looked: an attempt of a job does not wait for that', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const restore = await fill(directory, 'lmdb');
+      const path = join(directory, 'state', 'main', 'shard-000', 'data.mdb');
+      const damaged = await readFile(path);
+      const at = damaged.indexOf('long 300 ');
+      damaged[at] = (damaged[at] as number) ^ 1;
+      await writeFile(path, damaged);
+      const options = { backend: 'lmdb', restore, shardCount: 1, shards: ONE_SHARD } as const;
+      expect((await rejectionOf(openStore(directory, options))).code).toBe('MILLRACE_STATE_CORRUPT');
+      const store = await openStore(directory, { ...options, areBasesKnown: true });
+      const operator = store.openBackend('op');
+      const state = operator.valueState(valueState<unknown>('v'));
+      operator.setCurrentKey(1);
+      expect(state.value()).toEqual(valueOf(1));
+      await drain(store);
+      await store.close();
+    });
+  });
+
   it('that is cut short is refused before it is used, however large', async () => {
     await withTemporaryDirectory(async (directory) => {
       const restore = await fill(directory, 'lmdb');
