@@ -1,12 +1,12 @@
 /**
- * Records that make the job fail, and how often each has, in a row: so that one of them cannot restart the job for ever.
+ * Records, and timers, that make the job fail, and how often each has, in a row: so that none of them can restart the job for
+ * ever.
  *
- * A record that has failed as often as the limit says is given up: a job that keeps dead letters sets it aside in its next
- * attempt, any other one ends. A record is forgotten once a completed checkpoint lies behind it: it has succeeded, or was set
- * aside. The counts are kept in a file, so that they go on when the process is started again.
+ * What has failed as often as the limit says is given up: the job goes on without it, or ends, as its `onError` says. A record
+ * is forgotten once a completed checkpoint lies behind it: it has succeeded, or was set aside. A timer that has succeeded
+ * never comes again. The counts are kept in a file, so that they go on when the process is started again.
  *
- * Failures without a record at hand are not counted: those of timers, of outcomes of asynchronous requests, of records that
- * come from no topic, and of what takes the whole thread with it.
+ * Failures that nothing can be blamed for are not counted: of records that come from no topic, and between two records.
  *
  * Thread: main.
  */
@@ -14,15 +14,15 @@ import { inspect } from 'node:util';
 import { MillraceError } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { CheckpointManifest } from './checkpoint-manifest.js';
-import { jsonReader } from './json-reader.js';
-import { originName, type RecordOrigin } from '../protocol/record-origin.js';
+import { type JsonReader, jsonReader } from './json-reader.js';
+import { type Culprit, culpritName } from '../protocol/culprit.js';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.js';
 
-/** Records that are remembered: the one forgotten first begins to count again. */
-const RECORDS_MAX = 1024;
+/** Culprits that are remembered: the one forgotten first begins to count again. */
+const CULPRITS_MAX = 1024;
 
-interface FailingRecord {
-  readonly origin: RecordOrigin;
+interface Failing {
+  readonly culprit: Culprit;
   readonly failureCount: number;
 }
 
@@ -36,54 +36,56 @@ export interface FailingRecordsOptions {
 
 export class FailingRecords {
   readonly #options: FailingRecordsOptions;
-  readonly #records: Map<string, FailingRecord>;
+  readonly #failing: Map<string, Failing>;
   #written: Promise<void> = Promise.resolve();
 
   /** A file that cannot be read is left behind with a warning: the worst that follows are some restarts more. */
   static async open(options: FailingRecordsOptions): Promise<FailingRecords> {
-    let records: FailingRecord[] = [];
+    let failing: Failing[] = [];
     try {
       const bytes = await readAtomicFile(options.path);
-      if (bytes !== null) records = decode(bytes, options.path);
+      if (bytes !== null) failing = decode(bytes, options.path);
     } catch (error) {
       options.logger.warn({ err: error }, 'the counts of failing records cannot be read and begin anew');
     }
-    return new FailingRecords(options, records);
+    return new FailingRecords(options, failing);
   }
 
-  private constructor(options: FailingRecordsOptions, records: readonly FailingRecord[]) {
+  private constructor(options: FailingRecordsOptions, failing: readonly Failing[]) {
     this.#options = options;
-    this.#records = new Map(records.map((record) => [originName(record.origin), record]));
+    this.#failing = new Map(failing.map((one) => [culpritName(one.culprit), one]));
   }
 
-  /** @returns how often the record has failed in a row, this time among them, and whether it is to be given up */
-  onFailure(origin: RecordOrigin): { readonly failureCount: number; readonly isGivenUp: boolean } {
-    const name = originName(origin);
-    const failureCount = (this.#records.get(name)?.failureCount ?? 0) + 1;
-    this.#records.delete(name);
-    this.#records.set(name, { origin, failureCount });
-    for (const oldest of this.#records.keys()) if (this.#records.size > RECORDS_MAX) this.#records.delete(oldest);
+  /** @returns how often it has failed in a row, this time among them, and whether it is to be given up */
+  onFailure(culprit: Culprit): { readonly failureCount: number; readonly isGivenUp: boolean } {
+    const name = culpritName(culprit);
+    const failureCount = (this.#failing.get(name)?.failureCount ?? 0) + 1;
+    this.#failing.delete(name);
+    this.#failing.set(name, { culprit, failureCount });
+    for (const oldest of this.#failing.keys()) if (this.#failing.size > CULPRITS_MAX) this.#failing.delete(oldest);
     this.#write();
     return { failureCount, isGivenUp: failureCount >= this.#options.failuresMax };
   }
 
   /** Forgets the records that a completed checkpoint covers. */
   onCheckpoint(sources: CheckpointManifest['sources']): void {
-    if (this.#records.size === 0) return;
-    const sizeBefore = this.#records.size;
-    for (const [name, { origin }] of this.#records) {
-      const next = sources[origin.sourceId]?.offsets[origin.partition];
-      if (next !== undefined && next > origin.offset) this.#records.delete(name);
+    if (this.#failing.size === 0) return;
+    const sizeBefore = this.#failing.size;
+    for (const [name, { culprit }] of this.#failing) {
+      if (culprit.kind !== 'record') continue;
+      const { sourceId, partition, offset } = culprit.record;
+      const next = sources[sourceId]?.offsets[partition];
+      if (next !== undefined && next > offset) this.#failing.delete(name);
     }
-    if (this.#records.size < sizeBefore) this.#write();
+    if (this.#failing.size < sizeBefore) this.#write();
   }
 
-  /** Records that are not to be tried again. */
-  setAside(): RecordOrigin[] {
+  /** What is not to be tried again. */
+  givenUp(): Culprit[] {
     const { failuresMax } = this.#options;
-    return [...this.#records.values()]
+    return [...this.#failing.values()]
       .filter(({ failureCount }) => failureCount >= failuresMax)
-      .map(({ origin }) => origin);
+      .map(({ culprit }) => culprit);
   }
 
   /** Resolves when all that was counted so far is durable, or could not be made so. */
@@ -93,49 +95,77 @@ export class FailingRecords {
 
   #write(): void {
     this.#written = this.#written
-      .then(() => writeAtomicFile(this.#options.path, encode(this.#records.values())))
+      .then(() => writeAtomicFile(this.#options.path, encode(this.#failing.values())))
       .catch((error: unknown) => {
         this.#options.logger.warn({ err: error }, 'the counts of failing records cannot be kept');
       });
   }
 }
 
-/** For whoever has to look at a record that fails whenever it is tried. */
-export function givenUp(cause: Error, origin: RecordOrigin, failureCount: number): MillraceError {
-  const { topic, partition, offset } = origin;
+/** For whoever has to look at what fails whenever it is tried. */
+export function givenUp(cause: Error, culprit: Culprit, failureCount: number): MillraceError {
   const facts = MillraceError.is(cause) ? cause.details : null;
   const operator = facts?.['operator'];
   const key = facts?.['key'];
   return new MillraceError(
     'MILLRACE_RECORD_POISONOUS',
-    `record ${String(offset)} of topic partition ${topic}-${String(partition)} has failed ${String(failureCount)} times in a row` +
+    `${describe(culprit)} has failed ${String(failureCount)} times in a row` +
       (typeof operator === 'string' ? `, in operator "${operator}"` : '') +
       (key === undefined ? '' : `, with the key ${inspect(key, { breakLength: Infinity, maxStringLength: 200 })}`),
     {
-      details: { ...facts, topic, partition, offset, failureCount },
-      hint: "Correct what throws and start again; or let the job go on without such records: onError 'retry', 'dead-letter' or 'skip'.",
+      details: { ...facts, ...detailsOf(culprit), failureCount },
+      hint: "Correct what fails and start again; or let the job go on without such records: onError 'retry', 'dead-letter' or 'skip'.",
       cause,
     },
   );
 }
 
-function encode(records: Iterable<FailingRecord>): Buffer {
-  return Buffer.from(JSON.stringify({ records: [...records] }));
+function describe(culprit: Culprit): string {
+  if (culprit.kind === 'timer') return `a timer for ${String(culprit.timer.timestamp)}`;
+  const { topic, partition, offset } = culprit.record;
+  return `record ${String(offset)} of topic partition ${topic}-${String(partition)}`;
 }
 
-function decode(bytes: Buffer, path: string): FailingRecord[] {
+function detailsOf(culprit: Culprit): Readonly<Record<string, unknown>> {
+  if (culprit.kind === 'timer') return { timestamp: culprit.timer.timestamp };
+  const { topic, partition, offset } = culprit.record;
+  return { topic, partition, offset };
+}
+
+function encode(failing: Iterable<Failing>): Buffer {
+  return Buffer.from(JSON.stringify({ failing: [...failing] }));
+}
+
+function decode(bytes: Buffer, path: string): Failing[] {
   const wrong = (place: string): MillraceError =>
     new MillraceError('MILLRACE_LOG_CORRUPT', `the file has no valid ${place}`, { details: { path } });
-  return jsonReader(bytes, wrong).list('records', (record) => {
-    const origin = record.object('origin');
+  return jsonReader(bytes, wrong).list('failing', (one) => ({
+    failureCount: one.count('failureCount'),
+    culprit: decodeCulprit(one.object('culprit')),
+  }));
+}
+
+function decodeCulprit(culprit: JsonReader): Culprit {
+  if (culprit.oneOf('kind', ['record', 'timer']) === 'timer') {
+    const timer = culprit.object('timer');
     return {
-      failureCount: record.count('failureCount'),
-      origin: {
-        sourceId: origin.text('sourceId'),
-        topic: origin.text('topic'),
-        partition: origin.count('partition'),
-        offset: origin.count('offset'),
+      kind: 'timer',
+      timer: {
+        operatorId: timer.text('operatorId'),
+        keyHash: timer.number('keyHash'),
+        timestamp: timer.number('timestamp'),
       },
     };
-  });
+  }
+  const record = culprit.object('record');
+  return {
+    kind: 'record',
+    isDeadly: culprit.boolean('isDeadly'),
+    record: {
+      sourceId: record.text('sourceId'),
+      topic: record.text('topic'),
+      partition: record.count('partition'),
+      offset: record.count('offset'),
+    },
+  };
 }

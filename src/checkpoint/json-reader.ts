@@ -50,6 +50,12 @@ export class JsonReader {
     return value;
   }
 
+  number(name: string): number {
+    const value = this.#field(name);
+    if (typeof value !== 'number') throw this.wrong(name);
+    return value;
+  }
+
   countList(name: string): number[] {
     return this.#list(name).map((item, index) => {
       if (!isCount(item)) throw this.wrong(`${name}[${index}]`);

@@ -25,7 +25,7 @@ import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { Culprit } from '../protocol/culprit.js';
 import type { CheckpointHistory } from './checkpoint-history.js';
 import { type AcknowledgedCheckpoint, CheckpointScheduler } from './checkpoint-scheduler.js';
 import { JobAttempt } from './job-attempt.js';
@@ -63,12 +63,12 @@ export interface AttemptSupervisorOptions {
   /** Of the present attempt, beside those that concern its checkpoints and its end. */
   readonly onEvent: (event: WorkerEvent) => void;
   /**
-   * The present attempt cannot go on and is being stopped; `origin` is the record whose processing threw, if it was one.
-   * Called once per attempt.
+   * The present attempt cannot go on and is being stopped; `culprit` is what the next one may fail because of again. Called
+   * once per attempt.
    */
-  readonly onFailure: (error: Error, origin: RecordOrigin | null) => void;
-  /** Asked at the start of each attempt: records that are dropped when their processing throws again. */
-  readonly setAside: () => readonly RecordOrigin[];
+  readonly onFailure: (error: Error, culprit: Culprit | null) => void;
+  /** Asked at the start of each attempt: what it goes on without when that fails again. */
+  readonly setAside: () => readonly Culprit[];
   /** Every source of the present attempt has ended. */
   readonly onFinished: () => void;
 }
@@ -272,7 +272,7 @@ export class AttemptSupervisor {
       threads: this.#threads,
       onEvent: ofPresent((event: WorkerEvent) => {
         if (event.kind === 'worker-failed') {
-          return this.#onFailure(attempt, fromWire(event.cause), event.origin);
+          return this.#onFailure(attempt, fromWire(event.cause), event.culprit);
         }
         onEvent(event);
         this.scheduler.onWorkerEvent(event);
@@ -282,7 +282,7 @@ export class AttemptSupervisor {
       onCommitWanted: ofPresent(() => this.scheduler.takeSoon()),
       onEgressDurable: ofPresent((channel: number, id) => this.scheduler.onEgressDurable(channel, id)),
       onEgressFailed: ofPresent((channel: number, id, cause) => this.scheduler.onEgressFailed(channel, id, cause)),
-      onFailure: (error) => this.#onFailure(attempt, error),
+      onFailure: (error, culprit) => this.#onFailure(attempt, error, culprit),
     });
     return attempt;
   }
@@ -318,12 +318,12 @@ export class AttemptSupervisor {
   }
 
   /** Only the first failure of an attempt counts: those after it are its consequences. */
-  #onFailure(attempt: JobAttempt, error: Error, origin: RecordOrigin | null = null): void {
+  #onFailure(attempt: JobAttempt, error: Error, culprit: Culprit | null = null): void {
     if (attempt !== this.#attempt || this.#failure !== null || this.#isStopped) return;
     this.#failure = error;
     // Whoever waits for a checkpoint is told at once, and whoever waits in the sources is not fed any more.
     void this.scheduler.suspend().then(() => attempt.stop());
-    this.#options.onFailure(error, origin);
+    this.#options.onFailure(error, culprit);
   }
 
   #refuseWhenStopped(): void {

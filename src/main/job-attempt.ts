@@ -10,11 +10,13 @@
 import type { StateAnswer, StateQuery, SubtaskHotKeys, SubtaskWatermarks } from '../protocol/inspection.js';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
+import { invariant } from '../base/invariant.js';
 import type { OutputEnds } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
+import type { Culprit } from '../protocol/culprit.js';
 import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import { RecordInWork } from '../shared-memory/record-in-work.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { AttemptMeasurements } from './attempt-measurements.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
@@ -27,11 +29,11 @@ export type { SourceOffsets } from './attempt-channels.js';
 export interface AttemptStart extends Pick<AttemptChannelsOptions, 'producer' | 'positions' | 'expired'> {
   /** By worker; `null` for a start from nothing. */
   readonly restored: readonly RestoredJob[] | null;
-  /** Records that are dropped when their processing throws again. */
-  readonly setAside: readonly RecordOrigin[];
+  /** What the job goes on without when it fails again. */
+  readonly setAside: readonly Culprit[];
 }
 
-export interface JobAttemptOptions extends Omit<AttemptChannelsOptions, 'shared' | keyof AttemptStart> {
+export interface JobAttemptOptions extends Omit<AttemptChannelsOptions, 'shared' | 'onFailure' | keyof AttemptStart> {
   /** URL of the job module. */
   readonly jobModule: string;
   readonly state: StateSettings;
@@ -43,6 +45,8 @@ export interface JobAttemptOptions extends Omit<AttemptChannelsOptions, 'shared'
   readonly onEvent: (event: WorkerEvent) => void;
   /** Every source has ended, and every task behind it. */
   readonly onFinished: () => void;
+  /** The attempt cannot go on; `culprit` is what the next one may fail because of again. May be called several times. */
+  readonly onFailure: (error: Error, culprit?: Culprit | null) => void;
 }
 
 export class JobAttempt {
@@ -66,7 +70,7 @@ export class JobAttempt {
       threads: options.threads,
       controlTimeoutMs: options.controlTimeoutMs,
       onEvent: (event) => this.#onEvent(event),
-      onDeath: (_worker, cause) => options.onFailure(cause),
+      onDeath: (worker, cause) => options.onFailure(cause, this.#recordInWork(worker)),
       onCancelled: (worker, measurements) => this.measurements.keep(worker, measurements),
     });
     this.measurements = new AttemptMeasurements(plan, (worker) =>
@@ -207,8 +211,26 @@ export class JobAttempt {
   #tellWorkers(give: Parameters<WorkerPool['all']>[0]): void {
     if (this.#isStopped) return;
     this.#pool.all(give).catch((error: unknown) => {
-      if (!this.#isStopped) this.#options.onFailure(error as Error);
+      if (!this.#isStopped) this.#options.onFailure(error as Error, this.#heldUpBy(error));
     });
+  }
+
+  /** A worker that does not answer is busy with one record, or with none that could be told. */
+  #heldUpBy(error: unknown): Culprit | null {
+    if (!MillraceError.is(error, 'MILLRACE_CONTROL_TIMEOUT')) return null;
+    const worker = error.details?.['worker'];
+    return typeof worker === 'number' ? this.#recordInWork(worker) : null;
+  }
+
+  /** What a worker does at this moment, or was at when its thread died: the source record that it is made of. */
+  #recordInWork(worker: number): Culprit | null {
+    const block = this.shared.controlBlocks[worker];
+    invariant(block !== undefined, 'each worker has a control block');
+    const { originSource, originPartition: partition, originOffset: offset } = new RecordInWork(block);
+    const source = partition < 0 ? undefined : this.plan.topicSources[originSource];
+    if (source === undefined) return null;
+    const { operatorId: sourceId, topic } = source;
+    return { kind: 'record', record: { sourceId, topic, partition, offset }, isDeadly: true };
   }
 }
 

@@ -24,7 +24,7 @@ import { declaredRoutes } from '../graph/request-routes.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
 import type { StateSettings } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { Culprit } from '../protocol/culprit.js';
 import type { TraceSpan } from '../protocol/trace-span.js';
 import { BaseCopies } from './base-copies.js';
 import { type AttemptReplacement, type AttemptSettings, AttemptSupervisor } from './attempt-supervisor.js';
@@ -169,8 +169,8 @@ export class JobManager implements JobControl {
       topics,
       history: this.checkpointHistory,
       onEvent: (event) => this.#onWorkerEvent(event),
-      onFailure: (error, origin) => this.#onAttemptFailed(this.#judged(error, origin)),
-      setAside: () => options.failingRecords.setAside(),
+      onFailure: (error, culprit) => this.#onAttemptFailed(this.#judged(error, culprit)),
+      setAside: () => options.failingRecords.givenUp().filter((culprit) => this.#goesOnWithout(culprit)),
       onFinished: () => this.#endIfFinished(),
     });
     options.checkpoints.onCommitted(({ sources }) => {
@@ -411,11 +411,20 @@ export class JobManager implements JobControl {
     this.#life.tryMoveTo('RESTARTING');
   }
 
-  /** A record that has failed too often is what ends a job that does not set it aside. */
-  #judged(error: Error, origin: RecordOrigin | null): Error {
-    if (origin === null) return error;
-    const { failureCount, isGivenUp } = this.#options.failingRecords.onFailure(origin);
-    return isGivenUp && this.plan.onError !== 'retry' ? givenUp(error, origin, failureCount) : error;
+  /** What has failed too often ends a job that does not go on without it. */
+  #judged(error: Error, culprit: Culprit | null): Error {
+    if (culprit === null) return error;
+    const { failureCount, isGivenUp } = this.#options.failingRecords.onFailure(culprit);
+    return isGivenUp && !this.#goesOnWithout(culprit) ? givenUp(error, culprit, failureCount) : error;
+  }
+
+  /** Under `reject` only what has a caller is dropped: of what never threw, that is known by its source. */
+  #goesOnWithout(culprit: Culprit): boolean {
+    const { onError, topicSources } = this.plan;
+    if (onError !== 'reject') return onError !== 'fail';
+    if (culprit.kind !== 'record' || !culprit.isDeadly) return false;
+    const source = topicSources.find(({ operatorId }) => operatorId === culprit.record.sourceId);
+    return source?.kind === 'requests';
   }
 
   async #restartAsked(): Promise<void> {

@@ -110,7 +110,10 @@ export class WorkerPool {
           new MillraceError(
             'MILLRACE_CONTROL_TIMEOUT',
             `worker ${String(link.worker)} did not answer within ${String(timeoutMs)} ms`,
-            { hint: 'A function of the job may block its worker; look for long synchronous work.' },
+            {
+              details: { worker: link.worker },
+              hint: 'A function of the job may block its worker; look for long synchronous work.',
+            },
           ),
         );
       }, timeoutMs);

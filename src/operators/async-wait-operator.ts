@@ -2,7 +2,13 @@ import type { AsyncFunction, AsyncOptions, AsyncOutputMode, ResultFuture } from 
 import { MillraceError } from '../base/errors.js';
 import { createAsyncQueue } from './async-queue.js';
 import type { AsyncEntry, AsyncQueue, AsyncRecord, AsyncStatus, AsyncWatermark } from './async-queue.js';
-import type { OperatorContext, StreamOperator, TaskMailbox, WatermarkStatus } from './operator.js';
+import {
+  everyFailure,
+  type OperatorContext,
+  type StreamOperator,
+  type TaskMailbox,
+  type WatermarkStatus,
+} from './operator.js';
 import { OperatorBase } from './operator-base.js';
 
 /** The name of the stored queue in a snapshot. */
@@ -148,7 +154,10 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
       const promise = this.#fn.asyncInvoke(record.value, result);
       if (promise !== undefined) promise.catch((error: unknown) => result.completeExceptionally(error));
     } catch (error) {
-      throw this.failure(error, 'asyncInvoke');
+      // Between two records, as any other outcome: here the record in process may be another one, and has the scope.
+      this.#mailbox?.post(() => {
+        if (!this.#isClosed && record.results === null) this.#giveUp(record, error, 'asyncInvoke');
+      });
     }
   }
 
@@ -180,8 +189,19 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   #onError(record: AsyncRecord<In, Out>, error: unknown): void {
     const { retry } = this.#options;
     const isWorthIt = retry !== undefined && (retry.retryOnError?.(error) ?? true);
-    if (!isWorthIt || record.isExpired || record.attempt >= retry.maxAttempts) throw this.failure(error, 'asyncInvoke');
-    this.#retryLater(record);
+    if (isWorthIt && !record.isExpired && record.attempt < retry.maxAttempts) this.#retryLater(record);
+    else this.#giveUp(record, error, 'asyncInvoke');
+  }
+
+  /** The record fails as it would have in a function that answers at once: dropped or not is the job's affair. */
+  #giveUp(record: AsyncRecord<In, Out>, error: unknown, method: string): void {
+    this.#fail(record, this.failure(error, method));
+    this.#settle(record, []);
+  }
+
+  #fail(record: AsyncRecord<In, Out>, failure: unknown): void {
+    this.#enterScope(record);
+    (this.context.failures ?? everyFailure).recordFailed(failure, record.value, record.timestamp);
   }
 
   #retryLater(record: AsyncRecord<In, Out>): void {
@@ -212,14 +232,23 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     }
   }
 
+  /** A result that an operator behind this one cannot take fails the record that it is of, which has left the queue. */
   #emitResults(record: AsyncRecord<In, Out>): void {
+    this.#enterScope(record);
+    try {
+      for (const result of record.results ?? []) this.output.collect(result, record.timestamp);
+    } catch (error) {
+      this.#fail(record, error);
+    }
+  }
+
+  #enterScope(record: AsyncRecord<In, Out>): void {
     const { scope } = this.context;
     scope.request = record.request;
     scope.originSource = record.originSource;
     scope.originPartition = record.originPartition;
     scope.originOffset = record.originOffset;
     scope.originTime = record.originTime;
-    for (const result of record.results ?? []) this.output.collect(result, record.timestamp);
   }
 
   /** All time-outs are equally long, so deadlines come in the order of starting, and one timer at a time is enough. */
@@ -256,12 +285,13 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     const result = this.#resultOf(record, record.attempt);
     record.isExpired = true;
     if (this.#fn.timeout === undefined) {
-      throw this.failure(new Error(`no outcome within ${String(this.#options.timeoutMs)} ms`), 'asyncInvoke');
+      const error = new Error(`no outcome within ${String(this.#options.timeoutMs)} ms`);
+      return this.#giveUp(record, error, 'asyncInvoke');
     }
     try {
       this.#fn.timeout(record.value, result);
     } catch (error) {
-      throw this.failure(error, 'timeout');
+      this.#giveUp(record, error, 'timeout');
     }
   }
 }

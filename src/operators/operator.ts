@@ -58,6 +58,24 @@ export interface TaskMailbox {
   addPending(count: number): void;
 }
 
+/**
+ * What becomes of the work that an operator does between two records, when it throws. The record scope must name what the work
+ * is made of. Each returns when the operator is to go on without it, and throws when the task fails.
+ */
+export interface OperatorFailures {
+  /** Of a record that the operator has kept: `value` is what it was given. */
+  recordFailed(error: unknown, value: unknown, timestamp: number): void;
+  /** Of a timer that the operator has set, and that fires. */
+  timerFailed(error: unknown, operatorId: string): void;
+}
+
+/** Everything is thrown: for operators that run without a task. */
+export const everyFailure: OperatorFailures = { recordFailed: rethrow, timerFailed: rethrow };
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 /** Counters an operator keeps beside the records in and out that the chain counts. */
 export interface OperatorCounters {
   numLateRecordsDropped: number;
@@ -77,6 +95,8 @@ export interface OperatorContext<Out> {
   readonly counters: OperatorCounters;
   /** Only needed by operators that wait for promises. */
   readonly mailbox?: TaskMailbox;
+  /** @defaultValue {@link everyFailure} */
+  readonly failures?: OperatorFailures;
   /** The operator's uid. */
   readonly operatorId: string;
 }

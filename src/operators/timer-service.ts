@@ -3,7 +3,14 @@ import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
 import type { TimeDomain, TimerService } from '../api/timer-service.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import { MillraceError } from '../base/errors.js';
-import type { OperatorContext, OperatorCounters, ProcessingTimeService, RecordScope } from './operator.js';
+import {
+  everyFailure,
+  type OperatorContext,
+  type OperatorCounters,
+  type OperatorFailures,
+  type ProcessingTimeService,
+  type RecordScope,
+} from './operator.js';
 import { hashKey } from './record-chance.js';
 import { TimerQueue } from './timer-queue.js';
 
@@ -30,6 +37,8 @@ export class InternalTimerService {
   readonly #processingTime: ProcessingTimeService;
   readonly #scope: RecordScope;
   readonly #counters: OperatorCounters;
+  readonly #failures: OperatorFailures;
+  readonly #operatorId: string;
   readonly #eventQueue = new TimerQueue<TimerRow>();
   readonly #processingQueue = new TimerQueue<TimerRow>();
   readonly #eventRows: TimerTable;
@@ -49,6 +58,8 @@ export class InternalTimerService {
     this.#processingTime = context.processingTime;
     this.#scope = context.scope;
     this.#counters = context.counters;
+    this.#failures = context.failures ?? everyFailure;
+    this.#operatorId = context.operatorId;
     this.#eventRows = this.#keyedState.timerTable(`${name}/event`);
     this.#processingRows = this.#keyedState.timerTable(`${name}/processing`);
     restoreRows(this.#eventRows, this.#eventQueue);
@@ -142,7 +153,13 @@ export class InternalTimerService {
       rows.remove(entry);
       enterTimerScope(this.#scope, entry.key, timestamp);
       this.#counters.numFiredTimers++;
-      this.#target.onTimer(timestamp, entry.namespace, domain, entry.key);
+      try {
+        this.#target.onTimer(timestamp, entry.namespace, domain, entry.key);
+      } catch (error) {
+        // A timer may have taken the scope of a record up: what failed is the timer.
+        enterTimerScope(this.#scope, entry.key, timestamp);
+        this.#failures.timerFailed(error, this.#operatorId);
+      }
     }
   }
 }

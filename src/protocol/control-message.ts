@@ -1,8 +1,8 @@
 import type { WireError } from '../base/errors.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
+import type { Culprit } from './culprit.js';
 import type { RestoredJob } from './deployment.js';
 import type { StateAnswer, StateQuery, SubtaskHotKeys, SubtaskMeasurements, SubtaskWatermarks } from './inspection.js';
-import type { RecordOrigin } from './record-origin.js';
 import type { SnapshotHandle } from './snapshot-handle.js';
 import type { TraceSpan } from './trace-span.js';
 
@@ -25,9 +25,9 @@ export interface WorkerCommands {
   /**
    * Restores state, `null` for a start from nothing, and opens operators. Nothing runs yet.
    *
-   * @param setAside records that are dropped when their processing throws again
+   * @param setAside what the job goes on without when it fails again
    */
-  deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<CommandOutcome<null>>;
+  deploy(restored: RestoredJob | null, setAside: readonly Culprit[]): Promise<CommandOutcome<null>>;
   /** Starts the loop. */
   start(): CommandOutcome<null>;
   /** Asks the sources that run in this worker to emit the barrier. Sources fed by main get theirs through the ring. */
@@ -123,6 +123,6 @@ export type WorkerEvent =
       readonly kind: 'worker-failed';
       readonly worker: number;
       readonly cause: WireError;
-      /** The record whose processing threw; `null` when it was none, or one from no topic. */
-      readonly origin: RecordOrigin | null;
+      /** What has thrown; `null` when it is nothing that a restart does again. */
+      readonly culprit: Culprit | null;
     };

@@ -35,6 +35,9 @@
  *   +128  mailPosted   counts control messages posted to this thread        added to by any thread
  *   +192  state        index into the thread's life cycle                   written by the owner
  *   +196  heartbeat    counts turns of the thread's loop                    written by the owner
+ *   +200  source       of the record that the thread works on               written by the owner
+ *   +204  partition    of that record, plus 1; 0 when it works on none      written by the owner
+ *   +208  offset       f64, of that record                                  written by the owner
  * ```
  */
 
@@ -74,6 +77,10 @@ export const CONTROL_SLEEPING = 16;
 export const CONTROL_MAIL_POSTED = 32;
 export const CONTROL_STATE = 48;
 export const CONTROL_HEARTBEAT = 49;
+export const CONTROL_RECORD_SOURCE = 50;
+export const CONTROL_RECORD_PARTITION = 51;
+/** A float: it takes two words. */
+export const CONTROL_RECORD_OFFSET = 52;
 export const CONTROL_BLOCK_WORDS = 64;
 export const CONTROL_BLOCK_BYTES = 256;
 

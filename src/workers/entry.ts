@@ -11,7 +11,7 @@ import { loadJobModule } from '../graph/job-module.js';
 import type { CommandOutcome, WorkerCommands } from '../protocol/control-message.js';
 import type { SubtaskMeasurements } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { Culprit } from '../protocol/culprit.js';
 import { portEndpoint } from '../protocol/port-endpoint.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -67,7 +67,7 @@ class WorkerHost {
     return null;
   }
 
-  async #deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<null> {
+  async #deploy(restored: RestoredJob | null, setAside: readonly Culprit[]): Promise<null> {
     await this.#runtime.deploy(restored, setAside);
     return null;
   }

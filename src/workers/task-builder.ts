@@ -25,8 +25,6 @@ import type { OperatorContext, Output, RecordScope } from '../operators/operator
 import type { ChannelOutput } from '../protocol/channel-output.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import type { SpanPlace } from '../protocol/trace-span.js';
-import { FailedRecordPolicy } from './failed-record-policy.js';
-import { DeadLetterWriter } from './dead-letter-writer.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { fusedInputs } from './fused-steps.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
@@ -48,12 +46,13 @@ import { noResponder, ResponseWriter } from './response-writer.js';
 import type { TaskHost } from './task-host.js';
 import { Task, type TaskOptions, type TaskOutput } from './task.js';
 import { type AnyOperator, type ChainedOperator, RestoredOperatorStates, TaskChain } from './task-chain.js';
+import { TaskFailures } from './task-failures.js';
 import { WorkerMailbox } from './task-mailbox.js';
 import { TaskTimerService } from './task-timer-service.js';
 import { LateOutput, type TracedOperator, TaskTracer } from './task-tracer.js';
 import { RepartitionReader } from './repartition-reader.js';
 import { RepartitionSinkOperator } from './repartition-sink.js';
-import { TopicSourceReader } from './topic-source-reader.js';
+import { placeInTopic, TopicSourceReader } from './topic-source-reader.js';
 import { WatermarkedSource } from './watermarked-source.js';
 import { WatermarkValve } from './watermark-valve.js';
 
@@ -79,6 +78,7 @@ class TaskBuilder {
   readonly #tallies: readonly OperatorTally[];
   readonly #egress: ChannelOutput | null;
   readonly #responses: ResponseWriter | null;
+  readonly #failures: TaskFailures;
   /** One for each sink. */
   readonly #sequences: OutputSequence[] = [];
   #generator: GeneratorSource | null = null;
@@ -88,7 +88,7 @@ class TaskBuilder {
     this.#vertex = vertex;
     this.#subtask = subtask;
     this.#graph = host.graphOf(subtask);
-    this.#scope = { request: null, originSource: 0, originPartition: -1, originOffset: 0, originTime: 0 };
+    this.#scope = host.newScope();
     this.#timers = new TaskTimerService(host.clock);
     this.#mailbox = new WorkerMailbox(host.mailbox);
     this.#counters = host.openCounters(vertex.index, subtask);
@@ -103,6 +103,17 @@ class TaskBuilder {
     this.#egress = egress?.output ?? null;
     this.#responses = egress?.responds === true ? new ResponseWriter(egress.output, host.clock, this.#tracer) : null;
     if (this.#egress !== null) this.#outputs.push(this.#egress);
+    this.#failures = new TaskFailures({
+      host,
+      vertex,
+      scope: this.#scope,
+      serde: this.#serde,
+      egress: this.#egress,
+      responses: this.#responses,
+      flush: () => {
+        for (const output of this.#outputs) output.flush();
+      },
+    });
   }
 
   build(): Task {
@@ -131,8 +142,8 @@ class TaskBuilder {
       source: this.#sourceStatus(heads, inputs),
       chain,
       outputs: this.#outputs,
-      failedRecords: this.#failedRecordPolicy(),
-      deadLetters: this.#deadLetterWriter(),
+      failedRecords: this.#failures.policy,
+      deadLetters: this.#failures.deadLetters,
       scope: this.#scope,
       timers: this.#timers,
       mailbox: this.#mailbox,
@@ -147,37 +158,6 @@ class TaskBuilder {
     const plain = head?.plain;
     const watermarks = reader instanceof RepartitionReader ? reader : plain instanceof WatermarkedSource ? plain : null;
     return { operatorId: operator.id, watermarks, isStandby: this.#host.plan.ownedShards?.length === 0 };
-  }
-
-  #failedRecordPolicy(): FailedRecordPolicy {
-    const { plan, setAside, taskEvents } = this.#host;
-    const { onError, topicSources } = plan;
-    const { onSkipped, onFatalRecord } = taskEvents;
-    const responses = this.#responses;
-    return new FailedRecordPolicy({
-      onError,
-      scope: this.#scope,
-      topicSources,
-      setAside,
-      responses,
-      onSkipped,
-      onFatalRecord,
-    });
-  }
-
-  #deadLetterWriter(): DeadLetterWriter | null {
-    const { deadLetterSink, topicSources } = this.#host.plan;
-    if (deadLetterSink === null) return null;
-    invariant(this.#egress !== null, 'where dead letters are kept, each task has a channel to main');
-    return new DeadLetterWriter({
-      egress: this.#egress,
-      sink: deadLetterSink,
-      topicSources,
-      scope: this.#scope,
-      serde: this.#serde,
-      clock: this.#host.clock,
-      headId: this.#vertex.id,
-    });
   }
 
   #openEdge(edgeIndex: number): void {
@@ -386,6 +366,7 @@ class TaskBuilder {
       responder: this.#responses ?? noResponder,
       counters,
       mailbox: this.#mailbox,
+      failures: this.#failures,
       operatorId: plan.id,
     };
     return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null, keys: null };
@@ -432,7 +413,15 @@ class TaskBuilder {
     if (spec.kind === 'repartition-source') return this.#repartitionReader(topic, channel.partitions, heads);
     invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
     const guard = spec.kind === 'requests' ? this.#idempotencyGuard(source, channel.partitions) : null;
-    return new TopicSourceReader({ spec, sourceIndex, topic, scope: this.#scope, guard });
+    const deadly = this.#deadlyRecordsOf(source);
+    return new TopicSourceReader({ spec, sourceIndex, topic, scope: this.#scope, guard, deadly });
+  }
+
+  #deadlyRecordsOf({ operatorId }: PlanTopicSource): ReadonlySet<string> {
+    const records = this.#host.setAside.flatMap((culprit) =>
+      culprit.kind === 'record' && culprit.isDeadly && culprit.record.sourceId === operatorId ? [culprit.record] : [],
+    );
+    return new Set(records.map(({ partition, offset }) => placeInTopic(partition, offset)));
   }
 
   /** `null` for a subtask without partitions, which is fed nothing. */

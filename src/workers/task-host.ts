@@ -3,8 +3,9 @@ import type { Clock } from '../base/clock.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
+import type { RecordScope } from '../operators/operator.js';
 import type { RestoredJob } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { Culprit } from '../protocol/culprit.js';
 import type { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import type { ChannelReader } from '../shared-memory/channel-reader.js';
 import type { ChannelWriter } from '../shared-memory/channel-writer.js';
@@ -34,8 +35,10 @@ export interface TaskHost {
   readonly mailbox: MailboxHost;
   readonly worker: number;
   readonly spans: SpanSink;
-  /** Records that are dropped when their processing throws. */
-  readonly setAside: readonly RecordOrigin[];
+  /** A scope for a task. */
+  newScope(): RecordScope;
+  /** What the task goes on without when it fails once more. */
+  readonly setAside: readonly Culprit[];
   readonly taskEvents: Pick<TaskOptions, 'onSnapshot' | 'onFinished' | 'clock'> &
-    Pick<FailedRecordPolicyOptions, 'onSkipped' | 'onFatalRecord'>;
+    Pick<FailedRecordPolicyOptions, 'onSkipped' | 'onFatal'>;
 }

@@ -156,6 +156,8 @@ export class Task {
     const hasWorked = !this.#isFinished && !this.#isEnding && this.#runInputs(deadlineMs);
     if (this.#isEnding) this.#finishIfDrained();
     if (hasWorked || hasFired) this.#flush();
+    // What happens between two steps is no record's fault.
+    this.#options.scope.originPartition = -1;
     this.#publishCounters();
     if (!hasWorked && !hasFired) counters.enterIdle(clock.nowMs());
     return hasWorked || hasFired;

@@ -20,6 +20,11 @@ import { TopicRecordCursor } from '../protocol/topic-record-codec.js';
 import { parseTraceparent } from '../protocol/trace-span.js';
 
 const EMPTY = Buffer.alloc(0);
+/** Names a record of the topic. */
+export function placeInTopic(partition: number, offset: number): string {
+  return `${String(partition)}:${String(offset)}`;
+}
+
 /** What every request has; one that is traced has more. */
 const HEADERS_OF_A_REQUEST = 4;
 
@@ -36,6 +41,8 @@ export class TopicSourceReader implements TopicRecordReader {
   readonly #topic: string;
   readonly #scope: RecordScope;
   readonly #guard: IdempotencyGuard | null;
+  /** `null`, nearly always, costs a comparison per record. */
+  readonly #deadly: ReadonlySet<string> | null;
   readonly #cursor = new TopicRecordCursor();
 
   constructor(options: {
@@ -45,12 +52,15 @@ export class TopicSourceReader implements TopicRecordReader {
     scope: RecordScope;
     /** Of a request source; `null` for a plain topic. */
     guard: IdempotencyGuard | null;
+    /** Records, by partition and offset, that are refused unseen: processing them has ended the thread each time. */
+    deadly: ReadonlySet<string>;
   }) {
     this.#spec = options.spec;
     this.#sourceIndex = options.sourceIndex;
     this.#topic = options.topic;
     this.#scope = options.scope;
     this.#guard = options.guard;
+    this.#deadly = options.deadly.size === 0 ? null : options.deadly;
   }
 
   get partition(): number {
@@ -75,9 +85,22 @@ export class TopicSourceReader implements TopicRecordReader {
       if (!cursor.advance()) return false;
       this.#enterScope(cursor);
     } while (this.#guard !== null && !this.#isAdmitted(this.#guard));
+    if (this.#deadly !== null) this.#refuseIn(this.#deadly, cursor);
     this.timestamp = cursor.timestamp;
     this.value = this.#decode();
     return true;
+  }
+
+  #refuseIn(deadly: ReadonlySet<string>, { partition, offset }: TopicRecordCursor): void {
+    if (!deadly.has(placeInTopic(partition, offset))) return;
+    throw new MillraceError(
+      'MILLRACE_RECORD_POISONOUS',
+      `record ${String(offset)} of topic partition ${this.#topic}-${String(partition)} has ended its worker each time`,
+      {
+        details: { topic: this.#topic, partition, offset },
+        hint: 'Its processing runs out of memory, ends the thread, or never comes to an end.',
+      },
+    );
   }
 
   /** Repetitions of a request end here, and so do answers that come back to be kept. */

@@ -31,7 +31,7 @@ import type {
   SubtaskWatermarks,
 } from '../protocol/inspection.js';
 import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
-import type { RecordOrigin } from '../protocol/record-origin.js';
+import type { Culprit } from '../protocol/culprit.js';
 import { AlignmentBoard } from '../shared-memory/alignment-board.js';
 import { ChannelReader } from '../shared-memory/channel-reader.js';
 import { ChannelWriter } from '../shared-memory/channel-writer.js';
@@ -43,6 +43,7 @@ import { LocalChannel } from './local-channel.js';
 import { SkipReport } from './skip-report.js';
 import { SpanReport } from './span-report.js';
 import { ThreadReport } from './thread-report.js';
+import { WorkerRecordScope } from './worker-record-scope.js';
 import { WorkerState } from './worker-state.js';
 import type { Task } from './task.js';
 import { buildTask } from './task-builder.js';
@@ -73,9 +74,9 @@ export class WorkerRuntime {
   #tasks: Task[] = [];
   #job: JobDefinition | null = null;
   #restored: RestoredJob | null = null;
-  #setAside: readonly RecordOrigin[] = [];
-  /** The record that the worker fails because of. */
-  #fatalRecord: RecordOrigin | null = null;
+  #setAside: readonly Culprit[] = [];
+  /** What the worker fails because of. */
+  #culprit: Culprit | null = null;
   #isStopping = false;
   #hasWantedCheckpoint = false;
   /** Promises of operators that are under way: while there are any, the event loop has to turn. */
@@ -111,7 +112,7 @@ export class WorkerRuntime {
   }
 
   /** Restores state and builds tasks. */
-  async deploy(restored: RestoredJob | null, setAside: readonly RecordOrigin[]): Promise<void> {
+  async deploy(restored: RestoredJob | null, setAside: readonly Culprit[]): Promise<void> {
     const { plan } = this.#deployment;
     this.#restored = restored;
     this.#setAside = setAside;
@@ -301,6 +302,7 @@ export class WorkerRuntime {
     return {
       plan,
       restored: this.#restored,
+      newScope: () => new WorkerRecordScope(this.#descriptorOf(this.#deployment.worker)),
       setAside: this.#setAside,
       attempt,
       clock: systemClock,
@@ -331,8 +333,8 @@ export class WorkerRuntime {
         clock: systemMonotonicClock,
         onSnapshot: (task, checkpointId) => this.#taskSnapshot(task, checkpointId),
         onSkipped: (error) => this.#skips.add(error),
-        onFatalRecord: (origin) => {
-          this.#fatalRecord = origin;
+        onFatal: (culprit) => {
+          this.#culprit = culprit;
         },
         onFinished: ({ name }) =>
           this.#post({ kind: 'subtask-finished', worker: this.#deployment.worker, subtask: name }),
@@ -423,7 +425,7 @@ export class WorkerRuntime {
       kind: 'worker-failed',
       worker: this.#deployment.worker,
       cause: toWire(error),
-      origin: this.#fatalRecord,
+      culprit: this.#culprit,
     });
   }
 }

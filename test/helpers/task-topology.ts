@@ -9,7 +9,7 @@ import { buildStreamGraph } from '../../src/graph/stream-graph.js';
 import { allocateTaskCounters, taskCountersFootprintBytes } from '../../src/metrics/counter-layout.js';
 import { TaskCountersWriter } from '../../src/metrics/counters.js';
 import { ChannelOutput } from '../../src/protocol/channel-output.js';
-import type { RecordOrigin } from '../../src/protocol/record-origin.js';
+import type { Culprit } from '../../src/protocol/culprit.js';
 import { BARRIER, decodeNumber, END_OF_INPUT, TOPIC_BATCH } from '../../src/protocol/stream-element.js';
 import { TopicRecordCursor } from '../../src/protocol/topic-record-codec.js';
 import { ChannelReader } from '../../src/shared-memory/channel-reader.js';
@@ -22,6 +22,7 @@ import { shardsOfSubtask } from '../../src/api/internal/key-groups.js';
 import { LocalChannel } from '../../src/workers/local-channel.js';
 import { buildTask } from '../../src/workers/task-builder.js';
 import type { Task } from '../../src/workers/task.js';
+import { WorkerRecordScope } from '../../src/workers/worker-record-scope.js';
 import { makeAlignmentBoard, makeControlBlock } from './shared-memory.js';
 
 /** What left the job towards main. */
@@ -41,8 +42,8 @@ export interface TopologyOptions {
   readonly onError?: OnError;
   /** Whether tasks hand elements over as within a worker, in place of rings as between two. */
   readonly isLocal?: boolean;
-  /** Records that have failed too often. */
-  readonly setAside?: readonly RecordOrigin[];
+  /** What has failed too often. */
+  readonly setAside?: readonly Culprit[];
 }
 
 /**
@@ -55,7 +56,7 @@ export class TaskTopology {
   readonly snapshots: { readonly vertex: number; readonly subtask: number; readonly checkpointId: number }[] = [];
   readonly finished: { readonly vertex: number; readonly subtask: number }[] = [];
   readonly skipped: MillraceError[] = [];
-  readonly fatal: (RecordOrigin | null)[] = [];
+  readonly fatal: (Culprit | null)[] = [];
   readonly printed: string[] = [];
   readonly #rings: readonly RingDescriptor[];
   readonly #egress: readonly { readonly channel: PlanChannel; readonly reader: ChannelReader }[];
@@ -71,6 +72,7 @@ export class TaskTopology {
     );
     const graphs = Array.from({ length: 16 }, graphOf);
     const stores = new Map<string, MemoryStateStore>();
+    const controlBlock = makeControlBlock();
     const locals = this.plan.channels.map(({ kind, index }) =>
       options.isLocal === true && kind === 'exchange' ? new LocalChannel(index) : null,
     );
@@ -96,6 +98,7 @@ export class TaskTopology {
               return store.openBackend(operatorId);
             },
             restored: null,
+            newScope: () => new WorkerRecordScope(controlBlock),
             setAside: options.setAside ?? [],
             clock: systemClock,
             attempt: 0,
@@ -107,7 +110,7 @@ export class TaskTopology {
               clock: systemMonotonicClock,
               onSnapshot: ({ name }, checkpointId) => void this.snapshots.push({ ...name, checkpointId }),
               onSkipped: (error) => void this.skipped.push(error),
-              onFatalRecord: (origin) => void this.fatal.push(origin),
+              onFatal: (culprit) => void this.fatal.push(culprit),
               onFinished: ({ name }) => void this.finished.push(name),
             },
           },

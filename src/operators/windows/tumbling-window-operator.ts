@@ -2,7 +2,7 @@ import { NO_TIMESTAMP } from '../../api/timer-service.js';
 import { requireEventTimestamp, type TumblingEventTimeWindows } from '../../api/window-assigners.js';
 import { TimeWindow, windowStartWithOffset } from '../../api/windows.js';
 import { KeyedOperatorBase } from '../keyed-operator-base.js';
-import type { OperatorContext } from '../operator.js';
+import { everyFailure, type OperatorContext } from '../operator.js';
 import { enterTimerScope, InternalTimerService } from '../timer-service.js';
 import type { TimerTarget } from '../timer-service.js';
 import { TimestampedCollector } from '../timestamped-collector.js';
@@ -127,7 +127,13 @@ export class TumblingWindowOperator<In, Out> extends KeyedOperatorBase<In, Out> 
     for (const key of keys) {
       this.keyedState.setCurrentKey(key);
       enterTimerScope(this.context.scope, key, window.maxTimestamp());
-      this.#fire(key, window);
+      try {
+        this.#fire(key, window);
+      } catch (error) {
+        (this.context.failures ?? everyFailure).timerFailed(error, this.context.operatorId);
+        // Its key is listed no longer, and so must have no row.
+        this.#contents?.clear();
+      }
     }
   }
 

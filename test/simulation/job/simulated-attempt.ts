@@ -33,6 +33,7 @@ import { CheckpointParticipant } from '../../../src/workers/checkpoint-participa
 import { LocalChannel } from '../../../src/workers/local-channel.js';
 import { buildTask } from '../../../src/workers/task-builder.js';
 import type { Task } from '../../../src/workers/task.js';
+import { WorkerRecordScope } from '../../../src/workers/worker-record-scope.js';
 import { makeAlignmentBoard, makeControlBlock } from '../../helpers/shared-memory.js';
 
 /** What a segment file holds: the state of each operator of one store. */
@@ -235,6 +236,7 @@ export class SimulatedAttempt {
         openKeyedState: (namespace, index, operatorId) =>
           this.#store(namespace, index, vertex.parallelism).open(operatorId),
         restored: restored?.[subtask % plan.workerCount] ?? null,
+        newScope: () => new WorkerRecordScope(makeControlBlock()),
         setAside: [],
         clock,
         attempt: 0,
@@ -247,7 +249,7 @@ export class SimulatedAttempt {
           onSnapshot: (task, checkpointId) => this.#onSnapshot(task, checkpointId),
           onSkipped: (error) => this.#options.onFailure(error),
           // What threw arrives by itself.
-          onFatalRecord: () => undefined,
+          onFatal: () => undefined,
           onFinished: () => undefined,
         },
       },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { OnError } from '../../../src/api/internal/transformation.js';
 import { jsonSerde } from '../../../src/api/standard-serdes.js';
 import { topicSink } from '../../../src/api/sink.js';
-import type { RecordOrigin } from '../../../src/protocol/record-origin.js';
+import type { Culprit } from '../../../src/protocol/culprit.js';
 import { MessagePackSerde } from '../../../src/protocol/msgpack-serde.js';
 import { encodeTopicRecord } from '../../../src/protocol/topic-record-codec.js';
 import { TaskTopology, type EgressElement } from '../../helpers/task-topology.js';
@@ -179,7 +179,11 @@ describe('a checkpoint over tasks', () => {
 });
 
 describe('a record that fails', () => {
-  const job = (onError: OnError, setAside: readonly RecordOrigin[] = []): TaskTopology =>
+  const recordAt = (offset: number, isDeadly = false): Culprit => {
+    const record = { sourceId: 'numbers', topic: 'topology.requests.numbers', partition: 0, offset };
+    return { kind: 'record', record, isDeadly };
+  };
+  const job = (onError: OnError, setAside: readonly Culprit[] = []): TaskTopology =>
     new TaskTopology(
       (env) => {
         env
@@ -327,16 +331,13 @@ describe('a record that fails', () => {
     const topology = job(policy);
     send(topology, ['1', '2', '3']);
     expect(() => topology.runToIdle()).toThrow('two is not taken');
-    expect(topology.fatal).toEqual([
-      { sourceId: 'numbers', topic: 'topology.requests.numbers', partition: 0, offset: 1 },
-    ]);
+    expect(topology.fatal).toEqual([recordAt(1)]);
     // With retry a later attempt may have another answer.
     expect(statuses(topology.drain())).toEqual(policy === 'retry' ? ['200'] : ['200', '500']);
   });
 
   it('is answered, kept and passed over once it was set aside; others still stop the task, with retry', () => {
-    const topic = 'topology.requests.numbers';
-    const topology = job('retry', [{ sourceId: 'numbers', topic, partition: 0, offset: 1 }]);
+    const topology = job('retry', [recordAt(1)]);
     send(topology, ['1', '2', '3', '2']);
     expect(() => topology.runToIdle()).toThrow('two is not taken');
     const elements = topology.drain();
@@ -344,8 +345,22 @@ describe('a record that fails', () => {
     const letters = elements.filter(({ number }) => number === topology.plan.deadLetterSink);
     expect(letters).toMatchObject([{ value: '2', headers: { 'millrace-error-offset': '1' } }]);
     expect(topology.skipped).toHaveLength(1);
-    expect(topology.fatal).toMatchObject([{ offset: 3 }]);
+    expect(topology.fatal).toEqual([recordAt(3)]);
   });
+
+  it.each(['reject', 'skip', 'dead-letter', 'retry'] as const)(
+    'is answered and passed over unseen once it has ended its thread too often, with %s',
+    (policy) => {
+      const topology = job(policy, [recordAt(0, true)]);
+      send(topology, ['1', '1']);
+      const elements = topology.runToIdle();
+      expect(answers(elements).map(({ headers }) => headers['millrace-correlation-id'])).toEqual(['id-0', 'id-1']);
+      expect(statuses(answers(elements))).toEqual(['500', '200']);
+      expect(topology.skipped.map(({ code }) => code)).toEqual(['MILLRACE_RECORD_POISONOUS']);
+      const letters = elements.filter(({ number }) => number === topology.plan.deadLetterSink);
+      expect(letters.map(({ key }) => key)).toEqual(policy === 'dead-letter' || policy === 'retry' ? ['key-0'] : []);
+    },
+  );
 
   it('stops the task with reject when there is nobody to answer', () => {
     const topology = job('reject');
