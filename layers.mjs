@@ -88,6 +88,7 @@ export const entryPoints = [
   'testing/index.ts',
   'cep/index.ts',
   'cli/chaos/worker-death.ts',
+  'cli/chaos/skewed-clock.ts',
 ];
 
 /**

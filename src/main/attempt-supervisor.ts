@@ -20,6 +20,7 @@
  */
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import { fromWire, MillraceError } from '../base/errors.js';
+import { SteadyClock } from '../base/steady-clock.js';
 import type { Logger } from '../base/log.js';
 import type { TopicPort } from '../connectors/topic.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
@@ -90,6 +91,7 @@ export class AttemptSupervisor {
   readonly scheduler: CheckpointScheduler;
   readonly #options: AttemptSupervisorOptions;
   readonly #threads = new WorkerThreads();
+  readonly #deadlineClock: SteadyClock;
   #attempt: JobAttempt;
   #attemptCount = 0;
   #restoredCheckpointId: number | null = null;
@@ -101,6 +103,7 @@ export class AttemptSupervisor {
 
   constructor(options: AttemptSupervisorOptions) {
     this.#options = options;
+    this.#deadlineClock = new SteadyClock(options.clock, options.monotonic);
     this.#attempt = this.#createAttempt(options.plan);
     this.scheduler = this.#createScheduler();
   }
@@ -239,10 +242,10 @@ export class AttemptSupervisor {
   }
 
   async #deploy(attempt: JobAttempt): Promise<void> {
-    const { port, clock, checkpoints, topics } = this.#options;
+    const { port, checkpoints, topics } = this.#options;
     const { defaultPositions } = topics;
     const { restorePoint, producer } = await checkpoints.begin(attempt.plan, { port, defaultPositions });
-    const expired = await openExpiredRequests(port, attempt.plan, clock);
+    const expired = await openExpiredRequests(port, attempt.plan, this.#deadlineClock);
     this.#restoredCheckpointId = restorePoint?.checkpointId ?? null;
     await attempt.deploy({
       positions: startPositions(restorePoint, topics),

@@ -89,7 +89,6 @@ export class AssignTimestampsOperator<T> extends OperatorBase<T> implements Stre
 
   #scheduleNext(): void {
     if (this.#intervalMs <= 0) return;
-    const { processingTime } = this.context;
-    processingTime.registerTimer(processingTime.now() + this.#intervalMs, this.#onInterval);
+    this.context.processingTime.registerDelay(this.#intervalMs, this.#onInterval);
   }
 }

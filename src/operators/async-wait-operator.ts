@@ -48,14 +48,14 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   readonly #queue: AsyncQueue<In, Out>;
   /** Records that wait for a place among those under way, oldest first. */
   #waiting: AsyncRecord<In, Out>[] = [];
-  /** Started records in the order of their deadlines; those that are done are skipped when their turn comes. */
+  /** Started records in the order of their deadlines, by the monotonic clock; those that are done are skipped. */
   #deadlines: { readonly record: AsyncRecord<In, Out>; readonly deadline: number }[] = [];
   #isDeadlineArmed = false;
   #underWayCount = 0;
   #startLimit: number;
   #mailbox: TaskMailbox | null = null;
   #isClosed = false;
-  readonly #onDeadline = (timestamp: number): void => this.#expireUpTo(timestamp);
+  readonly #onDeadline = (): void => this.#expireUpTo(this.context.processingTime.nowMs());
 
   constructor(fn: AsyncFunction<In, Out>, mode: AsyncOutputMode, options: AsyncOptions<Out>) {
     super();
@@ -205,10 +205,9 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   }
 
   #retryLater(record: AsyncRecord<In, Out>): void {
-    const { processingTime } = this.context;
     const { attempt } = record;
     const backoffMs = this.#options.retry?.backoffMs(attempt) ?? 0;
-    processingTime.registerTimer(processingTime.now() + backoffMs, () => {
+    this.context.processingTime.registerDelay(backoffMs, () => {
       const isStale = this.#isClosed || record.results !== null || record.isExpired;
       if (!isStale) this.#startAttempt(record);
     });
@@ -255,8 +254,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   #armDeadline(record: AsyncRecord<In, Out>): void {
     const { timeoutMs } = this.#options;
     if (timeoutMs === undefined || timeoutMs <= 0) return;
-    const { processingTime } = this.context;
-    this.#deadlines.push({ record, deadline: processingTime.now() + timeoutMs });
+    this.#deadlines.push({ record, deadline: this.context.processingTime.nowMs() + timeoutMs });
     this.#armNextDeadline();
   }
 
@@ -267,13 +265,14 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     const next = this.#deadlines[0];
     if (next === undefined) return;
     this.#isDeadlineArmed = true;
-    this.context.processingTime.registerTimer(next.deadline, this.#onDeadline);
+    const { processingTime } = this.context;
+    processingTime.registerDelay(next.deadline - processingTime.nowMs(), this.#onDeadline);
   }
 
-  #expireUpTo(timestamp: number): void {
+  #expireUpTo(nowMs: number): void {
     this.#isDeadlineArmed = false;
     if (this.#isClosed) return;
-    for (let next = this.#deadlines[0]; next !== undefined && next.deadline <= timestamp; next = this.#deadlines[0]) {
+    for (let next = this.#deadlines[0]; next !== undefined && next.deadline <= nowMs; next = this.#deadlines[0]) {
       this.#deadlines.shift();
       if (next.record.results === null) this.#expire(next.record);
     }

@@ -14,7 +14,7 @@ import type {
 } from '../api/metrics.js';
 import { histogramQuantiles } from '../api/internal/measurements.js';
 import type { MetricReading, MetricValue } from '../api/internal/measurements.js';
-import type { Clock } from '../base/clock.js';
+import type { MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 
 /** Metrics of one operator's subtask that are shown. */
@@ -29,18 +29,18 @@ export class OperatorMetrics {
   readonly root: MetricGroup;
   readonly #registered: RegisteredMetric[] = [];
   readonly #meters: SampledMeter[] = [];
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   /** Not shown: too many, or of a name that is taken. */
   hiddenCount = 0;
 
   /** @param operatorName stands before the names of all metrics */
-  constructor(operatorName: string, clock: Clock) {
+  constructor(operatorName: string, clock: MonotonicClock) {
     this.#clock = clock;
     this.root = new Group(this, { scope: [], logicalScope: [], variables: {}, operatorName });
   }
 
   get nowMs(): number {
-    return this.#clock.now();
+    return this.#clock.nowMs();
   }
 
   register(metric: RegisteredMetric): void {

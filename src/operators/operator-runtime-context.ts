@@ -15,7 +15,7 @@ import type {
 } from '../api/keyed-state.js';
 import type { OperatorMeasurements } from '../api/internal/measurements.js';
 import type { MetricGroup } from '../api/metrics.js';
-import type { Clock } from '../base/clock.js';
+import type { MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import { OperatorMetrics } from './metric-group.js';
 import { OperatorAccumulators } from './operator-accumulators.js';
@@ -31,7 +31,7 @@ export class OperatorRuntimeContext implements RuntimeContext {
    * @param keyedState `null` for an operator without a key: asking for state then throws `MILLRACE_STATE_NO_KEY`.
    * @param clock of the meters
    */
-  constructor(taskInfo: TaskInfo, keyedState: KeyedStateBackend | null, clock: Clock) {
+  constructor(taskInfo: TaskInfo, keyedState: KeyedStateBackend | null, clock: MonotonicClock) {
     this.taskInfo = taskInfo;
     this.#keyedState = keyedState;
     this.#metrics = new OperatorMetrics(taskInfo.taskName, clock);

@@ -1,6 +1,6 @@
 import type { KeyedStateBackend, OperatorStateStore } from '../api/internal/state-backend.js';
 import type { OutputTag, RequestHandle } from '../api/process-function.js';
-import type { Clock } from '../base/clock.js';
+import type { Clock, MonotonicClock } from '../base/clock.js';
 import type { OperatorRuntimeContext } from './operator-runtime-context.js';
 
 /**
@@ -44,10 +44,15 @@ export interface Responder {
   respond(handle: RequestHandle, value: unknown, status: number): void;
 }
 
-/** Processing-time timers of a task, on an injected clock. Callbacks run in the task's thread, between two records. */
-export interface ProcessingTimeService extends Clock {
-  /** Calls back once when the clock reaches `timestamp`; at once in the next step when it has. Earliest first. */
+/** Processing-time timers of a task, on injected clocks. Callbacks run in the task's thread, between two records. */
+export interface ProcessingTimeService extends Clock, MonotonicClock {
+  /**
+   * Calls back once when the machine's clock reaches `timestamp`; at once in the next step when it has. Earliest first. For
+   * what authors ask for by that clock.
+   */
   registerTimer(timestamp: number, callback: (timestamp: number) => void): void;
+  /** Calls back once when so much time has passed, however the machine's clock is set meanwhile. Earliest first. */
+  registerDelay(delayMs: number, callback: () => void): void;
 }
 
 /** How an operator that waits for promises comes back into the order of its task. */

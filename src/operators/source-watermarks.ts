@@ -1,6 +1,6 @@
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { WatermarkOutput, WatermarkStrategy } from '../api/watermark-strategy.js';
-import type { Clock } from '../base/clock.js';
+import type { Clock, MonotonicClock } from '../base/clock.js';
 import { createWatermarkGenerator, WatermarkEmitter } from './watermark-generators.js';
 import type { PartitionGenerator, WatermarkTarget } from './watermark-generators.js';
 
@@ -11,15 +11,15 @@ import type { PartitionGenerator, WatermarkTarget } from './watermark-generators
  * the least watermark of the partitions that are not idle; when all are idle, so is the source. For each record the caller
  * asks for the timestamp, emits the record, and reports it; at the job's interval it calls {@link emitPeriodic}.
  *
- * Runs on the source's thread. Pure but for the clock, which idleness needs.
+ * Runs on the source's thread. Pure but for the clocks: idleness is a duration, and the other one says since when.
  */
 export class SourceWatermarks<T> {
   readonly #strategy: WatermarkStrategy<T>;
-  readonly #clock: Clock;
+  readonly #clock: Clock & MonotonicClock;
   readonly #emitter: WatermarkEmitter;
   readonly #partitions = new Map<number, PartitionWatermark<T>>();
 
-  constructor(strategy: WatermarkStrategy<T>, clock: Clock, target: WatermarkTarget) {
+  constructor(strategy: WatermarkStrategy<T>, clock: Clock & MonotonicClock, target: WatermarkTarget) {
     this.#strategy = strategy;
     this.#clock = clock;
     this.#emitter = new WatermarkEmitter(target);

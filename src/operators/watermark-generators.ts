@@ -1,6 +1,6 @@
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { WatermarkGenerator, WatermarkOutput, WatermarkStrategy } from '../api/watermark-strategy.js';
-import type { Clock } from '../base/clock.js';
+import type { MonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { WatermarkStatus } from './operator.js';
 
@@ -11,7 +11,10 @@ export interface PartitionGenerator<T> extends WatermarkGenerator<T> {
 }
 
 /** Makes the generator of a strategy: one per source partition, or per assigning operator. */
-export function createWatermarkGenerator<T>(strategy: WatermarkStrategy<T>, clock: Clock): PartitionGenerator<T> {
+export function createWatermarkGenerator<T>(
+  strategy: WatermarkStrategy<T>,
+  clock: MonotonicClock,
+): PartitionGenerator<T> {
   const generator = createInnerGenerator(strategy);
   return strategy.idlenessMs === null ? generator : new IdlenessGenerator(generator, strategy.idlenessMs, clock);
 }
@@ -58,12 +61,12 @@ class BoundedOutOfOrdernessGenerator implements WatermarkGenerator<unknown> {
 class IdlenessGenerator<T> implements PartitionGenerator<T> {
   readonly #inner: WatermarkGenerator<T>;
   readonly #idlenessMs: number;
-  readonly #clock: Clock;
+  readonly #clock: MonotonicClock;
   #hasActivity = false;
   #inactiveSince: number | null = null;
   #isMarkedIdle = false;
 
-  constructor(inner: WatermarkGenerator<T>, idlenessMs: number, clock: Clock) {
+  constructor(inner: WatermarkGenerator<T>, idlenessMs: number, clock: MonotonicClock) {
     this.#inner = inner;
     this.#idlenessMs = idlenessMs;
     this.#clock = clock;
@@ -95,10 +98,10 @@ class IdlenessGenerator<T> implements PartitionGenerator<T> {
       return false;
     }
     if (this.#inactiveSince === null) {
-      this.#inactiveSince = this.#clock.now();
+      this.#inactiveSince = this.#clock.nowMs();
       return false;
     }
-    return this.#clock.now() - this.#inactiveSince > this.#idlenessMs;
+    return this.#clock.nowMs() - this.#inactiveSince > this.#idlenessMs;
   }
 }
 

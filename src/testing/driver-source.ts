@@ -30,7 +30,9 @@ export class DriverSource {
     const { spec, strategy, output, clock, subtask, parallelism, position } = options;
     this.index = options.index;
     this.#output = output;
-    this.#watermarks = strategy === null ? null : new SourceWatermarks(strategy, clock, output);
+    // A test has one clock.
+    const clocks = { now: () => clock.now(), nowMs: () => clock.now() };
+    this.#watermarks = strategy === null ? null : new SourceWatermarks(strategy, clocks, output);
     const isOwn = spec.kind === 'collection-source' || spec.kind === 'generator-source';
     this.#values = isOwn ? new GeneratorSource(spec, { index: subtask, parallelism }, position) : null;
   }

@@ -74,7 +74,7 @@ export class HarnessSubtask<Out> {
       attemptNumber: options.attempt,
     };
     this.#context = {
-      runtime: new OperatorRuntimeContext(taskInfo, keyedState, clock),
+      runtime: new OperatorRuntimeContext(taskInfo, keyedState, this.time),
       output: options.output,
       keyedState,
       operatorState: options.operatorState,

@@ -42,6 +42,14 @@ export class ManualTimeService implements ProcessingTimeService {
     return this.#clock.now();
   }
 
+  nowMs(): number {
+    return this.#clock.now();
+  }
+
+  registerDelay(delayMs: number, callback: () => void): void {
+    this.registerTimer(this.#clock.now() + delayMs, callback);
+  }
+
   registerTimer(timestamp: number, callback: (timestamp: number) => void): void {
     let at = this.#timers.length;
     while (at > 0 && (this.#timers[at - 1] as RegisteredTimer).timestamp > timestamp) at--;

@@ -63,7 +63,7 @@ export class AlignedSource {
   #lookAgainIn(intervalMs: number): void {
     if (this.#willLookAgain) return;
     this.#willLookAgain = true;
-    this.#timers.registerTimer(this.#timers.now() + intervalMs, () => {
+    this.#timers.registerDelay(intervalMs, () => {
       this.#willLookAgain = false;
     });
   }

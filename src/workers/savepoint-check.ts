@@ -8,7 +8,7 @@
 import type { JobDefinition } from '../api/job.js';
 import type { OperatorSpec } from '../api/internal/operator-spec.js';
 import { KEY_GROUP_COUNT } from '../api/internal/key-groups.js';
-import { systemClock } from '../base/clock.js';
+import { systemClock, systemMonotonicClock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointManifest } from '../checkpoint/checkpoint-manifest.js';
 import type { Environment } from '../checkpoint/object-store.js';
@@ -121,7 +121,7 @@ function contextOf(plan: ExecutionPlan, operator: PlanOperator, declared: Declar
         attemptNumber: 0,
       },
       keyedState,
-      systemClock,
+      systemMonotonicClock,
     ),
     output: {
       collect: nothing,
@@ -131,7 +131,7 @@ function contextOf(plan: ExecutionPlan, operator: PlanOperator, declared: Declar
     },
     keyedState,
     operatorState: new RestoredOperatorStates(null, new MessagePackSerde<unknown>()),
-    processingTime: new TaskTimerService(systemClock),
+    processingTime: new TaskTimerService(systemClock, systemMonotonicClock),
     scope: { request: null, originSource: 0, originPartition: -1, originOffset: 0, originTime: 0 },
     responder: { respond: nothing },
     counters: { numLateRecordsDropped: 0, numFiredTimers: 0 },

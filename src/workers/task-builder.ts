@@ -89,7 +89,7 @@ class TaskBuilder {
     this.#subtask = subtask;
     this.#graph = host.graphOf(subtask);
     this.#scope = host.newScope();
-    this.#timers = new TaskTimerService(host.clock);
+    this.#timers = new TaskTimerService(host.clock, host.taskEvents.clock);
     this.#mailbox = new WorkerMailbox(host.mailbox);
     this.#counters = host.openCounters(vertex.index, subtask);
     this.#tallies = vertex.operators.map(() => ({ numRecordsIn: 0, numRecordsOut: 0, sampleAt: Infinity }));
@@ -292,7 +292,7 @@ class TaskBuilder {
 
   /** Has no topic partition, as other instances own its shards: nobody must wait for its event time. */
   #idleSource(output: Output<unknown>): ChainTarget {
-    this.#timers.registerTimer(this.#timers.now(), () => output.emitStatus('IDLE'));
+    this.#timers.registerDelay(0, () => output.emitStatus('IDLE'));
     return output;
   }
 
@@ -356,7 +356,7 @@ class TaskBuilder {
           attemptNumber: this.#host.attempt,
         },
         keyedState,
-        this.#host.clock,
+        this.#host.taskEvents.clock,
       ),
       output,
       keyedState,

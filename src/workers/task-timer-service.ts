@@ -1,96 +1,47 @@
-import type { Clock } from '../base/clock.js';
-import { invariant } from '../base/invariant.js';
+import type { Clock, MonotonicClock } from '../base/clock.js';
 import type { ProcessingTimeService } from '../operators/operator.js';
-
-interface DueCall {
-  readonly timestamp: number;
-  /** Order of registration: equal timestamps fire in it. */
-  readonly order: number;
-  readonly callback: (timestamp: number) => void;
-}
+import { DueCalls } from './due-calls.js';
 
 /**
- * Processing-time callbacks of one task: a binary heap that the worker's loop drains. Nothing runs by itself, so a worker
- * that is parked has to be woken for {@link nextDueAt}.
+ * Processing-time callbacks of one task, which the worker's loop drains. Nothing runs by itself, so a worker that is parked
+ * has to be woken after {@link dueInMs}.
+ *
+ * Two clocks, since the machine's may be set: timers follow it wherever it goes, delays do not notice.
  */
 export class TaskTimerService implements ProcessingTimeService {
   readonly #clock: Clock;
-  readonly #heap: DueCall[] = [];
-  #registered = 0;
+  readonly #monotonic: MonotonicClock;
+  readonly #timers = new DueCalls();
+  readonly #delays = new DueCalls();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, monotonic: MonotonicClock) {
     this.#clock = clock;
+    this.#monotonic = monotonic;
   }
 
   now(): number {
     return this.#clock.now();
   }
 
+  nowMs(): number {
+    return this.#monotonic.nowMs();
+  }
+
   registerTimer(timestamp: number, callback: (timestamp: number) => void): void {
-    this.#heap.push({ timestamp, order: this.#registered++, callback });
-    this.#siftUp(this.#heap.length - 1);
+    this.#timers.add(timestamp, callback);
   }
 
-  /** When the earliest callback is due, in milliseconds since the epoch; `Infinity` without any. */
-  get nextDueAt(): number {
-    return this.#heap[0]?.timestamp ?? Infinity;
+  registerDelay(delayMs: number, callback: () => void): void {
+    this.#delays.add(this.#monotonic.nowMs() + delayMs, callback);
   }
 
-  /** Runs everything that is due now, also what the callbacks register. @returns how many ran */
+  /** How long until the earliest callback is due, in milliseconds: not positive when one is, `Infinity` without any. */
+  dueInMs(): number {
+    return Math.min(this.#timers.nextDueAt - this.#clock.now(), this.#delays.nextDueAt - this.#monotonic.nowMs());
+  }
+
+  /** Runs everything that is due now, also what the callbacks register for now. @returns how many ran */
   runDue(): number {
-    let ran = 0;
-    const now = this.#clock.now();
-    while (this.nextDueAt <= now) {
-      const due = this.#takeFirst();
-      due.callback(due.timestamp);
-      ran++;
-    }
-    return ran;
-  }
-
-  #takeFirst(): DueCall {
-    const first = this.#heap[0];
-    const last = this.#heap.pop();
-    invariant(first !== undefined && last !== undefined, 'a timer is due');
-    if (this.#heap.length > 0) {
-      this.#heap[0] = last;
-      this.#siftDown(0);
-    }
-    return first;
-  }
-
-  #siftUp(from: number): void {
-    let at = from;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!this.#isBefore(at, parent)) return;
-      this.#swap(at, parent);
-      at = parent;
-    }
-  }
-
-  #siftDown(from: number): void {
-    let at = from;
-    for (;;) {
-      let least = at;
-      for (let child = 2 * at + 1; child <= 2 * at + 2; child++) {
-        if (child < this.#heap.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === at) return;
-      this.#swap(at, least);
-      at = least;
-    }
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const left = this.#heap[a] as DueCall;
-    const right = this.#heap[b] as DueCall;
-    return left.timestamp < right.timestamp || (left.timestamp === right.timestamp && left.order < right.order);
-  }
-
-  #swap(a: number, b: number): void {
-    const held = this.#heap[a] as DueCall;
-    this.#heap[a] = this.#heap[b] as DueCall;
-    this.#heap[b] = held;
+    return this.#timers.runUpTo(this.#clock.now()) + this.#delays.runUpTo(this.#monotonic.nowMs());
   }
 }

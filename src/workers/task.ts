@@ -122,14 +122,14 @@ export class Task {
   }
 
   /**
-   * When the task has to run for a timer, in milliseconds since the epoch; `Infinity` when it has none, or could not run it:
-   * room in its outputs is announced by the doorbell, not by the clock.
+   * How long until the task has to run for a timer, in milliseconds; `Infinity` when it has none, or could not run it: room in
+   * its outputs is announced by the doorbell, not by the clock.
    */
-  get nextTimerAt(): number {
-    return this.#isFinished || this.#hasOverflow() ? Infinity : this.timers.nextDueAt;
+  timerDueInMs(): number {
+    return this.#isFinished || this.#hasOverflow() ? Infinity : this.timers.dueInMs();
   }
 
-  /** Whether {@link runStep} would find input, and room for the results. Timers: see {@link nextTimerAt}. */
+  /** Whether {@link runStep} would find input, and room for the results. Timers: see {@link timerDueInMs}. */
   isRunnable(): boolean {
     if (this.#isBackPressured()) return false;
     if (this.#isFinished) return false;

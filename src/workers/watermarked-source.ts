@@ -111,7 +111,7 @@ export class WatermarkedSource implements ChainTarget, SourceEventTime {
   }
 
   #setTimer(): void {
-    this.#timers.registerTimer(this.#timers.now() + WATERMARK_INTERVAL_MS, () => {
+    this.#timers.registerDelay(WATERMARK_INTERVAL_MS, () => {
       this.#watermarks.emitPeriodic();
       this.#setTimer();
     });

@@ -240,7 +240,7 @@ export class WorkerRuntime {
     const nowMs = systemMonotonicClock.nowMs();
     this.#skips.send(nowMs);
     this.#spans.send(nowMs);
-    this.#sampleMeters(systemClock.now());
+    this.#sampleMeters(nowMs);
     this.#sendPrinted();
     return hasWorked;
   }
@@ -255,7 +255,7 @@ export class WorkerRuntime {
     const { doorbell } = this.#controlBlock;
     const seen = doorbell.prepareToSleep();
     const isAnyTaskRunnable = this.#isAnyTaskRunnable();
-    const dueInMs = this.#nextTimerAt() - systemClock.now();
+    const dueInMs = this.#timerDueInMs();
     if (this.#controlBlock.hasMail() || this.#isStopping || dueInMs <= 0 || isAnyTaskRunnable) {
       doorbell.cancelSleep();
       return;
@@ -278,11 +278,11 @@ export class WorkerRuntime {
   }
 
   /** Asked after {@link #isAnyTaskRunnable}, which may have made room. A timer that cannot run must not keep the worker awake. */
-  #nextTimerAt(): number {
-    let next = Infinity;
-    if (this.#state.isOverloaded) return next;
-    for (const task of this.#tasks) next = Math.min(next, task.nextTimerAt);
-    return next;
+  #timerDueInMs(): number {
+    let dueInMs = Infinity;
+    if (this.#state.isOverloaded) return dueInMs;
+    for (const task of this.#tasks) dueInMs = Math.min(dueInMs, task.timerDueInMs());
+    return dueInMs;
   }
 
   #hasPromises(): boolean {

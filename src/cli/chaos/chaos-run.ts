@@ -64,7 +64,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const hasDisk = options.faultNames.includes('disk') && mountDisk(diskDirectory, DISK_MIB);
   const dataDir = join(diskDirectory, 'data');
   let keptDir: string | null = null;
-  const run = new ChaosRun(options, { diskDirectory, dataDir, hasDisk });
+  const clockFile = join(directory, 'clock');
+  const run = new ChaosRun(options, { diskDirectory, dataDir, clockFile, hasDisk });
   try {
     if (run.isHarmless) {
       throw new MillraceError(
@@ -94,14 +95,22 @@ class ChaosRun {
 
   constructor(
     options: ChaosOptions,
-    place: { readonly diskDirectory: string; readonly dataDir: string; readonly hasDisk: boolean },
+    place: {
+      readonly diskDirectory: string;
+      readonly dataDir: string;
+      readonly clockFile: string;
+      readonly hasDisk: boolean;
+    },
   ) {
     this.#options = options;
-    const preload = new URL('./worker-death.js', import.meta.url).href;
-    const program = ['--import', preload, mainFile(), 'run', '--port', '0', '--log-level', 'error'];
+    const clock = `skewed-clock.js?clock=${encodeURIComponent(place.clockFile)}`;
+    const preloads = ['worker-death.js', clock].flatMap((name) => ['--import', new URL(name, import.meta.url).href]);
+    const program = [...preloads, mainFile(), 'run', '--port', '0', '--log-level', 'error'];
     const settings = ['--data-dir', place.dataDir, '--job', options.job, ...options.settings];
-    const service = new ServiceProcess([...program, ...settings], options.environment);
-    this.#context = { service, diskDirectory: place.diskDirectory };
+    const { prng, environment } = options;
+    const { diskDirectory, clockFile } = place;
+    const service = new ServiceProcess([...program, ...settings], environment);
+    this.#context = { service, diskDirectory, clockFile, prng };
     this.#clients = new ChaosClients(service, options.checker);
     this.#possible = options.faultNames.filter((name) => name !== 'disk' || place.hasDisk);
   }

@@ -1,18 +1,25 @@
 /** What goes wrong, one at a time. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Prng } from '../../base/prng.js';
 import type { ServiceProcess } from './service-process.js';
 
 const PAUSE_MS = 1_500;
 const FULL_MS = 1_500;
+/** As a clock does that was set to another zone, that finds its time server, and that is set right again. */
+const CLOCK_SKEWS_MS = [3_600_000, -3_600_000, 90_000, -90_000, 0];
+const SKEWED_MS = 1_000;
 const FILLER_BLOCK_BYTES = 1 << 20;
 
 export interface FaultContext {
   readonly service: ServiceProcess;
   /** The file system of the data, when it is one that may be filled. */
   readonly diskDirectory: string;
+  /** Says by how much the service's clock is wrong: skewed-clock.ts, in the service, reads it. */
+  readonly clockFile: string;
+  readonly prng: Prng;
 }
 
 /** Each resolves when it is over, and the service serves again. In the order of `--faults`, the most usual first. */
@@ -31,6 +38,13 @@ export const faults: Readonly<Record<string, (context: FaultContext) => Promise<
   /** One worker thread ends: worker-death.ts, in the service, sees to it. */
   async worker({ service }) {
     service.signal('SIGUSR2');
+    await service.ready();
+  },
+
+  /** The clock is set forward or back, and stays so until it is set again, also when the process is started anew. */
+  async clock({ service, clockFile, prng }) {
+    writeFileSync(clockFile, String(CLOCK_SKEWS_MS[prng.below(CLOCK_SKEWS_MS.length)]));
+    await delay(SKEWED_MS);
     await service.ready();
   },
 

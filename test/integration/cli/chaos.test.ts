@@ -19,12 +19,12 @@ function runChaos(checker: string, ...more: string[]): Promise<ProgramResult> {
 
 // Processes that are started again and again.
 describe('millrace chaos', { timeout: 300_000 }, () => {
-  it('kills a service, and ends its workers, while all that it accepts is done once', async () => {
+  it('kills a service, ends its workers and sets its clock, while all that it accepts is done once', async () => {
     const args = [
       '--kills',
-      '2',
+      '3',
       '--faults',
-      'kill,worker',
+      'kill,worker,clock',
       '--clients',
       '4',
       '--json',
@@ -35,12 +35,12 @@ describe('millrace chaos', { timeout: 300_000 }, () => {
     const { code, stdout, stderr } = await runChaos('counter-checker', ...args);
     expect(code, stdout + stderr).toBe(0);
     const report = JSON.parse(stdout) as Report;
-    expect(report.faults).toEqual({ kill: 1, worker: 1 });
+    expect(report.faults).toEqual({ kill: 1, worker: 1, clock: 1 });
     expect(report.answered).toBeGreaterThan(0);
     expect(report.failures).toEqual([]);
     expect(report.dataDir).toBeNull();
     expect(stderr).toMatch(/^seed \d+$/m);
-    expect(stderr).toContain('kill 1, worker 1;');
+    expect(stderr).toContain('kill 1, worker 1, clock 1;');
   });
 
   it('says what does not hold, and keeps the data folder', async () => {

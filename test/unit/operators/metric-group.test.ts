@@ -4,7 +4,7 @@ import { METER_INTERVAL_MS, OperatorMetrics } from '../../../src/operators/metri
 import { refusalOf } from '../../helpers/refusal-of.js';
 
 function metricsAt(time: { nowMs: number }): OperatorMetrics {
-  return new OperatorMetrics('op', { now: () => time.nowMs });
+  return new OperatorMetrics('op', { nowMs: () => time.nowMs });
 }
 
 function valueOf(metrics: OperatorMetrics, name: string): MetricValue | undefined {

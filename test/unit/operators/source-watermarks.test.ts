@@ -17,7 +17,7 @@ function sourceOf(strategy: WatermarkStrategy<Reading>): {
   const clock = new ManualClock();
   const source = new SourceWatermarks(
     strategy.withTimestampAssigner(({ at }) => at),
-    clock,
+    { now: () => clock.now(), nowMs: () => clock.now() },
     { emitWatermark: (timestamp) => emitted.push(timestamp), emitStatus: (status) => emitted.push(status) },
   );
   const read = (partition: number, at: number): void => {
