@@ -294,11 +294,11 @@ function contextOf(output: Output<unknown>, keyedState: KeyedStateBackend | null
     attemptNumber: 0,
   };
   return {
-    runtime: new OperatorRuntimeContext(taskInfo, keyedState, { now: () => 0 }),
+    runtime: new OperatorRuntimeContext(taskInfo, keyedState, { nowMs: () => 0 }),
     output,
     keyedState,
     operatorState: { restored: () => undefined },
-    processingTime: { now: () => 0, registerTimer: () => undefined },
+    processingTime: { now: () => 0, nowMs: () => 0, registerTimer: () => undefined, registerDelay: () => undefined },
     scope: { request: null, originSource: 0, originPartition: -1, originOffset: 0, originTime: 0 },
     responder: { respond: () => undefined },
     counters: { numLateRecordsDropped: 0, numFiredTimers: 0 },

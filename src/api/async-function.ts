@@ -60,6 +60,14 @@ export interface AsyncOptions<O> {
   /** @defaultValue no retries */
   readonly retry?: AsyncRetryStrategy<O>;
   /**
+   * Whether results are written down before they leave, so that a restart uses them again where it would ask again and might
+   * be told something else. Costs about a millisecond, and a write to disk that requests share. Results must then be plain data.
+   * Without it a replay asks again: for a service that gives the same answer again, or where it does not matter.
+   *
+   * @defaultValue true
+   */
+  readonly durableResults?: boolean;
+  /**
    * Requests started at once after a restore; each that completes lets two more start, up to the capacity. Weigh the load
    * of a restart on the service against the time to catch up.
    *

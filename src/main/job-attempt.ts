@@ -58,6 +58,7 @@ export class JobAttempt {
   /** What the job's functions measure. */
   readonly measurements: AttemptMeasurements;
   #channels: AttemptChannels | null = null;
+  #offsetsOfCheckpoint: SourceOffsets = new Map();
   #isStopped = false;
   #stopping: Promise<void> | null = null;
 
@@ -145,6 +146,7 @@ export class JobAttempt {
   /** Starts a checkpoint at all sources. @returns the offsets that it covers */
   triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets {
     const offsets = this.#channels?.ingress.emitBarriers(checkpointId) ?? new Map();
+    this.#offsetsOfCheckpoint = offsets;
     this.#tellWorkers((commands) => commands.triggerCheckpoint(checkpointId));
     return offsets;
   }
@@ -165,7 +167,9 @@ export class JobAttempt {
   }
 
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
-    this.#tellWorkers((commands) => commands.notifyCheckpointComplete(checkpointId));
+    // One checkpoint is in flight at a time: the one that was triggered last.
+    const positions = this.#offsetsOfCheckpoint;
+    this.#tellWorkers((commands) => commands.notifyCheckpointComplete(checkpointId, positions));
   }
 
   notifyCheckpointAborted(checkpointId: CheckpointId): void {

@@ -16,7 +16,9 @@ export interface AsyncRecord<In, Out> {
   attempt: number;
   /** Whether its time is over: it is not started again. */
   isExpired: boolean;
-  /** Set once, with the results or the time-out. */
+  /** The outcome that counts, which may still have to be made durable; `null` while there is none. */
+  outcome: readonly Out[] | null;
+  /** The same once the record may leave. */
   results: readonly Out[] | null;
 }
 

@@ -5,6 +5,7 @@ import type { AsyncEntry, AsyncQueue, AsyncRecord, AsyncStatus, AsyncWatermark }
 import {
   everyFailure,
   type OperatorContext,
+  type OutcomeRecall,
   type StreamOperator,
   type TaskMailbox,
   type WatermarkStatus,
@@ -16,11 +17,21 @@ const QUEUE_STATE = 'async-wait-queue';
 /** Requests under way, unless configured. */
 export const DEFAULT_ASYNC_CAPACITY = 100;
 
+const notStarted = { attempt: 0, isExpired: false, outcome: null };
+
 /** What a snapshot keeps of an element that has not left. */
 type StoredEntry =
   | Pick<
       AsyncRecord<unknown, unknown>,
-      'kind' | 'value' | 'timestamp' | 'request' | 'originSource' | 'originPartition' | 'originOffset' | 'originTime'
+      | 'kind'
+      | 'value'
+      | 'timestamp'
+      | 'request'
+      | 'originSource'
+      | 'originPartition'
+      | 'originOffset'
+      | 'originTime'
+      | 'results'
     >
   | AsyncWatermark
   | AsyncStatus;
@@ -38,8 +49,10 @@ type StoredEntry =
  * timers and by input, between two records. The task asks {@link hasCapacity} before it hands over more, so the queue
  * grows past the capacity only by what one record's way through the chain adds.
  *
- * A snapshot holds the elements that have not left. After a restore their requests start anew, in order, at most
- * `restoreCapacity` at first: a service that has just seen a restart is not flooded.
+ * A snapshot holds the elements that have not left. After a restore the requests of those without results start anew, in
+ * order, at most `restoreCapacity` at first: a service that has just seen a restart is not flooded.
+ *
+ * Results leave when they are durable ({@link OutcomeRecall}): what a replay finds recorded it does not ask for.
  */
 export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements StreamOperator<In, Out> {
   readonly #fn: AsyncFunction<In, Out>;
@@ -87,8 +100,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
       originPartition,
       originOffset,
       originTime,
-      attempt: 0,
-      isExpired: false,
+      ...notStarted,
       results: null,
     });
   }
@@ -126,15 +138,31 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     this.#startLimit = Math.min(this.#options.restoreCapacity ?? this.#capacity, this.#capacity);
     for (const entry of stored) {
       if (entry.kind !== 'record') this.#queue.put(entry);
-      else this.#add({ ...(entry as AsyncRecord<In, Out>), attempt: 0, isExpired: false, results: null });
+      else this.#add({ ...(entry as AsyncRecord<In, Out>), ...notStarted });
     }
     this.#emitCompleted();
   }
 
   #add(record: AsyncRecord<In, Out>): void {
     this.#queue.put(record);
+    const known = record.results ?? this.#outcomes?.recall(record, record.value) ?? null;
+    if (known !== null) return this.#useKnown(record, known as readonly Out[]);
     this.#waiting.push(record);
     this.#startWaiting();
+  }
+
+  /** Leaves in a later step: the record that is being processed has the scope to itself. */
+  #useKnown(record: AsyncRecord<In, Out>, results: readonly Out[]): void {
+    record.outcome = results;
+    record.results = results;
+    this.#queue.complete(record);
+    this.#mailbox?.post(() => {
+      if (!this.#isClosed) this.#emitCompleted();
+    });
+  }
+
+  get #outcomes(): OutcomeRecall | undefined {
+    return this.#options.durableResults === false ? undefined : this.context.outcomes;
   }
 
   #startWaiting(): void {
@@ -156,7 +184,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     } catch (error) {
       // Between two records, as any other outcome: here the record in process may be another one, and has the scope.
       this.#mailbox?.post(() => {
-        if (!this.#isClosed && record.results === null) this.#giveUp(record, error, 'asyncInvoke');
+        if (!this.#isClosed && record.outcome === null) this.#giveUp(record, error, 'asyncInvoke');
       });
     }
   }
@@ -168,7 +196,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
       if (isDone) return;
       isDone = true;
       this.#mailbox?.post(() => {
-        const isStale = this.#isClosed || record.results !== null || record.attempt !== attempt;
+        const isStale = this.#isClosed || record.outcome !== null || record.attempt !== attempt;
         if (!isStale) outcome();
       });
     };
@@ -183,7 +211,24 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     const isRetried =
       retry?.retryOnResult?.(results) === true && record.attempt < retry.maxAttempts && !record.isExpired;
     if (isRetried) this.#retryLater(record);
-    else this.#settle(record, results);
+    else this.#keep(record, results);
+  }
+
+  #keep(record: AsyncRecord<In, Out>, results: readonly Out[]): void {
+    const outcomes = this.#outcomes;
+    if (outcomes === undefined) return this.#settle(record, results);
+    record.outcome = results;
+    const onKept = (error: MillraceError | null): void =>
+      this.#mailbox?.post(() => {
+        if (this.#isClosed) return;
+        if (error !== null) throw error;
+        this.#settle(record, results);
+      });
+    try {
+      outcomes.record(record, record.value, results, onKept);
+    } catch (error) {
+      this.#giveUp(record, error, 'asyncInvoke');
+    }
   }
 
   #onError(record: AsyncRecord<In, Out>, error: unknown): void {
@@ -208,12 +253,13 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     const { attempt } = record;
     const backoffMs = this.#options.retry?.backoffMs(attempt) ?? 0;
     this.context.processingTime.registerDelay(backoffMs, () => {
-      const isStale = this.#isClosed || record.results !== null || record.isExpired;
+      const isStale = this.#isClosed || record.outcome !== null || record.isExpired;
       if (!isStale) this.#startAttempt(record);
     });
   }
 
   #settle(record: AsyncRecord<In, Out>, results: readonly Out[]): void {
+    record.outcome = results;
     record.results = results;
     this.#underWayCount--;
     this.#mailbox?.addPending(-1);
@@ -260,7 +306,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
 
   #armNextDeadline(): void {
     if (this.#isDeadlineArmed) return;
-    const firstOpen = this.#deadlines.findIndex(({ record }) => record.results === null);
+    const firstOpen = this.#deadlines.findIndex(({ record }) => record.outcome === null);
     this.#deadlines = firstOpen < 0 ? [] : this.#deadlines.slice(firstOpen);
     const next = this.#deadlines[0];
     if (next === undefined) return;
@@ -274,7 +320,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
     if (this.#isClosed) return;
     for (let next = this.#deadlines[0]; next !== undefined && next.deadline <= nowMs; next = this.#deadlines[0]) {
       this.#deadlines.shift();
-      if (next.record.results === null) this.#expire(next.record);
+      if (next.record.outcome === null) this.#expire(next.record);
     }
     this.#armNextDeadline();
   }
@@ -298,5 +344,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
 function storedForm(entry: AsyncEntry<unknown, unknown>): StoredEntry {
   if (entry.kind !== 'record') return entry;
   const { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime } = entry;
-  return { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime };
+  // One that is on its way to the disk too: it may be used as soon as it is there, and this checkpoint then stands for it.
+  const results = entry.outcome;
+  return { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime, results };
 }

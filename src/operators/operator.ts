@@ -1,6 +1,7 @@
 import type { KeyedStateBackend, OperatorStateStore } from '../api/internal/state-backend.js';
 import type { OutputTag, RequestHandle } from '../api/process-function.js';
 import type { Clock, MonotonicClock } from '../base/clock.js';
+import type { MillraceError } from '../base/errors.js';
 import type { OperatorRuntimeContext } from './operator-runtime-context.js';
 
 /**
@@ -81,6 +82,29 @@ function rethrow(error: unknown): never {
   throw error;
 }
 
+/** The source record that something is made of. */
+export type OutcomeOrigin = Pick<RecordScope, 'originSource' | 'originPartition' | 'originOffset'>;
+
+/** Keeps the outcomes of asynchronous requests, so that one which was used is not asked for again after a restart. */
+export interface OutcomeRecall {
+  /**
+   * The results that were recorded for this value of this record before the restart; `null` when there are none. Each is given once:
+   * when a record was made into equal values, the next of them gets the next.
+   */
+  recall(origin: OutcomeOrigin, value: unknown): readonly unknown[] | null;
+  /**
+   * Records results. `listener` is called, from any turn of the event loop, when they are durable, or with why they are not.
+   *
+   * @throws MillraceError `MILLRACE_SERIALISATION_FAILED` when value or results have no bytes
+   */
+  record(
+    origin: OutcomeOrigin,
+    value: unknown,
+    results: readonly unknown[],
+    listener: (error: MillraceError | null) => void,
+  ): void;
+}
+
 /** Counters an operator keeps beside the records in and out that the chain counts. */
 export interface OperatorCounters {
   numLateRecordsDropped: number;
@@ -100,6 +124,8 @@ export interface OperatorContext<Out> {
   readonly counters: OperatorCounters;
   /** Only needed by operators that wait for promises. */
   readonly mailbox?: TaskMailbox;
+  /** Absent where nothing is replayed. */
+  readonly outcomes?: OutcomeRecall;
   /** @defaultValue {@link everyFailure} */
   readonly failures?: OperatorFailures;
   /** The operator's uid. */

@@ -14,6 +14,9 @@ import type { TraceSpan } from './trace-span.js';
  * A command rings the worker's doorbell after it was posted, so a parked worker takes it at once.
  */
 
+/** How far the sources have been read, by the source's uid, then by topic partition: the offset of the next record. */
+export type SourcePositions = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
 /** How a command ended. A value rather than a rejection: errors lose their code on the way through a port. */
 export type CommandOutcome<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError };
@@ -32,7 +35,8 @@ export interface WorkerCommands {
   start(): CommandOutcome<null>;
   /** Asks the sources that run in this worker to emit the barrier. Sources fed by main get theirs through the ring. */
   triggerCheckpoint(checkpointId: CheckpointId): CommandOutcome<null>;
-  notifyCheckpointComplete(checkpointId: CheckpointId): CommandOutcome<null>;
+  /** @param positions how far the checkpoint has read the sources that main feeds */
+  notifyCheckpointComplete(checkpointId: CheckpointId, positions: SourcePositions): CommandOutcome<null>;
   notifyCheckpointAborted(checkpointId: CheckpointId): CommandOutcome<null>;
   /**
    * Has the worker that owns the shard copy its base into a folder. Resolves at once, with whether it is this worker's; the

@@ -33,7 +33,7 @@ const FRAME_MARK = 0xf24d4c52;
 export const frameMarkBytes: Uint8Array = Uint8Array.of(0x52, 0x4c, 0x4d, 0xf2);
 
 /** What a framed file holds, so that one is not read as the other. */
-export const fileKinds = { logSegment: 1, deltaSegment: 2, atomic: 3, test: 99 } as const;
+export const fileKinds = { logSegment: 1, deltaSegment: 2, atomic: 3, outcomes: 4, test: 99 } as const;
 export type FileKind = (typeof fileKinds)[keyof typeof fileKinds];
 
 export interface FileHeader {

@@ -51,7 +51,7 @@ class WorkerHost {
       deploy: (restored, setAside) => this.#untilCancelled(outcomeOf(() => this.#deploy(restored, setAside))),
       start: () => done(() => this.#start()),
       triggerCheckpoint: (id) => done(() => runtime.triggerCheckpoint(id)),
-      notifyCheckpointComplete: (id) => done(() => runtime.notifyCheckpointComplete(id)),
+      notifyCheckpointComplete: (id, positions) => done(() => runtime.notifyCheckpointComplete(id, positions)),
       notifyCheckpointAborted: (id) => done(() => runtime.notifyCheckpointAborted(id)),
       copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
       readState: (query) => outcomeNow(() => runtime.readState(query)),

@@ -21,7 +21,7 @@ import type { TaskCountersWriter } from '../metrics/counters.js';
 import { SeededPrng } from '../base/prng.js';
 import { createOperator } from '../operators/operator-factory.js';
 import { OperatorRuntimeContext } from '../operators/operator-runtime-context.js';
-import type { OperatorContext, Output, RecordScope } from '../operators/operator.js';
+import type { OperatorContext, OutcomeRecall, Output, RecordScope } from '../operators/operator.js';
 import type { ChannelOutput } from '../protocol/channel-output.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
 import type { SpanPlace } from '../protocol/trace-span.js';
@@ -82,6 +82,7 @@ class TaskBuilder {
   /** One for each sink. */
   readonly #sequences: OutputSequence[] = [];
   #generator: GeneratorSource | null = null;
+  #task: Task | null = null;
 
   constructor(host: TaskHost, vertex: PlanVertex, subtask: number) {
     this.#host = host;
@@ -129,7 +130,7 @@ class TaskBuilder {
       stateSerde: this.#serde,
     });
     const { onSnapshot, onFinished, clock } = this.#host.taskEvents;
-    return new Task({
+    this.#task = new Task({
       onSnapshot,
       onFinished,
       clock,
@@ -149,6 +150,7 @@ class TaskBuilder {
       mailbox: this.#mailbox,
       counters: this.#counters,
     });
+    return this.#task;
   }
 
   #sourceStatus([head]: readonly ChainHead[], inputs: readonly InputChannel[]): TaskOptions['source'] {
@@ -346,6 +348,7 @@ class TaskBuilder {
     const { jobName } = this.#host.plan;
     const { operator, output, keyedState } = parts;
     const counters = newCounters();
+    const outcomes = this.#outcomesOf(plan);
     const context: OperatorContext<unknown> = {
       runtime: new OperatorRuntimeContext(
         {
@@ -367,9 +370,14 @@ class TaskBuilder {
       counters,
       mailbox: this.#mailbox,
       failures: this.#failures,
+      ...(outcomes === null ? {} : { outcomes }),
       operatorId: plan.id,
     };
     return { id: plan.id, operator, context, tally: this.#tallyOf(plan), counters, snapshotSource: null, keys: null };
+  }
+
+  #outcomesOf({ id, kind }: PlanOperator): OutcomeRecall | null {
+    return kind === 'async-wait' ? this.#host.outcomesOf(id, () => this.#task?.snapshotTaken ?? 0) : null;
   }
 
   /** Seeded by its place: what is sampled decides nothing, and a test can repeat it. */

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { StreamGraph } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
-import type { RecordScope } from '../operators/operator.js';
+import type { OutcomeRecall, RecordScope } from '../operators/operator.js';
 import type { RestoredJob } from '../protocol/deployment.js';
 import type { Culprit } from '../protocol/culprit.js';
 import type { AlignmentBoard } from '../shared-memory/alignment-board.js';
@@ -28,6 +28,8 @@ export interface TaskHost {
   readonly alignmentBoard: AlignmentBoard;
   openCounters(vertex: number, subtask: number): TaskCountersWriter;
   openKeyedState(namespace: string, subtask: number, operatorId: string): KeyedStateBackend;
+  /** @param barrier tells the newest checkpoint whose barrier has come to the operator. `null` where nothing is kept */
+  outcomesOf(operatorId: string, barrier: () => number): OutcomeRecall | null;
   readonly restored: RestoredJob | null;
   readonly clock: Clock;
   readonly attempt: number;

@@ -11,6 +11,7 @@
  * doorbell after posting them.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import type { CheckpointId } from '../base/ids.js';
 import { systemClock, systemMonotonicClock } from '../base/clock.js';
 import { toWire, type WireError } from '../base/errors.js';
@@ -22,7 +23,7 @@ import { fingerprintOf, requireSameGraph } from '../graph/fingerprint.js';
 import { withRepartitionTopics } from '../graph/repartition-topics.js';
 import { buildStreamGraph, type StreamGraph } from '../graph/stream-graph.js';
 import { TaskCountersWriter, ThreadCountersWriter } from '../metrics/counters.js';
-import type { BaseCopyRequest, WorkerEvent } from '../protocol/control-message.js';
+import type { BaseCopyRequest, SourcePositions, WorkerEvent } from '../protocol/control-message.js';
 import type {
   StateAnswer,
   StateQuery,
@@ -40,6 +41,8 @@ import { Doorbell } from '../shared-memory/doorbell.js';
 import type { RingDescriptor } from '../shared-memory/shared-region.js';
 import { CheckpointParticipant } from './checkpoint-participant.js';
 import { LocalChannel } from './local-channel.js';
+import { OutcomeDirectory } from './outcome-file.js';
+import { OutcomeJournal } from './outcome-journal.js';
 import { SkipReport } from './skip-report.js';
 import { SpanReport } from './span-report.js';
 import { ThreadReport } from './thread-report.js';
@@ -75,6 +78,8 @@ export class WorkerRuntime {
   #job: JobDefinition | null = null;
   #restored: RestoredJob | null = null;
   #setAside: readonly Culprit[] = [];
+  /** `null` for a job that asks nobody. */
+  #outcomes: OutcomeJournal | null = null;
   /** What the worker fails because of. */
   #culprit: Culprit | null = null;
   #isStopping = false;
@@ -117,6 +122,7 @@ export class WorkerRuntime {
     this.#restored = restored;
     this.#setAside = setAside;
     await this.#state.open(restored);
+    this.#outcomes = await this.#openOutcomes();
     const host = this.#taskHost();
     for (const { vertex, subtask } of this.#subtasks()) {
       const planVertex = plan.vertices[vertex];
@@ -168,6 +174,7 @@ export class WorkerRuntime {
     this.#tasks = [];
     this.#sendPrinted();
     await this.#state.close();
+    await this.#outcomes?.close();
     this.#controlBlock.setState(failures.length === 0 ? 'stopped' : 'failed');
     if (failures.length > 0) throw failures[0];
     return measurements;
@@ -179,9 +186,10 @@ export class WorkerRuntime {
     for (const task of this.#tasks) task.triggerCheckpoint(checkpointId);
   }
 
-  notifyCheckpointComplete(checkpointId: CheckpointId): void {
+  notifyCheckpointComplete(checkpointId: CheckpointId, positions: SourcePositions): void {
     for (const task of this.#tasks) task.chain.notifyCheckpointComplete(checkpointId);
     this.#state.notifyCheckpointComplete(checkpointId);
+    this.#outcomes?.onCheckpointComplete(checkpointId, positions);
   }
 
   notifyCheckpointAborted(checkpointId: CheckpointId): void {
@@ -297,6 +305,14 @@ export class WorkerRuntime {
     this.#checkpoints.add(id, operatorStates, systemMonotonicClock.nowMs() - startedAt);
   }
 
+  async #openOutcomes(): Promise<OutcomeJournal | null> {
+    const { plan, state, worker } = this.#deployment;
+    const asks = plan.vertices.some(({ operators }) => operators.some(({ kind }) => kind === 'async-wait'));
+    if (!asks) return null;
+    const sources = plan.topicSources.map(({ operatorId }) => operatorId);
+    return OutcomeJournal.open({ folder: new OutcomeDirectory(join(state.segmentDir, 'outcomes')), worker, sources });
+  }
+
   #taskHost(): TaskHost {
     const { plan, shared, attempt } = this.#deployment;
     return {
@@ -318,6 +334,7 @@ export class WorkerRuntime {
       },
       openKeyedState: (namespace, subtask, operatorId): KeyedStateBackend =>
         this.#state.openBackend(namespace, subtask, operatorId),
+      outcomesOf: (operatorId, barrier) => this.#outcomes?.of(operatorId, barrier) ?? null,
       writeLine: (line) => {
         this.#printed += line;
       },

@@ -98,6 +98,7 @@ export class TaskTopology {
               return store.openBackend(operatorId);
             },
             restored: null,
+            outcomesOf: () => null,
             newScope: () => new WorkerRecordScope(controlBlock),
             setAside: options.setAside ?? [],
             clock: systemClock,

@@ -1,3 +1,6 @@
+import { orderedWait } from '../../../src/api/async-data-stream.js';
+import { AsyncFunction, type ResultFuture } from '../../../src/api/async-function.js';
+import type { HttpRequest } from '../../../src/api/http-request.js';
 import { defineJob, type JobDefinition } from '../../../src/api/job.js';
 import type { Collector, RuntimeContext } from '../../../src/api/functions.js';
 import { type ValueState, valueState } from '../../../src/api/keyed-state.js';
@@ -10,6 +13,34 @@ import { jsonSerde } from '../../../src/api/standard-serdes.js';
 export interface Entry {
   readonly account: string;
   readonly sequence: number;
+}
+
+/** The same, with what a service said of it, which never says the same twice. */
+export interface QuotedEntry extends Entry {
+  readonly quote: number;
+}
+
+/** The service, of one run: what it says next. */
+export interface Service {
+  nextQuote: number;
+}
+
+interface Quote {
+  readonly account: string;
+  readonly quote: number;
+}
+
+class Ask extends AsyncFunction<HttpRequest, Quote> {
+  readonly #service: Service;
+
+  constructor(service: Service) {
+    super();
+    this.#service = service;
+  }
+
+  asyncInvoke({ params }: HttpRequest, result: ResultFuture<Quote>): void {
+    result.complete([{ account: params['account'] ?? '', quote: this.#service.nextQuote++ }]);
+  }
 }
 
 /** The same, numbered by whoever sees it. */
@@ -45,10 +76,11 @@ class NumberRecords<In, Out> extends KeyedProcessFunction<string, In, Out> {
  * - far: behind an exchange;
  * - any: requests without a key of their own, so that those of one account come from several partitions. Their order behind the
  *   exchange is not that of the first run when they are replayed: their answers do not depend on it.
+ * - asked: a service is asked first, and its answer is part of the entry.
  *
  * Entries go to a topic exactly once; a second dataflow reads that topic, numbers what arrives, and writes another one.
  */
-export function ledgerJob(): JobDefinition {
+export function ledgerJob(service: Service): JobDefinition {
   return defineJob('ledger', (env) => {
     const byAccount = { key: (request: { params: { account: string } }): string => request.params.account };
     const near = env
@@ -68,11 +100,19 @@ export function ledgerJob(): JobDefinition {
       .keyBy((request) => request.params.account)
       .process(new NumberRecords(toEntry))
       .uid('any-entries');
+    const questions = env.requests('POST /asked/:account', byAccount).uid('asked');
+    const asked = orderedWait(questions, new Ask(service))
+      .uid('quotes')
+      .keyBy(({ account }) => `asked for: ${account}`)
+      .process(new NumberRecords<Quote, QuotedEntry>((_key, sequence, quote) => ({ ...quote, sequence })))
+      .uid('asked-entries');
     const sink = (): Sink<Entry> =>
       topicSink('entries', jsonSerde<Entry>(), { key: accountOf, guarantee: 'exactly-once' });
     near.sinkTo(sink()).uid('near-sink');
     far.sinkTo(sink()).uid('far-sink');
     any.sinkTo(sink()).uid('any-sink');
+    asked.sinkTo(sink()).uid('asked-sink');
+    asked.respond().uid('asked-respond');
     near.respond().uid('near-respond');
     far.respond().uid('far-respond');
     any

@@ -6,14 +6,16 @@ import type { ExecutionPlan } from '../../../src/graph/execution-plan.js';
 import { declaredRoutes } from '../../../src/graph/request-routes.js';
 import { buildStreamGraph, type StreamGraph } from '../../../src/graph/stream-graph.js';
 import type { Reply } from '../../../src/main/job-control.js';
-import { type CheckedEntry, type Entry, ledgerJob } from './ledger-job.js';
+import { type CheckedEntry, type Entry, ledgerJob, type QuotedEntry, type Service } from './ledger-job.js';
 import type { Variant } from './simulated-attempt.js';
 import { correlationOf, SimulatedService } from './simulated-service.js';
 
 const SHARDS = 4;
 /** In the order of the job's routes. */
-const ROUTES = ['near', 'far', 'any'];
-const job = ledgerJob();
+const ROUTES = ['near', 'far', 'any', 'asked'];
+/** One run follows the other. */
+const service: Service = { nextQuote: 0 };
+const job = ledgerJob(service);
 const graphOf = (): StreamGraph => buildStreamGraph(job.build());
 const routes = declaredRoutes(graphOf());
 const plans: readonly ExecutionPlan[] = [1, 2].map((parallelism) =>
@@ -57,6 +59,7 @@ export class LedgerRun {
 
   constructor(seed: number, variant: Variant = 'production') {
     this.#variant = variant;
+    service.nextQuote = 0;
     const prng = new SeededPrng(seed);
     this.#prng = prng;
     const plan = plans[prng.below(plans.length)];
@@ -212,7 +215,7 @@ export class LedgerRun {
       const isNumbered = !account.startsWith('any');
       const answered = operations.map(({ answers }) => answers[0] ?? '').sort();
       const expected = operations
-        .map((_, index) => `200 ${JSON.stringify(isNumbered ? { account, sequence: index + 1 } : { account })}`)
+        .map((_, index) => `200 ${JSON.stringify(isNumbered ? this.#entryOf(account, index + 1) : { account })}`)
         .sort();
       if (answered.join() !== expected.join()) return `account ${account} was told ${answered.join()}`;
     }
@@ -220,6 +223,14 @@ export class LedgerRun {
       if (entries.length !== this.#operations.length) return `topic ${topic} has ${String(entries.length)} entries`;
     }
     return null;
+  }
+
+  /** As its caller is told of it; what a service said of it must be what was written down for good. */
+  #entryOf(account: string, sequence: number): Entry | QuotedEntry {
+    if (!account.startsWith('asked')) return { account, sequence };
+    const entries = this.#readers.get('entries')?.entries as readonly QuotedEntry[] | undefined;
+    const written = entries?.find((entry) => entry.account === account && entry.sequence === sequence);
+    return { account, quote: written?.quote ?? -1, sequence };
   }
 
   #state(): string {

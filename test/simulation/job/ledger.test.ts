@@ -32,7 +32,7 @@ describe('the simulation itself', () => {
     expect(await run()).toEqual(await run());
   });
 
-  it.each<Variant>(['unaligned', 'uncommitted-read', 'forgetful'])(
+  it.each<Variant>(['unaligned', 'uncommitted-read', 'forgetful', 'asks-again'])(
     'finds a service that is wrong: %s',
     async (variant) => {
       for (let seed = 1; seed <= 600; seed++) {

@@ -31,6 +31,7 @@ import {
 import { MemoryStateStore, type MemorySnapshot } from '../../../src/state/memory-state-store.js';
 import { CheckpointParticipant } from '../../../src/workers/checkpoint-participant.js';
 import { LocalChannel } from '../../../src/workers/local-channel.js';
+import type { OutcomeJournal } from '../../../src/workers/outcome-journal.js';
 import { buildTask } from '../../../src/workers/task-builder.js';
 import type { Task } from '../../../src/workers/task.js';
 import { WorkerRecordScope } from '../../../src/workers/worker-record-scope.js';
@@ -45,8 +46,9 @@ export type SegmentContent = ReadonlyMap<string, MemorySnapshot>;
  * - `unaligned`: main goes on reading a subtask's output behind its barrier.
  * - `uncommitted-read`: readers of output see what is not committed, and what was aborted.
  * - `forgetful`: what is kept of a request with an idempotency key is not part of the checkpoint.
+ * - `asks-again`: outcomes of asynchronous requests are not written down.
  */
-export type Variant = 'production' | 'unaligned' | 'uncommitted-read' | 'forgetful';
+export type Variant = 'production' | 'unaligned' | 'uncommitted-read' | 'forgetful' | 'asks-again';
 
 export interface AttemptOptions {
   readonly variant: Variant;
@@ -57,6 +59,8 @@ export interface AttemptOptions {
   readonly producer: TransactionalProducer;
   readonly positions: SourceOffsets;
   readonly restored: readonly RestoredJob[] | null;
+  /** Of each worker, over files that survive. */
+  readonly outcomes: readonly OutcomeJournal[];
   /** Files that survive everything. */
   readonly segments: Map<string, SegmentContent>;
   readonly prng: Prng;
@@ -90,6 +94,7 @@ export class SimulatedAttempt {
   readonly #graphs = new Map<number, StreamGraph>();
   readonly #localChannels = new Map<number, LocalChannel>();
   readonly #stores = new Map<string, SimulatedStore>();
+  #offsets: SourceOffsets = new Map();
   #isStopped = false;
 
   constructor(options: AttemptOptions, ringBytes: number) {
@@ -155,6 +160,7 @@ export class SimulatedAttempt {
 
   triggerCheckpoint(checkpointId: CheckpointId): SourceOffsets {
     const offsets = this.ingress.emitBarriers(checkpointId);
+    this.#offsets = offsets;
     for (const worker of this.#commands.keys()) {
       this.#tell(worker, () => {
         this.#participants[worker]?.begin(checkpointId);
@@ -165,9 +171,11 @@ export class SimulatedAttempt {
   }
 
   notifyCheckpointComplete(checkpointId: CheckpointId): void {
+    const positions = this.#offsets;
     for (const worker of this.#commands.keys()) {
       this.#tell(worker, () => {
         for (const task of this.#tasksOf(worker)) task.chain.notifyCheckpointComplete(checkpointId);
+        this.#options.outcomes[worker]?.onCheckpointComplete(checkpointId, positions);
       });
     }
   }
@@ -218,7 +226,7 @@ export class SimulatedAttempt {
   // ------------------------------------------------------------------------------------------------------------ building
 
   #buildTask(vertex: ExecutionPlan['vertices'][number], subtask: number): Task {
-    const { plan, graphOf, restored, clock } = this.#options;
+    const { plan, graphOf, restored, clock, variant, outcomes } = this.#options;
     const graph = this.#graphs.get(subtask) ?? graphOf();
     this.#graphs.set(subtask, graph);
     return buildTask(
@@ -236,6 +244,8 @@ export class SimulatedAttempt {
         openKeyedState: (namespace, index, operatorId) =>
           this.#store(namespace, index, vertex.parallelism).open(operatorId),
         restored: restored?.[subtask % plan.workerCount] ?? null,
+        outcomesOf: (operatorId, barrier) =>
+          variant === 'asks-again' ? null : (outcomes[subtask % plan.workerCount]?.of(operatorId, barrier) ?? null),
         newScope: () => new WorkerRecordScope(makeControlBlock()),
         setAside: [],
         clock,

@@ -21,8 +21,10 @@ import type { SourceOffsets } from '../../../src/main/job-attempt.js';
 import { ReplyReceiver } from '../../../src/main/reply-receiver.js';
 import { RequestIngress } from '../../../src/main/request-ingress.js';
 import type { WorkerEvent } from '../../../src/protocol/control-message.js';
+import { OutcomeJournal } from '../../../src/workers/outcome-journal.js';
 import { type SegmentContent, SimulatedAttempt, type Variant } from './simulated-attempt.js';
 import { SimulatedLog } from './simulated-log.js';
+import { SimulatedOutcomes } from './simulated-outcomes.js';
 
 type WorkerAck = WorkerEvent & { readonly kind: 'checkpoint-acknowledged' };
 
@@ -53,6 +55,7 @@ export class SimulatedService {
   readonly log = new SimulatedLog();
   readonly faults: FaultCounts = { crashes: 0, restarts: 0, abortedCheckpoints: 0, completedCheckpoints: 0 };
   readonly #options: ServiceOptions;
+  readonly #outcomes = new SimulatedOutcomes();
   readonly #segments = new Map<string, SegmentContent>();
   /** Manifests on disk, oldest first. */
   readonly #manifests: Uint8Array[] = [];
@@ -104,6 +107,7 @@ export class SimulatedService {
   #stepDisk(attempt: SimulatedAttempt): void {
     const { prng } = this.#options;
     if (this.#writingManifest !== null && prng.below(2) === 0) return this.#manifestWritten(this.#writingManifest);
+    if (prng.below(2) === 0) return this.#outcomes.step(prng);
     attempt.stepDisk(prng, null);
   }
 
@@ -159,6 +163,7 @@ export class SimulatedService {
 
   #stopAttempt(): void {
     this.#attempt?.stop();
+    this.#outcomes.lose(this.#options.prng);
     this.#replies?.stop();
     this.#attempt = null;
     this.#coordinator = null;
@@ -190,7 +195,7 @@ export class SimulatedService {
       replyTo: `${responses.topic}:0`,
       sources: plan.topicSources,
     });
-    this.#attempt = this.#createAttempt(manifest, producer);
+    this.#attempt = this.#createAttempt(manifest, producer, await this.#openOutcomes());
     this.#coordinator = this.#createCoordinator(plan);
     this.#replies.start(onReply);
     this.#attempt.ingress.start();
@@ -204,7 +209,18 @@ export class SimulatedService {
     if (plan.responseTopic !== null) await this.log.createTopic(plan.responseTopic, { partitions: 1 });
   }
 
-  #createAttempt(manifest: CheckpointManifest | null, producer: TransactionalProducer): SimulatedAttempt {
+  #openOutcomes(): Promise<OutcomeJournal[]> {
+    const { plan } = this.#options;
+    const sources = plan.topicSources.map(({ operatorId }) => operatorId);
+    const workers = Array.from({ length: plan.workerCount }, (_, worker) => worker);
+    return Promise.all(workers.map((worker) => OutcomeJournal.open({ folder: this.#outcomes, worker, sources })));
+  }
+
+  #createAttempt(
+    manifest: CheckpointManifest | null,
+    producer: TransactionalProducer,
+    outcomes: readonly OutcomeJournal[],
+  ): SimulatedAttempt {
     const { plan, graphOf, prng, ringBytes, variant } = this.#options;
     const recovery =
       manifest === null
@@ -238,6 +254,7 @@ export class SimulatedService {
         producer,
         positions: new Map(positions),
         restored: recovery?.workers ?? null,
+        outcomes,
         segments: this.#segments,
         onEvent: (event) => this.#onWorkerEvent(event),
         onEgressDurable: (channel, id) => this.#onEgress(channel, id, null),

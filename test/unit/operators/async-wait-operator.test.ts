@@ -3,6 +3,7 @@ import { AsyncFunction, exponentialBackoffRetry, fixedDelayRetry } from '../../.
 import type { AsyncOptions, AsyncOutputMode, ResultFuture } from '../../../src/api/async-function.js';
 import { MillraceError } from '../../../src/base/errors.js';
 import { AsyncWaitOperator } from '../../../src/operators/async-wait-operator.js';
+import type { OutcomeRecall } from '../../../src/operators/operator.js';
 import { OperatorHarness } from '../../../src/testing/operator-harness.js';
 
 /** Requests that the test completes by hand. */
@@ -28,12 +29,16 @@ function harnessOf(
   fn: AsyncFunction<string, string>,
   mode: AsyncOutputMode,
   options: AsyncOptions<string> = {},
+  outcomes?: OutcomeRecall,
 ): { harness: OperatorHarness<string>; operator: () => AsyncWaitOperator<string, string> } {
   let latest: AsyncWaitOperator<string, string> | null = null;
   const harness = new OperatorHarness<string>(
     () => {
-      latest = new AsyncWaitOperator(fn, mode, options);
-      return latest;
+      const operator = new AsyncWaitOperator(fn, mode, options);
+      const open = operator.open.bind(operator);
+      if (outcomes !== undefined) operator.open = (context) => open({ ...context, outcomes });
+      latest = operator;
+      return operator;
     },
     { uid: 'lookup' },
   );
@@ -148,7 +153,46 @@ describe('asynchronous requests', () => {
     expect(() => fixedDelayRetry(0, 10)).toThrow(MillraceError);
   });
 
-  it('start anew after a restore, in order, few at first when the job asks for that', () => {
+  it('leave when they are durable, count for nothing that comes meanwhile, and are not asked for again when known', () => {
+    const fn = new Manual();
+    const listeners: (() => void)[] = [];
+    const known = new Map<unknown, readonly unknown[]>();
+    const outcomes: OutcomeRecall = {
+      recall: (_origin, value) => known.get(value) ?? null,
+      record: (_origin, value, results, listener) => {
+        known.set(value, results);
+        listeners.push(() => listener(null));
+      },
+    };
+    const { harness } = harnessOf(fn, 'unordered', { timeoutMs: 10 }, outcomes);
+    harness.processElement('a');
+    fn.complete('a', 'A');
+    harness.settle();
+    expect(harness.takeValues()).toEqual([]);
+    // Its time is over only now: the outcome was there before.
+    harness.setProcessingTime(20);
+    for (const tell of listeners) tell();
+    harness.settle();
+    expect(harness.takeValues()).toEqual(['A']);
+    harness.processElement('a');
+    harness.settle();
+    expect(harness.takeValues()).toEqual(['A']);
+    expect(fn.started).toEqual(['a']);
+  });
+
+  it('leave at once, and are asked for again, where the job wants no durable results', () => {
+    const fn = new Manual();
+    const refuse = (): never => {
+      throw new Error('nobody is to be asked');
+    };
+    const { harness } = harnessOf(fn, 'ordered', { durableResults: false }, { recall: refuse, record: refuse });
+    harness.processElement('a');
+    fn.complete('a', 'A');
+    harness.settle();
+    expect(harness.takeValues()).toEqual(['A']);
+  });
+
+  it('start anew after a restore unless they were completed, in order, few at first when the job asks for that', () => {
     const fn = new Manual();
     const { harness } = harnessOf(fn, 'ordered', { restoreCapacity: 1, capacity: 4 });
     for (const value of ['a', 'b', 'c', 'd', 'e']) harness.processElement(value, 1);
@@ -161,10 +205,9 @@ describe('asynchronous requests', () => {
     fn.complete('a', 'A');
     harness.settle();
     // Each request that completes lets two more start.
-    expect(fn.started).toEqual(['a', 'b', 'c']);
-    for (const value of ['c', 'b']) fn.complete(value, value.toUpperCase());
+    expect(fn.started).toEqual(['a', 'c', 'd']);
+    for (const value of ['d', 'c']) fn.complete(value, value.toUpperCase());
     harness.settle();
-    fn.complete('d', 'D');
     fn.complete('e', 'E');
     harness.settle();
     expect(harness.takeValues()).toEqual(['A', 'B', 'C', 'D', 'E']);

@@ -80,7 +80,7 @@ function contextOf(index: number, output: OperatorContext<unknown>['output']): O
     output,
     keyedState: null,
     operatorId: `step-${index}`,
-    runtime: new OperatorRuntimeContext(taskInfo, null, { now: () => 0 }),
+    runtime: new OperatorRuntimeContext(taskInfo, null, { nowMs: () => 0 }),
   } as unknown as OperatorContext<unknown>;
 }
 
