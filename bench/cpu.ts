@@ -1,7 +1,7 @@
 import { type RunningServer, startBareFastify, startMillrace } from './lib/child.js';
 import { runLoad } from './lib/load.js';
 import { median, type Row } from './lib/report.js';
-import { cpuBetween, threadCpu, type ThreadCpu } from './lib/thread-cpu.js';
+import { cpuBetween, threadCpu, totalOf, type ThreadCpu } from './lib/thread-cpu.js';
 
 const CONNECTIONS = 64;
 const ROUNDS = 5;
@@ -34,7 +34,7 @@ export async function run(): Promise<Row[]> {
       row('counters, worker thread', ({ workers }) => workers),
       row('counters, thread pool', ({ pool }) => pool),
       row("counters, V8's helpers", ({ helpers }) => helpers),
-      row('counters, all threads', ({ main, workers, pool, helpers }) => main + workers + pool + helpers),
+      row('counters, all threads', totalOf),
     ];
   } finally {
     await millrace.stop();

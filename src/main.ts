@@ -346,7 +346,9 @@ class Service {
     this.#closers.push({ part: 'the observer', close: () => observer.stop() });
     const metrics = new JobMetrics({ observer, job: manager });
     this.#registry.register(() => metrics.families());
-    this.#registry.register(async () => userMetricFamilies(await manager.attempt.measurements.read()));
+    this.#registry.register(async () =>
+      userMetricFamilies(observer.hasUserMetrics() ? await manager.attempt.measurements.read() : []),
+    );
     return observer;
   }
 

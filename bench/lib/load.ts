@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { projectDir } from './child.js';
 
@@ -42,8 +43,30 @@ export interface ProbeResult {
 /** Runs a load in a separate process. Throws when a request failed: a figure with failures is no figure. */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const result = (await runInProcess('load-process', plan)) as LoadResult;
-  if (result.failures > 0) throw new Error(`${String(result.failures)} requests to ${plan.url} failed`);
+  requireNoFailures(result, plan);
   return result;
+}
+
+/**
+ * Runs a load in a separate process, and gives every so many seconds how many requests have been answered, from the end of the
+ * warm-up on. The process ends when the reader does. Throws when a request failed.
+ */
+export async function* countLoad(plan: LoadPlan, everySeconds: number): AsyncGenerator<number> {
+  const args = ['build/bench/lib/load-process.js', JSON.stringify({ ...plan, everySeconds })];
+  const child = spawn(process.execPath, args, { cwd: projectDir, stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const counted = JSON.parse(line) as { readonly answered: number } | LoadResult;
+      if ('answered' in counted) yield counted.answered;
+      else requireNoFailures(counted, plan);
+    }
+  } finally {
+    child.kill();
+  }
+}
+
+function requireNoFailures({ failures }: LoadResult, { url }: LoadPlan): void {
+  if (failures > 0) throw new Error(`${String(failures)} requests to ${url} failed`);
 }
 
 /** Times single requests in a separate process. */

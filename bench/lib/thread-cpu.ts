@@ -40,6 +40,10 @@ export function cpuBetween(before: ThreadCpu, after: ThreadCpu): ThreadCpu {
   };
 }
 
+export function totalOf({ main, workers, pool, helpers }: ThreadCpu): number {
+  return main + workers + pool + helpers;
+}
+
 async function usedMicros(pid: number, thread: number): Promise<number> {
   const text = await readFile(`/proc/${String(pid)}/task/${String(thread)}/schedstat`, 'utf8');
   return Number(text.split(' ', 1)[0]) / 1000;

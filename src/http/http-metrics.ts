@@ -19,6 +19,8 @@ export class RouteMetrics {
   /** The gateway's own, not one that the job declared. */
   readonly isOwn: boolean;
   readonly #statusCounts = new Float64Array(STATUS_MAX);
+  /** Those that have been counted. */
+  readonly #statuses: number[] = [];
   /** One more than the bounds: the last is +Inf. */
   readonly #bucketCounts = new Float64Array(BUCKETS.length + 1);
   #secondsSum = 0;
@@ -32,7 +34,9 @@ export class RouteMetrics {
   /** Counts an answer without a time: one given before there was a whole request. */
   count(status: number): void {
     const index = status >= 0 && status < STATUS_MAX ? status : 0;
-    this.#statusCounts[index] = (this.#statusCounts[index] ?? 0) + 1;
+    const before = this.#statusCounts[index] ?? 0;
+    if (before === 0) this.#statuses.push(index);
+    this.#statusCounts[index] = before + 1;
   }
 
   /** Counts an answer, and the time since the request was whole. */
@@ -45,9 +49,9 @@ export class RouteMetrics {
     this.#secondsSum += seconds;
   }
 
-  /** The counts by status. */
+  /** The counts by status, of those that have been given. */
   statusCounts(): [status: number, count: number][] {
-    return [...this.#statusCounts.entries()].filter(([, count]) => count > 0);
+    return this.#statuses.map((status) => [status, this.#statusCounts[status] ?? 0]);
   }
 
   /** A copy of the durations. */
@@ -57,30 +61,24 @@ export class RouteMetrics {
   }
 
   requestSamples(): MetricSample[] {
-    const samples: MetricSample[] = [];
-    for (const [status, count] of this.#statusCounts.entries()) {
-      if (count > 0) samples.push({ labels: { ...this.#labels(), status: String(status) }, value: count });
-    }
-    return samples;
+    const { method, route } = this;
+    return this.statusCounts().map(([status, count]) => ({ labels: { method, route, status }, value: count }));
   }
 
   durationSamples(): MetricSample[] {
+    if (this.#statuses.length === 0) return [];
+    const { method, route } = this;
+    const labels = { method, route };
     const samples: MetricSample[] = [];
-    const labels = this.#labels();
     let cumulative = 0;
-    for (const [index, count] of this.#bucketCounts.entries()) {
+    for (const [bucket, count] of this.#bucketCounts.entries()) {
       cumulative += count;
-      const le = index < BUCKETS.length ? String(BUCKETS[index]) : '+Inf';
-      samples.push({ suffix: '_bucket', labels: { ...labels, le }, value: cumulative });
+      samples.push({ suffix: '_bucket', labels: { method, route, le: BUCKETS[bucket] ?? '+Inf' }, value: cumulative });
     }
     if (cumulative === 0) return [];
     samples.push({ suffix: '_sum', labels, value: this.#secondsSum });
     samples.push({ suffix: '_count', labels, value: cumulative });
     return samples;
-  }
-
-  #labels(): Record<string, string> {
-    return { method: this.method, route: this.route };
   }
 }
 

@@ -21,6 +21,7 @@ import type {
   VertexStatus,
   WorkerStatus,
 } from './job-admin.js';
+import type { SourceOffsets } from './job-attempt.js';
 import type { JobManager } from './job-manager.js';
 import type { JobObserver } from './job-observer.js';
 import type { RequestTraces } from './request-traces.js';
@@ -132,8 +133,9 @@ export class JobAdministration implements JobAdmin {
 
   async topics(): Promise<readonly TopicStatus[]> {
     const descriptions = await Promise.all(this.#port.topics().map((name) => this.#port.describe(name)));
+    const positions = this.#manager.attempt.positions();
     return descriptions
-      .map((description) => this.#topicStatus(description))
+      .map((description) => this.#topicStatus(description, positions))
       .toSorted((a, b) => a.name.localeCompare(b.name));
   }
 
@@ -196,10 +198,10 @@ export class JobAdministration implements JobAdmin {
     this.#cancel();
   }
 
-  #topicStatus(topic: TopicDescription): TopicStatus {
+  #topicStatus(topic: TopicDescription, allPositions: SourceOffsets): TopicStatus {
     const { plan } = this.#manager;
     const source = plan.topicSources.find((candidate) => candidate.topic === topic.name);
-    const positions = source === undefined ? undefined : this.#manager.attempt.positions().get(source.operatorId);
+    const positions = source === undefined ? undefined : allPositions.get(source.operatorId);
     return {
       name: topic.name,
       role: roleOf(plan, topic.name),

@@ -60,7 +60,8 @@ export class JobObserver {
   readonly #running: () => RunningJob;
   readonly #clock: MonotonicClock;
   #probed: RunningJob | null = null;
-  #tasks: readonly TaskProbe[] = [];
+  /** By vertex, then by subtask. */
+  #tasks: readonly (readonly TaskProbe[])[] = [];
   #threads: readonly ThreadProbe[] = [];
   #rings: readonly (RingObserver | null)[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -89,19 +90,17 @@ export class JobObserver {
   tasks(): TaskReading[] {
     this.#look();
     const nowMs = this.#clock.nowMs();
-    return this.#tasks.map(({ vertex, subtask, reader, meter }) => {
-      return { vertex, subtask, counters: reader.read(nowMs), meter };
-    });
+    return this.#tasks.flatMap((probes) => probes.map((probe) => readingOf(probe, nowMs)));
   }
 
   vertices(): VertexStatus[] {
     const running = this.#look();
-    const tasks = this.tasks();
+    const nowMs = this.#clock.nowMs();
     return running.plan.vertices.map(({ index, id, name, operators }) => ({
       id,
       name,
       operators: operators.map((operator) => ({ uid: operator.id, name: operator.name, kind: operator.kind })),
-      subtasks: tasks.filter(({ vertex }) => vertex.index === index).map((reading) => subtaskStatus(reading, running)),
+      subtasks: (this.#tasks[index] ?? []).map((probe) => subtaskStatus(readingOf(probe, nowMs), running)),
     }));
   }
 
@@ -160,10 +159,15 @@ export class JobObserver {
     }));
   }
 
+  /** Whether the job's functions have registered metrics, for which their workers have to be asked. */
+  hasUserMetrics(): boolean {
+    return this.workers().some(({ counters }) => counters.userMetricCount > 0);
+  }
+
   #sample(): void {
     this.#look();
     const nowMs = this.#clock.nowMs();
-    for (const { reader, meter } of this.#tasks) meter.update(reader.read(nowMs));
+    for (const { reader, meter } of this.#tasks.flat()) meter.update(reader.read(nowMs));
     for (const { reader, load } of this.#threads) {
       const { osThreadId, runningMs, parkedMs } = reader.read(nowMs);
       load.update({ cpuMs: threadCpuMs(osThreadId), runningMs, parkedMs, nowMs });
@@ -179,7 +183,7 @@ export class JobObserver {
   #probe(running: RunningJob): void {
     const { plan, shared } = running;
     this.#probed = running;
-    this.#tasks = plan.vertices.flatMap((vertex) =>
+    this.#tasks = plan.vertices.map((vertex) =>
       (shared.taskCounters[vertex.index] ?? []).map((descriptor, subtask): TaskProbe => {
         return { vertex, subtask, reader: new TaskCountersReader(descriptor), meter: new RateMeter() };
       }),
@@ -198,8 +202,8 @@ export class JobObserver {
     const isAlone = plan.vertices[edge.targetVertex]?.inputEdges.length === 1;
     const end = isAlone ? edge.targetVertex : edge.sourceVertex;
     let sum = 0;
-    for (const { vertex, meter } of this.#tasks) {
-      if (vertex.index !== end || meter.rates === null) continue;
+    for (const { meter } of this.#tasks[end] ?? []) {
+      if (meter.rates === null) continue;
       sum += isAlone
         ? meter.rates.numRecordsInPerSecond
         : (meter.rates.operators[edge.sourceOperator]?.numRecordsOutPerSecond ?? 0);
@@ -232,6 +236,10 @@ class LoadMeter {
     }
     if (countedMs > 0) this.runningRatio = (reading.runningMs - last.runningMs) / countedMs;
   }
+}
+
+function readingOf({ vertex, subtask, reader, meter }: TaskProbe, nowMs: number): TaskReading {
+  return { vertex, subtask, counters: reader.read(nowMs), meter };
 }
 
 function subtaskStatus({ subtask, counters, meter }: TaskReading, { plan, attempt }: RunningJob): SubtaskStatus {

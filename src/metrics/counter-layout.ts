@@ -74,8 +74,10 @@ export const threadFields = {
   gcMs: 8,
   /** Longest turn of the loop within the last interval: what everything else on this thread had to wait. */
   longestTurnMs: 9,
+  /** Metrics that the job's functions have registered in this thread. */
+  userMetricCount: 10,
 } as const;
-const THREAD_FIELD_COUNT = 10;
+const THREAD_FIELD_COUNT = 11;
 
 export const TASK_FIELDS_BYTE_OFFSET = timeSheetBytes(taskActivities.length);
 export const THREAD_FIELDS_BYTE_OFFSET = timeSheetBytes(threadActivities.length);

@@ -221,6 +221,11 @@ export class ThreadCountersWriter {
     this.#fields[threadFields.osThreadId] = id;
   }
 
+  /** Says how many metrics the job's functions have registered: whether it is worth asking for them. */
+  setUserMetricCount(count: number): void {
+    this.#fields[threadFields.userMetricCount] = count;
+  }
+
   /** Sets the levels that a thread looks at now and then. */
   setVitals(vitals: ThreadVitals): void {
     const fields = this.#fields;
@@ -260,6 +265,8 @@ export interface ThreadSnapshot extends ThreadVitals {
   readonly parkCount: number;
   /** 0 where the operating system gives none. */
   readonly osThreadId: number;
+  /** Metrics that the job's functions have registered in it. */
+  readonly userMetricCount: number;
 }
 
 /** The reading side of a thread's counters. Thread: any. */
@@ -282,6 +289,7 @@ export class ThreadCountersReader {
       loopTurns: this.#field(threadFields.loopTurns),
       parkCount: this.#field(threadFields.parkCount),
       osThreadId: this.#field(threadFields.osThreadId),
+      userMetricCount: this.#field(threadFields.userMetricCount),
       heapUsedBytes: this.#field(threadFields.heapUsedBytes),
       heapTotalBytes: this.#field(threadFields.heapTotalBytes),
       heapLimitBytes: this.#field(threadFields.heapLimitBytes),

@@ -100,9 +100,7 @@ export class ProcessMetrics {
       of('min', delay.min),
       of('max', delay.max),
       of('mean', delay.mean),
-      of('stddev', delay.stddev),
       of('p50', delay.percentile(50)),
-      of('p90', delay.percentile(90)),
       of('p99', delay.percentile(99)),
     ];
     delay.reset();

@@ -57,20 +57,24 @@ function mergeByName(families: readonly MetricFamily[]): Iterable<MetricFamily> 
 
 /** Metrics in the text format, version 0.0.4. */
 export function formatFamilies(families: Iterable<MetricFamily>): string {
-  const lines: string[] = [];
+  let text = '';
   for (const { name, help, type, samples } of families) {
-    lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
+    text += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
     for (const { suffix = '', labels, value } of samples) {
-      lines.push(`${name}${suffix}${formatLabels(labels)} ${formatValue(value)}`);
+      text += `${name}${suffix}${formatLabels(labels)} ${formatValue(value)}\n`;
     }
-    lines.push('');
+    text += '\n';
   }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  return text;
 }
 
 function formatLabels(labels: Readonly<Record<string, string | number>>): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
-  return parts.length === 0 ? '' : `{${parts.join(',')}}`;
+  let text = '';
+  for (const name in labels) {
+    const value = labels[name] ?? '';
+    text += `${text === '' ? '{' : ','}${name}="${typeof value === 'number' ? value : escapeLabel(value)}"`;
+  }
+  return text === '' ? '' : `${text}}`;
 }
 
 function formatValue(value: number): string {
@@ -83,5 +87,7 @@ function escapeHelp(text: string): string {
 }
 
 function escapeLabel(text: string): string {
+  // Most have nothing to escape.
+  if (!/[\\\n"]/.test(text)) return text;
   return escapeHelp(text).replaceAll('"', String.raw`\"`);
 }

@@ -39,6 +39,11 @@ export class OperatorMetrics {
     this.root = new Group(this, { scope: [], logicalScope: [], variables: {}, operatorName });
   }
 
+  /** Metrics that were registered, the hidden ones among them. */
+  get count(): number {
+    return this.#registered.length + this.hiddenCount;
+  }
+
   get nowMs(): number {
     return this.#clock.nowMs();
   }

@@ -71,6 +71,11 @@ export class OperatorRuntimeContext implements RuntimeContext {
     this.#metrics.sampleMeters(nowMs);
   }
 
+  /** Metrics that the operator's functions have registered. */
+  get metricCount(): number {
+    return this.#metrics.count;
+  }
+
   /** What the operator's functions have measured so far. */
   measurements(operatorId: string): OperatorMeasurements {
     const { hiddenCount } = this.#metrics;

@@ -141,6 +141,11 @@ export class TaskChain {
     return this.operators.flatMap(({ id, context }) => (context === null ? [] : [context.runtime.measurements(id)]));
   }
 
+  /** Metrics that the author's functions have registered. */
+  get metricCount(): number {
+    return this.operators.reduce((sum, { context }) => sum + (context?.runtime.metricCount ?? 0), 0);
+  }
+
   /** Lets the meters of the author's functions take their samples. */
   sampleMeters(nowMs: number): void {
     for (const { context } of this.operators) context?.runtime.sampleMeters(nowMs);

@@ -53,6 +53,11 @@ export class ThreadReport {
     if (nowMs >= this.#nextVitalsMs) this.#publish(nowMs);
   }
 
+  /** How many metrics the job's functions have registered. */
+  setUserMetricCount(count: number): void {
+    this.#counters.setUserMetricCount(count);
+  }
+
   /** The thread goes to sleep. */
   parking(nowMs: number): void {
     this.#counters.enterParked(nowMs);

@@ -257,6 +257,7 @@ export class WorkerRuntime {
     if (nowMs < this.#nextMeterSampleMs) return;
     this.#nextMeterSampleMs = nowMs + METER_SAMPLE_MS;
     for (const { chain } of this.#tasks) chain.sampleMeters(nowMs);
+    this.#report.setUserMetricCount(this.#tasks.reduce((sum, { chain }) => sum + chain.metricCount, 0));
   }
 
   async #park(): Promise<void> {

@@ -130,6 +130,7 @@ test('the counters of a thread tell its running time from its parked time, and c
   };
   writer.setVitals(vitals);
   writer.setOsThreadId(4711);
+  writer.setUserMetricCount(3);
   expect(reader.read(1_000)).toEqual({
     activity: 'parked',
     runningMs: 50,
@@ -137,6 +138,7 @@ test('the counters of a thread tell its running time from its parked time, and c
     loopTurns: 8,
     parkCount: 2,
     osThreadId: 4711,
+    userMetricCount: 3,
     ...vitals,
   });
   writer.stop(1_000);

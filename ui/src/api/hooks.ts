@@ -14,18 +14,22 @@ export function useLive(): LiveState {
 
 export interface Polled<T> {
   readonly data: T | null;
+  /** What the same path answered the time before. */
+  readonly before: T | null;
   readonly error: string | null;
   /** Asks again now. */
   readonly reload: () => void;
 }
 
+const NO_ANSWERS = { data: null, before: null };
+
 /** JSON from a path, asked for again and again while the page is seen. `null` asks for nothing. */
 export function usePolled<T>(path: string | null, intervalMs = 1000): Polled<T> {
-  const [data, setData] = useState<T | null>(null);
+  const [{ data, before }, setAnswers] = useState<Pick<Polled<T>, 'data' | 'before'>>(NO_ANSWERS);
   const [error, setError] = useState<string | null>(null);
   const [round, setRound] = useState(0);
   useEffect(() => {
-    setData(null);
+    setAnswers(NO_ANSWERS);
     setError(null);
   }, [path]);
   useEffect(() => {
@@ -35,7 +39,8 @@ export function usePolled<T>(path: string | null, intervalMs = 1000): Polled<T> 
     const ask = async (): Promise<void> => {
       if (!document.hidden) {
         try {
-          setData(await getJson<T>(path, abort.signal));
+          const answer = await getJson<T>(path, abort.signal);
+          setAnswers((last) => ({ data: answer, before: last.data }));
           setError(null);
         } catch (cause) {
           if (abort.signal.aborted) return;
@@ -51,7 +56,7 @@ export function usePolled<T>(path: string | null, intervalMs = 1000): Polled<T> 
     };
   }, [path, intervalMs, round]);
   const reload = useCallback(() => setRound((count) => count + 1), []);
-  return { data, error, reload };
+  return { data, before, error, reload };
 }
 
 interface OpenApiDocument {

@@ -13,10 +13,5 @@ export type { Edge, Snapshot, Vertex } from '../../../src/http/admin/answers/liv
 export type { Requests, Trace, TraceSpan, TraceSummary } from '../../../src/http/admin/answers/requests.js';
 export type { OperationBegun, OperationProgress } from '../../../src/http/admin/answers/savepoints.js';
 export type { DecodedBytes, Topic, TopicRecord, TopicRecords } from '../../../src/http/admin/answers/topics.js';
-export type {
-  Backpressure,
-  HotKeys,
-  VertexDetails,
-  WatermarkMetric,
-} from '../../../src/http/admin/answers/vertices.js';
+export type { HotKeys, Subtask, VertexDetails, WatermarkMetric } from '../../../src/http/admin/answers/vertices.js';
 export type { Settings, Worker } from '../../../src/http/admin/answers/workers.js';

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 
 import { jobPath } from '../api/client.js';
 import { usePolled } from '../api/hooks.js';
-import type { Backpressure, Edge, HotKeys, Snapshot, Vertex, VertexDetails, WatermarkMetric } from '../api/types.js';
+import type { Edge, HotKeys, Snapshot, Subtask, Vertex, VertexDetails, WatermarkMetric } from '../api/types.js';
 import { formatCount, formatDate, formatDuration, formatPercent, formatRate } from '../components/format.js';
 import { Icon } from '../components/icon.js';
 import { LoadBar, Meter, Pending, TableFrame } from '../components/panels.js';
@@ -67,11 +67,10 @@ function watermarkText({ watermark, watermarkLagMs }: Vertex): string {
 
 function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: string }): ReactElement {
   const path = jobPath(jid, 'vertices', vertex.id);
-  const { data, error } = usePolled<VertexDetails>(path);
-  const { data: load } = usePolled<Backpressure>(`${path}/backpressure`);
-  const { data: watermarks } = usePolled<readonly WatermarkMetric[]>(`${path}/watermarks`);
+  const { data, before, error } = usePolled<VertexDetails>(path, 2000);
+  const { data: watermarks } = usePolled<readonly WatermarkMetric[]>(`${path}/watermarks`, 3000);
   if (data === null) return <Pending error={error} />;
-  const most = Math.max(1, ...data.subtasks.map(({ metrics }) => metrics['read-records'] ?? 0));
+  const most = Math.max(1, ...data.subtasks.map(({ metrics }) => metrics['read-records']));
   return (
     <>
       <h3>Subtasks</h3>
@@ -91,25 +90,21 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
           </tr>
         </thead>
         <tbody>
-          {data.subtasks.map(({ subtask, metrics, 'taskmanager-id': worker }) => {
-            const ratios = load?.subtasks.find((entry) => entry.subtask === subtask);
-            const records = metrics['read-records'] ?? 0;
+          {data.subtasks.map((status) => {
+            const { subtask, metrics, 'taskmanager-id': worker } = status;
+            const records = metrics['read-records'];
             return (
               <tr key={subtask}>
                 <th scope="row">{subtask}</th>
                 <td>{worker}</td>
                 <td>
-                  <LoadBar
-                    busy={ratios?.busyRatio ?? 0}
-                    idle={ratios?.idleRatio ?? 0}
-                    backPressured={ratios?.ratio ?? 0}
-                  />
+                  <LoadBar {...loadSince(before, status)} />
                 </td>
                 <td>
                   <Meter ratio={records / most} label={`Records of subtask ${subtask} beside the fullest`} />{' '}
                   {formatCount(records)}
                 </td>
-                <td className="number">{formatCount(metrics['write-records'] ?? 0)}</td>
+                <td className="number">{formatCount(metrics['write-records'])}</td>
                 <td className="number">{watermarkOf(watermarks, subtask)}</td>
               </tr>
             );
@@ -119,6 +114,24 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
       {watermarks !== null && <Waiting watermarks={watermarks} />}
     </>
   );
+}
+
+interface Load {
+  readonly busy: number;
+  readonly idle: number;
+  readonly backPressured: number;
+}
+
+/** What a subtask did with its time since the answer before; at first, since it runs. */
+function loadSince(before: VertexDetails | null, { subtask, attempt, metrics }: Subtask): Load {
+  // An attempt of the job counts from nothing.
+  const earlier = before?.subtasks.find((each) => each.subtask === subtask && each.attempt === attempt)?.metrics;
+  const since = (name: keyof Subtask['metrics']): number => Math.max(0, metrics[name] - (earlier?.[name] ?? 0));
+  const busy = since('accumulated-busy-time');
+  const idle = since('accumulated-idle-time');
+  const backPressured = since('accumulated-backpressured-time');
+  const all = Math.max(1, busy + idle + backPressured);
+  return { busy: busy / all, idle: idle / all, backPressured: backPressured / all };
 }
 
 /** Why a window does not fire: what holds the watermark of each subtask back. */
