@@ -78,14 +78,22 @@ function aligned(data: readonly (readonly number[])[]): uPlot.AlignedData {
 /** At least so many seconds: the first points of a line are not stretched over the whole width. */
 const SPAN_MIN = 60;
 
-function spread(_plot: uPlot, least: number, most: number): [number, number] {
-  return [Math.min(least, most - SPAN_MIN), most];
+function spread({ data: [times] }: uPlot): [number, number] {
+  // Not what the plot proposes, which for a single point is a day.
+  const most = times.at(-1) ?? 0;
+  return [Math.min(times[0] ?? most, most - SPAN_MIN), most];
 }
 
 /** Half a bar of room at both ends. */
-function padded(_plot: uPlot, least: number, most: number): [number, number] {
+function padded({ data: [times] }: uPlot): [number, number] {
+  const [least = 0, most = least] = [times[0], times.at(-1)];
   const room = Math.max(1, (most - least) / 40);
   return [least - room, most + room];
+}
+
+/** Values that read alike, such as halves of what is counted, are named once. */
+function withoutRepeats(labels: readonly string[]): string[] {
+  return labels.map((label, index) => (label === labels[index - 1] ? '' : label));
 }
 
 interface PlotOptions {
@@ -109,7 +117,7 @@ function optionsOf({ series, format, height, width, bars }: PlotOptions): uPlot.
     cursor: { y: false, points: { size: 6 } },
     scales: {
       x: { range: bars ? padded : spread },
-      y: { range: (_plot, _least, most) => [0, Math.max(most * 1.15, 0.001)] },
+      y: { range: (_plot, _least, most) => [0, Math.max(most * 1.15, 1)] },
     },
     axes: [
       {
@@ -124,7 +132,7 @@ function optionsOf({ series, format, height, width, bars }: PlotOptions): uPlot.
         ...axis,
         ticks: { show: false },
         size: 62,
-        values: (_plot, values) => values.map((value) => format(value)),
+        values: (_plot, values) => withoutRepeats(values.map((value) => format(value))),
         space: 36,
       },
     ],
