@@ -75,6 +75,16 @@ export async function keepScreenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${screenshots}/${name}.png` });
 }
 
+/** Reads what the page's main thread has used of a processor: other programs on the machine are not in it. */
+export async function processorSeconds(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN;
+  };
+}
+
 /** What axe finds wrong with a page, and takes for serious. */
 export async function seriousViolations(page: Page): Promise<string[]> {
   await page.evaluate(axeSource);

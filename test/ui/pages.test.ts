@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BrowserUnderTest, keepScreenshot, seriousViolations } from '../helpers/browser.js';
+import { BrowserUnderTest, keepScreenshot, processorSeconds, seriousViolations } from '../helpers/browser.js';
 import { projectPath } from '../helpers/project-files.js';
 import { ServiceProcess } from '../helpers/service-process.js';
 
@@ -83,12 +83,15 @@ describe('the web UI', () => {
     },
   );
 
-  it.each(['overview', 'graph', 'topics', 'workers'])('fits a phone: %s', async (id) => {
-    const page = await visit(id, { viewport: { width: 390, height: 844 }, hasTouch: true });
-    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
-    await keepScreenshot(page, `${id}-phone`);
-  });
+  it.each(['overview', 'graph', 'topics', 'workers', 'requests', 'checkpoints', 'exceptions'])(
+    'fits a phone: %s',
+    async (id) => {
+      const page = await visit(id, { viewport: { width: 390, height: 844 }, hasTouch: true });
+      await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+      await keepScreenshot(page, `${id}-phone`);
+    },
+  );
 
   it('counts the records of the graph as they come', async () => {
     const page = await visit('graph/orders');
@@ -258,16 +261,16 @@ describe('a graph of two hundred tasks', () => {
       await page.locator('[data-vertex-count="200"] .react-flow__node').first().waitFor();
       await page.goto(`${service.url}/ui/#/overview`);
       await page.getByRole('heading', { name: 'Overview' }).waitFor();
-      const drawnMs = await page.evaluate(`(async () => {
-        const startedAt = performance.now();
+      const seconds = await processorSeconds(page);
+      const before = await seconds();
+      await page.evaluate(`(async () => {
         location.hash = '#/graph';
         while (document.querySelectorAll('.react-flow__node').length < 200) {
           await new Promise((resolve) => requestAnimationFrame(resolve));
         }
-        return performance.now() - startedAt;
       })()`);
+      expect((await seconds()) - before).toBeLessThan(1);
       await keepScreenshot(page, 'graph-of-200');
-      expect(drawnMs).toBeLessThan(1000);
     } finally {
       await browser.close();
       await service.dispose();
