@@ -118,6 +118,7 @@ export class CaseRunner implements Trace {
     } else if (item.restore !== undefined) this.#restore(item.restore, item.parallelism ?? this.#parallelism);
     else if (item.complete !== undefined) this.#requests.complete(item.complete, item.result ?? []);
     else if (item.endOfInput === true) for (const harness of this.#harnesses) harness.finish();
+    else throw new Error(`the item ${JSON.stringify(item)} is of no known kind`);
   }
 
   #tagged(value: Json, stream: InputStream): Json | Tagged {
@@ -136,7 +137,8 @@ export class CaseRunner implements Trace {
   }
 
   #restore(id: string, parallelism: number): void {
-    const snapshots = this.#snapshots.get(id) ?? [];
+    const snapshots = this.#snapshots.get(id);
+    if (snapshots === undefined) throw new Error(`there is no checkpoint "${id}" to restore`);
     for (const harness of this.#harnesses) harness.close();
     this.#requests.clear();
     this.#parallelism = parallelism;

@@ -100,6 +100,7 @@ function foldAggregate(
     add: (value, accumulator) => combine(accumulator, pick(value)),
     getResult: (accumulator) => accumulator,
     merge: combine,
+    isCommutative: true,
   };
 }
 

@@ -25,9 +25,9 @@ import {
 import { ProcessAllWindowFunction, ProcessWindowFunction } from '../../dist/api/window-function.js';
 import type { ProcessWindowContext } from '../../dist/api/window-function.js';
 import type { Window } from '../../dist/api/windows.js';
-import { EvictingWindowOperator } from '../../dist/operators/windows/evicting-window-operator.js';
+import type { StreamOperator } from '../../dist/operators/operator.js';
+import { createOperator } from '../../dist/operators/operator-factory.js';
 import type { WindowAggregation } from '../../dist/operators/windows/window-contents.js';
-import { WindowOperator } from '../../dist/operators/windows/window-operator.js';
 import type { Json, JsonObject, OperatorConfig } from './case-format.js';
 import type { Variables } from './expressions.js';
 import {
@@ -295,37 +295,40 @@ function aggregationOf(config: JsonObject): WindowAggregation<unknown> {
   }
 }
 
-/** A window or windowAll operator of a case. */
-export function createWindowOperator(
+/**
+ * A window or windowAll operator of a case: the one that a job would get, which may be one that costs less than the general
+ * operator and is to give the same.
+ */
+function createWindowOperator(
   config: OperatorConfig,
   key: KeySelector<unknown, unknown>,
   fn: ProcessWindowFunction<unknown, unknown, unknown> | ProcessAllWindowFunction<unknown, unknown> | null,
   aggregation: WindowAggregation<unknown>,
   unwrap: Unwrap = itself,
-): WindowOperator<unknown, unknown, Window> {
+): StreamOperator<unknown, unknown> {
   const assigner = assignerOf(config['window'] as JsonObject, unwrap);
   const trigger =
     config['trigger'] === undefined ? assigner.defaultTrigger() : triggerOf(config['trigger'] as JsonObject, unwrap);
   const lateOutput = config['lateOutput'] as string | undefined;
-  const options = {
+  const evictor = config['evictor'] as JsonObject | undefined;
+  const spec = {
+    kind: 'window',
     key,
     assigner,
     trigger,
+    evictor: evictor === undefined ? null : evictorOf(evictor, unwrap),
     allowedLatenessMs: (config['allowedLateness'] as number | undefined) ?? 0,
     lateTag: lateOutput === undefined ? null : tagOf(lateOutput),
     aggregation,
     fn,
-  };
-  const evictor = config['evictor'] as JsonObject | undefined;
-  return evictor === undefined
-    ? new WindowOperator(options)
-    : new EvictingWindowOperator(options, evictorOf(evictor, unwrap));
+  } as const;
+  return createOperator(spec, { writeLine: () => undefined }) as StreamOperator<unknown, unknown>;
 }
 
 export function createWindowOperatorOf(
   config: OperatorConfig,
   key: KeySelector<unknown, unknown>,
-): WindowOperator<unknown, unknown, Window> {
+): StreamOperator<unknown, unknown> {
   const fn = config['function'] as JsonObject;
   const isAll = config.operator === 'windowAll';
   const needsFunction = fn['process'] !== undefined || fn['clear'] !== undefined;
@@ -372,7 +375,7 @@ class ProgramCoGroupFunction extends ProcessWindowFunction<unknown, unknown, unk
 export function createCoGroupOperator(
   config: OperatorConfig,
   key: KeySelector<unknown, unknown>,
-): WindowOperator<unknown, unknown, Window> {
+): StreamOperator<unknown, unknown> {
   return createWindowOperator(
     config,
     key,
