@@ -2,6 +2,8 @@ import type { Evictor } from './evictors.js';
 import type { Collector, KeySelector } from './functions.js';
 import type { GraphBuilder } from './internal/graph-builder.js';
 import type { SingleOutput, StreamAt } from './internal/stream-types.js';
+import { untaggedAssigner, untaggedEvictor, untaggedTrigger } from './internal/tagged-records.js';
+import type { TaggedRecord } from './internal/tagged-records.js';
 import type { CoGroupFunction, JoinFunction } from './join-functions.js';
 import type { Key } from './key.js';
 import type { Trigger } from './trigger.js';
@@ -11,12 +13,6 @@ import type { ProcessWindowContext } from './window-function.js';
 import { windowedStream } from './windowed-stream.js';
 import type { WindowedStream } from './windowed-stream.js';
 import type { Window } from './windows.js';
-
-/** A record of one of two streams that a window holds together. */
-interface Tagged {
-  readonly side: 1 | 2;
-  readonly value: unknown;
-}
 
 /** Two streams to be joined by key and window. */
 export interface JoinInputs {
@@ -39,13 +35,23 @@ export class JoinedStreams<A, B> {
     this.#inputs = inputs;
   }
 
-  /** The key of this stream's records. */
+  /**
+   * The key of this stream's records; `equalTo` takes that of the other's.
+   *
+   * @example
+   * orders
+   *   .join(payments)
+   *   .where((order) => order.id)
+   *   .equalTo((payment) => payment.orderId)
+   *   .window(TumblingEventTimeWindows.of(60_000))
+   *   .apply((order, payment) => ({ order, payment }));
+   */
   where<K extends Key>(key: KeySelector<A, K>): { equalTo(other: KeySelector<B, K>): JoinedByKey<A, B> } {
     return { equalTo: (other) => new JoinedByKey<A, B>(this.#inputs, key as never, other as never) };
   }
 }
 
-/** Two streams with their keys. @public */
+/** Two streams with their keys; {@link JoinedByKey.window} says which records meet. @public */
 export class JoinedByKey<A, B> {
   readonly #inputs: JoinInputs;
   readonly #key1: KeySelector<unknown, unknown>;
@@ -70,28 +76,19 @@ export class JoinedByKey<A, B> {
     const { builder, id1, id2, streamAt } = this.#inputs;
     const [key1, key2] = [this.#key1, this.#key2];
     const key = (tagged: unknown): unknown => {
-      const { side, value } = tagged as Tagged;
+      const { side, value } = tagged as TaggedRecord;
       return side === 1 ? key1(value) : key2(value);
     };
-    const left = builder.addOperator([id1], { kind: 'map', fn: (value): Tagged => ({ side: 1, value }) });
-    const right = builder.addOperator([id2], { kind: 'map', fn: (value): Tagged => ({ side: 2, value }) });
+    const left = builder.addOperator([id1], { kind: 'map', fn: (value): TaggedRecord => ({ side: 1, value }) });
+    const right = builder.addOperator([id2], { kind: 'map', fn: (value): TaggedRecord => ({ side: 2, value }) });
     const id = builder.addPartition(builder.addUnion([left, right]), { kind: 'hash', key, isKeyedAtSource: false });
     const input = { builder, id, key, streamAt, parallelism: null };
-    const tagged = untagging(assigner as WindowAssigner<unknown, W>);
-    return new JoinedInWindow<A, B>(windowedStream<unknown, unknown, Window>(input, tagged));
+    const untagged = untaggedAssigner(assigner as WindowAssigner<unknown, W>);
+    return new JoinedInWindow<A, B>(windowedStream<unknown, unknown, Window>(input, untagged));
   }
 }
 
-/** The assigner of the values themselves, for records that are tagged. */
-function untagging<W extends Window>(assigner: WindowAssigner<unknown, W>): WindowAssigner<unknown, W> {
-  const tagged = Object.create(assigner) as WindowAssigner<unknown, W>;
-  tagged.assignWindows = (record, timestamp, context) =>
-    assigner.assignWindows((record as Tagged).value, timestamp, context);
-  tagged.defaultTrigger = () => assigner.defaultTrigger();
-  return tagged;
-}
-
-/** Two streams with their keys and windows. @public */
+/** Two streams with their keys and windows. Late records are dropped and counted. @public */
 export class JoinedInWindow<A, B> {
   readonly #windows: WindowedStream<unknown, unknown, Window>;
 
@@ -100,22 +97,22 @@ export class JoinedInWindow<A, B> {
     this.#windows = windows;
   }
 
-  /** As `WindowedStream.trigger`. */
-  trigger(trigger: Trigger<unknown>): JoinedInWindow<A, B> {
-    return new JoinedInWindow(this.#windows.trigger(trigger));
+  /** As {@link WindowedStream.trigger}; it sees the records of both sides. */
+  trigger(trigger: Trigger<A | B>): JoinedInWindow<A, B> {
+    return new JoinedInWindow(this.#windows.trigger(untaggedTrigger(trigger as Trigger<unknown>)));
   }
 
-  /** As `WindowedStream.evictor`; it sees the records of both sides. */
-  evictor(evictor: Evictor<unknown>): JoinedInWindow<A, B> {
-    return new JoinedInWindow(this.#windows.evictor(evictor));
+  /** As {@link WindowedStream.evictor}; it sees the records of both sides, in the order in which they came. */
+  evictor(evictor: Evictor<A | B>): JoinedInWindow<A, B> {
+    return new JoinedInWindow(this.#windows.evictor(untaggedEvictor(evictor as Evictor<unknown>)));
   }
 
-  /** As `WindowedStream.allowedLateness`. */
+  /** As {@link WindowedStream.allowedLateness}. */
   allowedLateness(allowedLatenessMs: number): JoinedInWindow<A, B> {
     return new JoinedInWindow(this.#windows.allowedLateness(allowedLatenessMs));
   }
 
-  /** Inner join: one result per pair. */
+  /** Inner join: one result per pair of a key and window, with the window's largest timestamp. Windows of one side alone give none. */
   apply<O>(join: JoinFunction<A, B, O>): SingleOutput<O> {
     return this.#windows.process<O>(
       new BothSides<A, B, O>((lefts, rights, out) => {
@@ -124,7 +121,7 @@ export class JoinedInWindow<A, B> {
     );
   }
 
-  /** Groups: one call per window with the records of both sides; either may be empty. */
+  /** Groups: one call per key and window with the records of both sides; either may be empty, not both. */
   coGroup<O>(fn: CoGroupFunction<A, B, O>): SingleOutput<O> {
     return this.#windows.process<O>(new BothSides<A, B, O>(fn));
   }
@@ -147,7 +144,7 @@ class BothSides<A, B, O> extends ProcessWindowFunction<unknown, O, unknown> {
   ): void {
     const lefts: A[] = [];
     const rights: B[] = [];
-    for (const { side, value } of elements as readonly Tagged[]) {
+    for (const { side, value } of elements as readonly TaggedRecord[]) {
       if (side === 1) lefts.push(value as A);
       else rights.push(value as B);
     }
