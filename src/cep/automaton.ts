@@ -15,12 +15,15 @@ export class AutomatonState {
   /** The part whose events it takes. */
   readonly part: string;
   readonly kind: StateKind;
+  /** How long after the event before it an event may be taken, in milliseconds; `null` for no limit. */
+  readonly gapMs: number | null;
   readonly edges: Edge[] = [];
 
-  constructor(id: string, part: string, kind: StateKind) {
+  constructor(id: string, part: string, kind: StateKind, gapMs: number | null) {
     this.id = id;
     this.part = part;
     this.kind = kind;
+    this.gapMs = gapMs;
   }
 
   take(target: AutomatonState, guard: Guard): void {

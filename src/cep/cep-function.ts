@@ -40,7 +40,6 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
   readonly #pattern: Pattern<T, unknown, never>;
   readonly #fn: AnyFunction<O>;
   readonly #options: CepOptions<T>;
-  readonly #withinMs: number | null;
   #name = '';
   #matcher: PatternMatcher | null = null;
   #matching: ValueState<MatcherState> | null = null;
@@ -62,7 +61,6 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
     this.#pattern = pattern;
     this.#fn = fn;
     this.#options = options;
-    this.#withinMs = compilePattern(pattern.parts).withinMs;
   }
 
   override open(context: RuntimeContext): void {
@@ -130,7 +128,7 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
     let state = this.#handOver(matcher.advanceTime(before, timestamp), timestamp, out);
     for (const event of events) {
       const step = matcher.processEvent(state, event, timestamp);
-      if (step.hasBegun) this.#registerEnd(timestamp);
+      for (const end of step.ends) this.#registerEnd(end);
       state = this.#handOver(step, timestamp, out);
     }
     if (state === before) return;
@@ -151,9 +149,7 @@ export class CepFunction<K, T, O> extends KeyedProcessFunction<K, T, O> {
     return step.state;
   }
 
-  #registerEnd(startedAt: number): void {
-    if (this.#withinMs === null) return;
-    const end = startedAt + this.#withinMs;
+  #registerEnd(end: number): void {
     const timers = this.#context?.timerService();
     if (this.#options.isEventTime) timers?.registerEventTimeTimer(end);
     else timers?.registerProcessingTimeTimer(end + PROCESSING_TIME_STEP_MS);

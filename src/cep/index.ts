@@ -1,7 +1,7 @@
 /** Patterns in streams: what `millrace/cep` exports. */
 export { AfterMatchSkipStrategy } from './after-match-skip-strategy.js';
 export type { Condition, ConditionContext } from './condition.js';
-export { Pattern, type Match, type Part, type PatternBeginning } from './pattern.js';
+export { Pattern, type Match, type Part, type PatternBeginning, type WithinType } from './pattern.js';
 export {
   PatternProcessFunction,
   type PatternContext,

@@ -44,7 +44,7 @@ class PatternCompiler {
   }
 
   compile(parts: readonly PatternPart[]): Automaton {
-    const final = this.#create('', 'final');
+    const final = this.#create({ name: '', gapMs: null }, 'final');
     const start = this.#sequence(
       { parts, group: null, isFirstOccurrence: true, isSkippable: false, after: null },
       final,
@@ -85,7 +85,7 @@ class PatternCompiler {
   #notNext(place: Place, sink: AutomatonState): AutomatonState {
     const unwanted = takeGuard(place);
     const part = partAt(place);
-    const state = this.#create(nameOf(part), 'normal');
+    const state = this.#create(part, 'normal');
     // The last part needs an event that is not it: only then the match is complete.
     if (sink.kind === 'final') state.ignore(sink, not(unwanted));
     else state.proceed(sink, not(unwanted));
@@ -95,10 +95,10 @@ class PatternCompiler {
 
   /** In the middle of a pattern it is an edge of the states around it; at the end, a state that waits for the time to be up. */
   #notFollowedBy(place: Place, sink: AutomatonState): AutomatonState {
-    if (sink.kind !== 'final' || this.#withinMs === null) return sink;
-    const unwanted = takeGuard(place);
     const part = partAt(place);
-    const state = this.#create(nameOf(part), 'pending');
+    if (sink.kind !== 'final' || (this.#withinMs === null && part.gapMs === null)) return sink;
+    const unwanted = takeGuard(place);
+    const state = this.#create(part, 'pending');
     state.proceed(this.#stop(part, unwanted), unwanted);
     state.ignore(state, not(unwanted));
     return state;
@@ -133,7 +133,7 @@ class PatternCompiler {
     const { skip, take, ignore } = occurrence;
     const part = partAt(place);
     if (part.group !== null) return this.#groupOnce(place, part.group, occurrence);
-    const state = this.#create(nameOf(part), 'normal');
+    const state = this.#create(part, 'normal');
     const target = this.#withoutPassedNots(place, occurrence.sink);
     state.take(target, take);
     // The first of a group leads past the group by an edge of the group's own.
@@ -143,7 +143,7 @@ class PatternCompiler {
       state.ignore(state, ignore);
       return state;
     }
-    const waiting = this.#create(nameOf(part), 'normal');
+    const waiting = this.#create(part, 'normal');
     waiting.take(target, take);
     waiting.ignore(waiting, ignore);
     this.#stopAtNotsBefore(place, waiting);
@@ -165,13 +165,13 @@ class PatternCompiler {
     if (part.group !== null) return this.#groupLoop(place, part.group, sink);
     const ignore = andUnlessUntil(innerIgnoreGuard(place), part);
     const take = unlessUntil(takeGuard(place), part);
-    const loop = this.#create(nameOf(part), 'normal');
+    const loop = this.#create(part, 'normal');
     if (part.quantifier.isGreedy) this.#makeYield(sink, takeGuard(place), part);
     this.#leave(loop, sink, groupGuard(place), part);
     loop.take(loop, take);
     this.#stopAtNotAfter(place, loop);
     if (ignore === undefined) return loop;
-    const waiting = this.#create(nameOf(part), 'normal');
+    const waiting = this.#create(part, 'normal');
     waiting.take(loop, take);
     waiting.ignore(waiting, ignore);
     loop.ignore(waiting, ignore);
@@ -180,7 +180,7 @@ class PatternCompiler {
   }
 
   #groupLoop(place: Place, parts: readonly PatternPart[], sink: AutomatonState): AutomatonState {
-    const again = this.#create(nameOf(partAt(place)), 'normal');
+    const again = this.#create(partAt(place), 'normal');
     const inner = { group: partAt(place), isFirstOccurrence: false, isSkippable: true, after: partAfter(place) };
     const first = this.#sequence({ parts, ...inner }, again);
     first.proceed(sink, groupGuard(place));
@@ -205,7 +205,7 @@ class PatternCompiler {
   }
 
   #copy(state: AutomatonState): AutomatonState {
-    const copy = this.#create(state.part, state.kind);
+    const copy = this.#create({ name: state.part, gapMs: state.gapMs }, state.kind);
     for (const { action, target, guard } of state.edges) copy[action](target === state ? copy : target, guard);
     return copy;
   }
@@ -223,7 +223,7 @@ class PatternCompiler {
     if (passed.length === 0 || !partAt(place).quantifier.isOptional) return state;
     const done = copies.get(state);
     if (done !== undefined) return done;
-    const copy = this.#create(state.part, state.kind);
+    const copy = this.#create({ name: state.part, gapMs: state.gapMs }, state.kind);
     copies.set(state, copy);
     for (const { action, target, guard } of state.edges) {
       if (action !== 'proceed') copy[action](target === state ? copy : target, guard);
@@ -251,16 +251,17 @@ class PatternCompiler {
     const name = nameOf(part);
     const known = this.#stops.get(name);
     if (known !== undefined) return known;
-    const stop = this.#create(name, 'stop');
+    const stop = this.#create({ name, gapMs: null }, 'stop');
     stop.take(stop, unwanted);
     this.#stops.set(name, stop);
     return stop;
   }
 
-  #create(part: string, kind: StateKind): AutomatonState {
-    let id = part;
-    for (let copy = 1; this.#states.has(id); copy++) id = `${part}:${String(copy)}`;
-    const state = new AutomatonState(id, part, kind);
+  #create(part: Pick<PatternPart, 'name' | 'gapMs'>, kind: StateKind): AutomatonState {
+    const name = nameOf(part);
+    let id = name;
+    for (let copy = 1; this.#states.has(id); copy++) id = `${name}:${String(copy)}`;
+    const state = new AutomatonState(id, name, kind, part.gapMs);
     this.#states.set(id, state);
     return state;
   }
@@ -286,7 +287,7 @@ function partAfter({ parts, index, after }: Place): PatternPart | null {
 }
 
 /** States of a group have a name too; it takes no events. */
-function nameOf(part: PatternPart): string {
+function nameOf(part: Pick<PatternPart, 'name'>): string {
   return part.name ?? '(group)';
 }
 

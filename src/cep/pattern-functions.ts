@@ -12,12 +12,13 @@ export interface PatternContext {
   output<S>(tag: OutputTag<S>, value: S): void;
 }
 
-/** Turns matches into results. @public */
+/** Turns matches into results. Given to {@link PatternStream.process}. @public */
 export abstract class PatternProcessFunction<Parts, O> implements RichFunction {
   /** Only a type: keeps a function off a pattern that has not all the parts that it needs. */
   declare readonly takes?: (parts: Parts) => void;
   open?(context: RuntimeContext): void;
   close?(): void;
+  /** Called for each match, when its last event is there and its time has come. Results carry that event's timestamp. */
   abstract processMatch(match: Match<Parts>, context: PatternContext, out: Collector<O>): void;
 }
 
@@ -28,6 +29,7 @@ export abstract class PatternProcessFunction<Parts, O> implements RichFunction {
  * @public
  */
 export interface TimedOutPartialMatchHandler<Parts> {
+  /** Called for each partial match whose time is up; `context.timestamp()` says when it was. */
   processTimedOutMatch(match: Match<Parts>, context: PatternContext): void;
 }
 

@@ -4,6 +4,7 @@ import type { Automaton, AutomatonState, Edge } from './automaton.js';
 import type { ConditionContext, Guard, PartTypes } from './condition.js';
 import { NO_LINK } from './match-buffer.js';
 import type { MatchBuffer } from './match-buffer.js';
+import { waitLimits } from './wait-limits.js';
 
 /** A partial match: where it is in the automaton, and what it has taken. Plain data. */
 export interface PartialMatch {
@@ -14,6 +15,8 @@ export interface PartialMatch {
   /** Number and time of its first event. */
   readonly firstEvent: number;
   readonly startedAt: number;
+  /** Time of its last event. Of one that an older release has stored there is only the time of the first. */
+  readonly takenAt?: number;
 }
 
 /** Everything that is known of one key beside its buffer. Plain data, replaced and never changed. */
@@ -34,8 +37,8 @@ export interface Step {
   readonly matches: readonly Values[];
   /** Partial matches whose time is up, and when it was. */
   readonly timedOut: readonly { readonly events: Values; readonly at: number }[];
-  /** Whether a partial match began, and goes on. */
-  readonly hasBegun: boolean;
+  /** When partial matches that began or went on will be over if nothing more comes. */
+  readonly ends: ReadonlySet<number>;
 }
 
 type Values = Readonly<Record<string, readonly unknown[]>>;
@@ -53,6 +56,8 @@ export class PatternMatcher {
   readonly #buffer: MatchBuffer;
   readonly #parts: readonly string[];
   readonly #clock: () => number;
+  /** How long a partial match may wait at a state, by the state's id. */
+  readonly #waitLimits: ReadonlyMap<string, number>;
 
   /** @param parts names that every match has, if only with an empty list. */
   constructor(
@@ -65,13 +70,13 @@ export class PatternMatcher {
     this.#buffer = options.buffer;
     this.#parts = options.parts;
     this.#clock = options.clock;
+    this.#waitLimits = waitLimits(automaton.states);
   }
 
   /** Ends the partial matches whose time is up at `now`. No event before it follows. */
   advanceTime(state: MatcherState, now: number): Step {
-    const { withinMs } = this.#automaton;
-    const isOver = ({ startedAt }: PartialMatch): boolean => withinMs !== null && now - startedAt >= withinMs;
-    if (withinMs === null || !state.partials.some(isOver)) return unchanged(state);
+    const isOver = (partial: PartialMatch): boolean => this.#waitEndOf(partial) <= now || this.#endOf(partial) <= now;
+    if (!state.partials.some(isOver)) return unchanged(state);
     const over = state.partials.filter(isOver);
     const pending = over.filter((partial) => this.#stateOf(partial).kind === 'pending');
     const timedOut = over
@@ -79,12 +84,13 @@ export class PatternMatcher {
       .map((partial) => {
         const events = this.#valuesOf(this.#buffer.eventsBefore(partial.link));
         this.#buffer.release(partial.link);
-        return { events, at: partial.startedAt + withinMs };
+        const waitEnd = this.#waitEndOf(partial);
+        return { events, at: waitEnd <= now ? waitEnd : this.#endOf(partial) };
       });
     const left = { ...state, partials: state.partials.filter((partial) => !isOver(partial)) };
     // An earlier partial match that is over may let complete ones go.
     const { state: after, matches } = this.#takeMatches(left, pending, true);
-    return { state: after, matches, timedOut, hasBegun: false };
+    return { state: after, matches, timedOut, ends: NO_ENDS };
   }
 
   /** Tries an event on every partial match. Events come in the order of time. */
@@ -102,7 +108,31 @@ export class PatternMatcher {
     if (!trial.hasChanged) return unchanged(state);
     const next = { ...state, partials, nextEvent: trial.nextEvent, nextLink: trial.nextLink };
     const { state: after, matches } = this.#takeMatches(next, completed, this.#strategy.skips);
-    return { state: after, matches, timedOut: [], hasBegun: after.partials.at(-1)?.firstEvent === state.nextEvent };
+    return { state: after, matches, timedOut: [], ends: this.#newEnds(state, after) };
+  }
+
+  /** The ends of the partial matches that an event has begun or changed. */
+  #newEnds(before: MatcherState, { partials }: MatcherState): ReadonlySet<number> {
+    const newest = partials.at(-1);
+    if (newest === undefined) return NO_ENDS;
+    const ends = new Set<number>();
+    if (newest.firstEvent === before.nextEvent) ends.add(this.#endOf(newest));
+    if (this.#waitLimits.size > 0) {
+      const known = new Set(before.partials);
+      for (const partial of partials) if (!known.has(partial)) ends.add(this.#waitEndOf(partial));
+    }
+    ends.delete(Infinity);
+    return ends;
+  }
+
+  /** When the whole match has taken too long. */
+  #endOf({ startedAt }: PartialMatch): number {
+    return startedAt + (this.#automaton.withinMs ?? Infinity);
+  }
+
+  /** When it has waited too long for its next event. */
+  #waitEndOf({ state, takenAt, startedAt }: PartialMatch): number {
+    return (takenAt ?? startedAt) + (this.#waitLimits.get(state) ?? Infinity);
   }
 
   /** Adds what comes of a partial match. `null` is the one that has taken nothing. */
@@ -227,6 +257,7 @@ class EventTrial implements ConditionContext<PartTypes<unknown>> {
     const waiting = [state];
     for (let from = waiting.pop(); from !== undefined; from = waiting.pop()) {
       for (const edge of from.edges) {
+        if (edge.action === 'take' && this.#isTooLateFor(from)) continue;
         if (!this.#holds(edge.guard)) continue;
         if (edge.action === 'proceed') waiting.push(edge.target);
         else open.push({ from, edge, final: edge.action === 'take' ? this.#finalAfter(edge.target) : null });
@@ -251,7 +282,7 @@ class EventTrial implements ConditionContext<PartTypes<unknown>> {
     const targets = final === null ? [edge.target] : [edge.target, final];
     return targets.map((target) => {
       this.#buffer.hold(link);
-      return { state: target.id, link, firstEvent, startedAt };
+      return { state: target.id, link, firstEvent, startedAt, takenAt: this.#timestamp };
     });
   }
 
@@ -286,6 +317,11 @@ class EventTrial implements ConditionContext<PartTypes<unknown>> {
     return null;
   }
 
+  #isTooLateFor({ gapMs }: AutomatonState): boolean {
+    if (gapMs === null || this.#partial === null) return false;
+    return this.#timestamp - (this.#partial.takenAt ?? this.#partial.startedAt) >= gapMs;
+  }
+
   #holds(guard: Guard): boolean {
     return guard === null || guard(this.#value, this);
   }
@@ -298,6 +334,8 @@ class EventTrial implements ConditionContext<PartTypes<unknown>> {
   }
 }
 
+const NO_ENDS: ReadonlySet<number> = new Set();
+
 function unchanged(state: MatcherState): Step {
-  return { state, matches: [], timedOut: [], hasBegun: false };
+  return { state, matches: [], timedOut: [], ends: NO_ENDS };
 }

@@ -38,6 +38,8 @@ export interface PatternPart {
   readonly quantifier: Quantifier;
   /** The whole match fits into so many milliseconds; `null` for no limit. */
   readonly withinMs: number | null;
+  /** Its event comes less than so many milliseconds after the one before it in the match; `null` for no limit. */
+  readonly gapMs: number | null;
 }
 
 export const ONCE: Quantifier = {

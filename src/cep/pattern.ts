@@ -181,13 +181,30 @@ export class Pattern<T, out Parts, Last extends keyof Parts> {
     return this.#withInner('allowCombinations', 'any');
   }
 
-  /** From first to last event less than so many milliseconds. Over all parts of a pattern the shortest holds. */
-  within(windowMs: number): Pattern<T, Parts, Last> {
+  /**
+   * How long a match may take, in milliseconds.
+   *
+   * - `FIRST_AND_LAST`: less than this from its first event to its last. Over all parts of a pattern the shortest holds.
+   * - `PREVIOUS_AND_CURRENT`: less than this from the event before to one of this part; of a part that repeats, to each of its
+   *   events. Must not be longer than what the pattern has of the first kind.
+   *
+   * @param type what is measured. @defaultValue 'FIRST_AND_LAST'
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a time that is not above 0, and of the second kind for a group
+   */
+  within(windowMs: number, type: WithinType = 'FIRST_AND_LAST'): Pattern<T, Parts, Last> {
+    const part = this.#last;
     if (!Number.isFinite(windowMs) || windowMs <= 0) {
-      throw refuse(this.#last, `has to fit within ${String(windowMs)} ms`, 'Give within() a number above 0.');
+      throw refuse(part, `has to fit within ${String(windowMs)} ms`, 'Give within() a number above 0.');
     }
-    const before = this.#last.withinMs ?? Infinity;
-    return this.#change({ withinMs: Math.min(windowMs, before) });
+    if (type === 'FIRST_AND_LAST') return this.#change({ withinMs: Math.min(windowMs, part.withinMs ?? Infinity) });
+    if (type !== 'PREVIOUS_AND_CURRENT') {
+      const hint = 'Give within() "FIRST_AND_LAST" or "PREVIOUS_AND_CURRENT".';
+      throw refuse(part, `has to fit within a time of type ${JSON.stringify(type)}`, hint);
+    }
+    if (part.group !== null) {
+      throw refuse(part, 'has a time between events, and is a group', 'Give the time to the parts of the group.');
+    }
+    return this.#change({ gapMs: Math.min(windowMs, part.gapMs ?? Infinity) });
   }
 
   /** @internal What only the whole pattern shows. */
@@ -201,9 +218,11 @@ export class Pattern<T, out Parts, Last extends keyof Parts> {
       });
     }
     const last = this.#last;
-    if (isNotFollowedBy(last) && shortestWithin(this.parts) === null) {
+    const withinMs = shortestWithin(this.parts);
+    if (isNotFollowedBy(last) && withinMs === null && last.gapMs === null) {
       throw refuse(last, 'is notFollowedBy(), and the last without a time', 'Add within(), or another part after it.');
     }
+    requireGaps(this.parts, withinMs, true);
     return this;
   }
 
@@ -274,12 +293,17 @@ export class Pattern<T, out Parts, Last extends keyof Parts> {
   }
 }
 
-/** @public */
+/** What {@link Pattern.within} measures: the whole match, or the time since the event before. As Flink's. @public */
+export type WithinType = 'FIRST_AND_LAST' | 'PREVIOUS_AND_CURRENT';
+
+/** The type that a part named `Name` adds to a pattern. @public */
 export type Part<Name extends PropertyKey, T> = { readonly [Only in Name]: T };
 
-/** @public */
+/** Patterns of events of one type. Made by {@link Pattern.of}. @public */
 export interface PatternBeginning<T> {
+  /** Begins with a part, whose name the compiler knows. @param skipStrategy what becomes of matches that overlap. @defaultValue `noSkip()` */
   begin<Name extends string>(name: Name, skipStrategy?: AfterMatchSkipStrategy): Pattern<T, Part<Name, T>, Name>;
+  /** Begins with a pattern that occurs as a whole. */
   begin<Parts, Last extends keyof Parts>(
     group: Pattern<T, Parts, Last>,
     skipStrategy?: AfterMatchSkipStrategy,
@@ -298,6 +322,7 @@ function newPart(next: unknown, taken: readonly string[], following: Following):
     until: undefined,
     quantifier: ONCE,
     withinMs: null,
+    gapMs: null,
   };
   if ((part.name ?? '') === '' && part.group === null) {
     throw refuse(part, 'has no name', 'Name each part by a string, or give a pattern for a group.');
@@ -330,6 +355,24 @@ function requireGroup(part: PatternPart, group: readonly PatternPart[]): void {
 
 function isNotFollowedBy({ following }: PatternPart): boolean {
   return following.isNot && following.contiguity === 'relaxed';
+}
+
+/** Times between events: each where there is an event before it to measure from, and none longer than the whole match may take. */
+function requireGaps(parts: readonly PatternPart[], withinMs: number | null, isWhole: boolean): void {
+  for (const [index, part] of parts.entries()) {
+    if (part.group !== null) requireGaps(part.group, withinMs, isWhole && index === 0);
+    if (part.gapMs === null) continue;
+    if (withinMs !== null && part.gapMs > withinMs) {
+      const what = `may come ${String(part.gapMs)} ms after the event before it, in a match of ${String(withinMs)} ms`;
+      throw refuse(part, what, 'Make the time between events no longer than that of the whole match.');
+    }
+    if (isWhole && index === 0 && part.quantifier.kind === 'single') {
+      throw refuse(part, 'has a time since the event before it, and is the first', 'Give the time to the next part.');
+    }
+    if (isNotFollowedBy(part) && index < parts.length - 1) {
+      throw refuse(part, 'is notFollowedBy() with a time, and not the last', 'Give the time to the part after it.');
+    }
+  }
 }
 
 function requireCondition(part: PatternPart, method: string, condition: unknown): void {

@@ -110,11 +110,27 @@ function mayTake(
   return greedy?.isGreedy !== true || greedy.from === greedy.to || !untilTaken.some((event) => fits(greedy, event));
 }
 
-function searched(shapes: readonly Shape[], events: readonly TextEvent[], withinMs: number | null): string[] {
+/** How long a match may take, and each of its parts after the event before. */
+interface Limits {
+  readonly withinMs: number | null;
+  /** By part. */
+  readonly gapsMs: readonly (number | null)[];
+}
+
+function isInTime(times: readonly number[], parts: readonly number[], { withinMs, gapsMs }: Limits): boolean {
+  if (withinMs !== null && Math.max(...times) - Math.min(...times) >= withinMs) return false;
+  return times.every((time, at) => {
+    const gapMs = at === 0 ? null : (gapsMs[parts[at] ?? 0] ?? null);
+    return gapMs === null || time - (times[at - 1] ?? 0) < gapMs;
+  });
+}
+
+function searched(shapes: readonly Shape[], events: readonly TextEvent[], limits: Limits): string[] {
   const matches: string[] = [];
   for (const choice of completions(shapes, events, null)) {
     const times = choice.map(([, event]) => events[event]?.at ?? 0);
-    if (withinMs !== null && Math.max(...times) - Math.min(...times) >= withinMs) continue;
+    const parts = choice.map(([part]) => part);
+    if (!isInTime(times, parts, limits)) continue;
     matches.push(choice.map(([part, event]) => `${String(part)}:${events[event]?.id ?? ''}`).join(' '));
   }
   return matches.sort();
@@ -122,7 +138,16 @@ function searched(shapes: readonly Shape[], events: readonly TextEvent[], within
 
 type Loose = Pattern<TextEvent, Record<string, TextEvent>, string>;
 
-function patternOf(shapes: readonly Shape[], withinMs: number | null): Loose {
+/** The gaps that a pattern may have: none longer than the whole, and before a first event there is no other. */
+function allowedGaps(shapes: readonly Shape[], { withinMs, gapsMs }: Limits): (number | null)[] {
+  return shapes.map(({ from, to }, index) => {
+    const gapMs = gapsMs[index] ?? null;
+    if (gapMs === null || (index === 0 && from === 1 && to === 1)) return null;
+    return Math.min(gapMs, withinMs ?? Infinity);
+  });
+}
+
+function patternOf(shapes: readonly Shape[], { withinMs, gapsMs }: Limits): Loose {
   let pattern: Loose | null = null;
   for (const [index, part] of shapes.entries()) {
     if (pattern !== null && part.not !== null) {
@@ -135,6 +160,8 @@ function patternOf(shapes: readonly Shape[], withinMs: number | null): Loose {
       began(pattern, String(index), part.contiguity).where((event) => fits(part, event)),
       part,
     );
+    const gapMs = gapsMs[index] ?? null;
+    if (gapMs !== null) pattern = pattern.within(gapMs, 'PREVIOUS_AND_CURRENT');
   }
   const whole = pattern as unknown as Loose;
   return withinMs === null ? whole : whole.within(withinMs);
@@ -160,24 +187,28 @@ function quantified(part: Loose, { from, to, inner, isGreedy, isOptional }: Shap
 describe('the automaton of a pattern', () => {
   const shapes = fc.array(someShape, { minLength: 1, maxLength: 3 }).map(buildable);
   const text = fc.array(fc.tuple(fc.constantFrom(...KINDS), fc.integer({ min: 0, max: 2 })), { maxLength: 7 });
-  const within = fc.option(fc.integer({ min: 1, max: 8 }), { nil: null });
+  const limited = fc.record({
+    withinMs: fc.option(fc.integer({ min: 1, max: 8 }), { nil: null }),
+    gapsMs: fc.array(fc.option(fc.integer({ min: 1, max: 4 }), { nil: null, freq: 1 }), { maxLength: 3 }),
+  });
 
   it('finds what a search over all choices of events finds, each match once, and keeps nothing that nobody holds', () => {
     fc.assert(
-      fc.property(shapes, text, within, (parts, words, withinMs) => {
+      fc.property(shapes, text, limited, (parts, words, any) => {
+        const limits = { ...any, gapsMs: allowedGaps(parts, any) };
         let clock = 0;
         const timed = words.map(([kind, wait], index) => `${kind}${String(index)}@${String((clock += wait))}`);
         const events = textEvents(timed.join(' '));
-        const runner = new PatternRunner(patternOf(parts, withinMs));
+        const runner = new PatternRunner(patternOf(parts, limits));
         for (const event of events) runner.process(event);
         const matches = runner.matches.map((match) =>
           Object.entries(match)
             .flatMap(([part, taken]) => taken.map(({ id }) => `${part}:${id}`))
             .join(' '),
         );
-        expect(matches.sort()).toEqual(searched(parts, events, withinMs));
-        if (withinMs === null) return;
-        runner.advanceTime(clock + withinMs);
+        expect(matches.sort()).toEqual(searched(parts, events, limits));
+        if (limits.withinMs === null) return;
+        runner.advanceTime(clock + limits.withinMs);
         expect(runner.stored).toEqual({ partials: 0, links: 0, events: 0 });
       }),
       { numRuns: 3_000 },

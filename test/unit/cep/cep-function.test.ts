@@ -50,8 +50,8 @@ function idsOf({ failures, success }: Match<Parts>): string {
 
 const inEventTime: CepOptions<Login> = { isEventTime: true, comparator: null, lateTag: late };
 
-function looking(options: Partial<CepOptions<Login>> = {}, parallelism = 1) {
-  let pattern = guessed as unknown as Pattern<Login, unknown, never>;
+function looking(options: Partial<CepOptions<Login>> = {}, parallelism = 1, first: unknown = guessed) {
+  let pattern = first as Pattern<Login, unknown, never>;
   const create = () => new CepFunction<string, Login, string>(pattern, new Describe(), { ...inEventTime, ...options });
   const change = (changed: unknown): void => void (pattern = changed as typeof pattern);
   const harness = functionHarness(create, { keys: [(login: Login) => login.user], parallelism, uid: 'guesses' });
@@ -111,6 +111,33 @@ describe('CepFunction', () => {
     dropping.harness.processWatermark(50);
     dropping.log('ada', 'no', 1, 49);
     expect(dropping.take()).toEqual([]);
+  });
+
+  it('hands over partial matches that wait too long for their next event, when the time comes by itself', () => {
+    const soon = Pattern.of<Login>()
+      .begin('failures')
+      .where((login) => !login.ok)
+      .next('success')
+      .where((login) => login.ok)
+      .within(30, 'PREVIOUS_AND_CURRENT');
+    const { harness, log, take } = looking({}, 1, soon);
+    log('ada', 'no', 1, 10);
+    harness.processWatermark(39);
+    expect(take()).toEqual([]);
+    harness.restore(harness.snapshot());
+    harness.processWatermark(40);
+    expect(take()).toEqual(['over: "1 |  over at 40"']);
+    log('ada', 'no', 2, 50);
+    log('ada', 'ok', 3, 79);
+    harness.processWatermark(100);
+    expect(take()).toEqual(['2 | 3 at 79 @79']);
+    const byClock = looking({ isEventTime: false }, 1, soon);
+    byClock.harness.setProcessingTime(5);
+    byClock.log('ada', 'no', 4);
+    byClock.harness.setProcessingTime(35);
+    expect(byClock.take()).toEqual([]);
+    byClock.harness.setProcessingTime(36);
+    expect(byClock.take()).toEqual(['over: "4 |  over at 35"']);
   });
 
   it('hands over partial matches whose time is up, with what they have', () => {

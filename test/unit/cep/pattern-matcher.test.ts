@@ -510,3 +510,61 @@ describe('time', () => {
     expect(matchesOf(grouped, 'a@1 b@2 c@6')).toEqual([]);
   });
 });
+
+describe('time between one event and the next', () => {
+  const soon = 'PREVIOUS_AND_CURRENT';
+  const start = begin('start', 'a');
+
+  it('ends partial matches that wait too long for a part, and leaves other parts all the time', () => {
+    const pattern = start.followedBy('middle').where(is('b')).within(5, soon).followedBy('end').where(is('c'));
+    expect(matchesOf(pattern, 'a@1 x@4 b@5 c@100')).toEqual(['a b c']);
+    const late = new PatternRunner(pattern);
+    expect(textEvents('a@1 x@4 b@6 c@7').flatMap((event) => late.process(event))).toEqual([]);
+    expect(late.timedOut).toEqual(['a @6']);
+    expect(late.stored).toEqual({ partials: 0, links: 0, events: 0 });
+  });
+
+  it('is measured from the event before, not from the first, and beside the time of the whole match', () => {
+    const pattern = start
+      .followedBy('middle')
+      .where(is('b'))
+      .followedBy('end')
+      .where(is('c'))
+      .within(5, soon)
+      .within(20);
+    expect(matchesOf(pattern, 'a@1 b@15 c@19')).toEqual(['a b c']);
+    expect(matchesOf(pattern, 'a@1 b@15 c@20')).toEqual([]);
+    expect(matchesOf(pattern, 'a@1 b@17 c@21')).toEqual([]);
+    const both = new PatternRunner(pattern);
+    for (const event of textEvents('a1@1 b1@18 x@30')) both.process(event);
+    // As in Flink, the time between events comes first where both are over.
+    expect(both.timedOut).toEqual(['a1 b1 @23']);
+  });
+
+  it('of a part that repeats holds between its events, and does not end what may go on without another', () => {
+    const pattern = start.oneOrMore().within(3, soon).followedBy('end').where(is('b'));
+    expect(found(pattern, 'a1@1 a2@3 a3@9 b@50')).toEqual(sorted('a1 a2 b', 'a1 b', 'a2 b', 'a3 b'));
+    const exactly = start.times(2).within(3, soon);
+    const runner = new PatternRunner(exactly);
+    expect(textEvents('a1@1 a2@4 a3@6').flatMap((event) => runner.process(event))).toEqual(['a2 a3']);
+    expect(runner.timedOut).toEqual(['a1 @4']);
+  });
+
+  it('of an optional part ends the waiting for it, and the match goes on without it', () => {
+    const pattern = start.next('maybe').where(is('b')).optional().within(3, soon).next('end').where(is('c'));
+    expect(found(pattern, 'a@1 b@3 c@9')).toEqual(['a b c']);
+    expect(found(pattern, 'a@1 c@9')).toEqual(['a c']);
+    expect(found(pattern, 'a@1 b@4 c@9')).toEqual([]);
+  });
+
+  it('is how long an event must not come, where a pattern ends with that', () => {
+    const pattern = start.notFollowedBy('not').where(is('b')).within(5, soon);
+    const runner = new PatternRunner(pattern);
+    for (const event of textEvents('a1@1 a2@3')) expect(runner.process(event)).toEqual([]);
+    expect(runner.advanceTime(5)).toEqual([]);
+    expect(runner.advanceTime(6)).toEqual(['a1']);
+    expect(textEvents('b@7').flatMap((event) => runner.process(event))).toEqual([]);
+    expect(runner.advanceTime(20)).toEqual([]);
+    expect(runner.timedOut).toEqual([]);
+  });
+});

@@ -92,7 +92,12 @@ describe('Pattern', () => {
   it('refuses a time that is none', () => {
     for (const windowMs of [0, -5, Infinity, Number.NaN]) {
       expect(refusal(() => a.within(windowMs))).toBe(`has to fit within ${String(windowMs)} ms`);
+      expect(refusal(() => a.within(windowMs, 'PREVIOUS_AND_CURRENT'))).toContain('has to fit within');
     }
+    expect(refusal(() => a.within(5, 'SOMETIME' as never))).toBe('has to fit within a time of type "SOMETIME"');
+    expect(refusal(() => a.next(Pattern.begin<string>('b')).within(5, 'PREVIOUS_AND_CURRENT'))).toBe(
+      'a part of a pattern has a time between events, and is a group',
+    );
   });
 
   it('is refused as a whole, when a job looks for it, for what only the whole shows', () => {
@@ -102,6 +107,17 @@ describe('Pattern', () => {
       defineJob('job', (env) => void CEP.pattern(env.fromCollection(['x']), pattern)).build();
     expect(reasonOf(use(a.notFollowedBy('b')))).toBe('is notFollowedBy(), and the last without a time');
     expect(use(a.notFollowedBy('b').within(5))).not.toThrow();
+    expect(use(a.notFollowedBy('b').within(5, 'PREVIOUS_AND_CURRENT'))).not.toThrow();
+    expect(reasonOf(use(a.within(5, 'PREVIOUS_AND_CURRENT').next('b') as unknown as typeof a))).toBe(
+      'has a time since the event before it, and is the first',
+    );
+    expect(use(a.oneOrMore().within(5, 'PREVIOUS_AND_CURRENT'))).not.toThrow();
+    expect(reasonOf(use(a.notFollowedBy('b').within(5, 'PREVIOUS_AND_CURRENT').next('c') as unknown as typeof a))).toBe(
+      'is notFollowedBy() with a time, and not the last',
+    );
+    expect(reasonOf(use(a.next('b').within(6, 'PREVIOUS_AND_CURRENT').within(5) as unknown as typeof a))).toBe(
+      'may come 6 ms after the event before it, in a match of 5 ms',
+    );
     const skip = Pattern.begin<string>('a', AfterMatchSkipStrategy.skipToFirst('z'));
     expect(reasonOf(use(skip))).toBe('a pattern is to skip to part "z", which it has not');
     expect(reasonOf(use('a' as never))).toBe('CEP.pattern() was not given a stream and a pattern');
