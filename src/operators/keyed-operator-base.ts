@@ -1,4 +1,5 @@
 import type { KeySelector } from '../api/functions.js';
+import { withoutKey } from '../api/internal/key-bytes.js';
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { MillraceError } from '../base/errors.js';
 import type { OperatorContext, StreamOperator } from './operator.js';
@@ -36,6 +37,7 @@ export abstract class KeyedOperatorBase<In, Out> extends OperatorBase<Out> imple
     } catch (error) {
       throw this.failure(error, 'keyBy');
     }
+    if (key === undefined || key === null) throw this.named(withoutKey(key), 'keyBy');
     this.keyedState.setCurrentKey(key);
   }
 }

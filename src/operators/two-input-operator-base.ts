@@ -1,4 +1,5 @@
 import type { KeySelector } from '../api/functions.js';
+import { withoutKey } from '../api/internal/key-bytes.js';
 import { CombinedWatermark } from './combined-watermark.js';
 import { MillraceError } from '../base/errors.js';
 import { OperatorBase } from './operator-base.js';
@@ -49,6 +50,7 @@ export abstract class TwoInputOperatorBase<In1, In2, Out>
     } catch (error) {
       throw this.failure(error, 'keyBy');
     }
+    if (key === undefined || key === null) throw this.named(withoutKey(key), 'keyBy');
     keyedState.setCurrentKey(key);
   }
 }

@@ -423,7 +423,8 @@ function isForwarded(edge: StreamEdge, sourceParallelism: number, targetParallel
 function chooserOf(edge: StreamEdge, parallelism: number): (value: unknown) => number {
   const { partitioning } = edge;
   if (partitioning?.kind === 'broadcast') return () => -1;
-  if (partitioning?.kind === 'hash') {
+  // With one consumer the key decides nothing, as in production: it is for the consumer alone to ask.
+  if (partitioning?.kind === 'hash' && parallelism > 1) {
     const { key } = partitioning;
     return (value) => subtaskOfShard(shardOfKeyGroup(keyGroupOf(key(value)), DEFAULT_SHARD_COUNT), parallelism);
   }

@@ -62,13 +62,23 @@ export function keyToBytes(key: unknown): Uint8Array {
       return bytes;
     }
     case 'object':
+      if (key === null) throw withoutKey(key);
       if (key instanceof Uint8Array) return key;
       return Buffer.from(canonicalJson(key), 'utf8');
+    case 'undefined':
+      throw withoutKey(key);
     default:
       throw new MillraceError('MILLRACE_SERIALISATION_FAILED', `a key of type ${typeof key} has no bytes`, {
         hint: 'Return a string, a number, or an array or plain object of those from the key selector.',
       });
   }
+}
+
+/** What to throw for a record whose key selector gave nothing. */
+export function withoutKey(key: null | undefined): MillraceError {
+  return new MillraceError('MILLRACE_STATE_NO_KEY', `the key of a record is ${String(key)}`, {
+    hint: 'Let the key selector give each record a key, or filter out those that have none.',
+  });
 }
 
 /**

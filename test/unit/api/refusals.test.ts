@@ -103,6 +103,25 @@ describe('what a job refuses at the record, by the name of the operator', () => 
     expect(refusal).toContain('operator "judge" uses a key or a timer without a keyed stream');
   });
 
+  it.each([1, 2])('a record without a key, at parallelism %d', (parallelism) => {
+    const job = defineJob('refusals', (env) => {
+      const keys = clicksOf(env).keyBy((click) => click.user);
+      keys
+        .reduce(sum)
+        .uid('judge')
+        .name('Judge')
+        .sinkTo(functionSink(() => undefined));
+    });
+    for (const user of [undefined, null]) {
+      const driver = new JobDriver(job, { parallelism });
+      const click = { user, gap: 1 };
+      const refusal = refusalOf(() => driver.send('clicks', click), 'MILLRACE_STATE_NO_KEY');
+      // Where records are dealt out, it is the way to the operator that asks for the key.
+      const where = parallelism === 1 ? ', in operator "Judge"' : '';
+      expect(refusal).toBe(`the key of a record is ${String(user)}${where}`);
+    }
+  });
+
   it('a record without a timestamp in windows of event time', () => {
     const driver = driverOf((env) =>
       keyed(env).window(TumblingEventTimeWindows.of(10)).reduce(sum).uid('judge').name('Judge'),
