@@ -13,7 +13,46 @@ async function ruleOf(service: ServiceProcess, user: string): Promise<unknown> {
   return (await service.post(`/checks/${user}`, {})).json();
 }
 
+interface Notes {
+  readonly subtask: number;
+  readonly restored: { readonly dealt: readonly string[]; readonly whole: readonly string[] };
+}
+
+/** What each subtask has got back. Requests are dealt out in turn: all subtasks have been asked before long. */
+async function notesOf(service: ServiceProcess, parallelism: number): Promise<Notes[]> {
+  const bySubtask = new Map<number, Notes>();
+  for (let asked = 0; asked < 200 && bySubtask.size < parallelism; asked++) {
+    const notes = (await (await service.fetch('/notes')).json()) as Notes;
+    bySubtask.set(notes.subtask, notes);
+  }
+  return [...bySubtask.values()];
+}
+
 describe('state that belongs to no key', () => {
+  it(
+    'of lists is dealt out to the subtasks, each value once, and of union lists whole for each, at any parallelism',
+    { timeout: 60_000 },
+    async () => {
+      const texts = Array.from({ length: 7 }, (_, index) => `note-${String(index)}`);
+      await withTemporaryDirectory(async (dataDir) => {
+        const options = { dataDir, job: 'remembers' };
+        await withService({ ...options, args: argsOf(3) }, async (service) => {
+          for (const text of texts) expect((await service.post(`/notes/${text}`, {})).status).toBe(200);
+          expect((await service.stop()).code, service.stderr).toBe(0);
+        });
+        for (const parallelism of [3, 2, 4, 1]) {
+          await withService({ ...options, args: argsOf(parallelism) }, async (service) => {
+            const notes = await notesOf(service, parallelism);
+            expect(notes).toHaveLength(parallelism);
+            expect(notes.flatMap(({ restored }) => restored.dealt).sort()).toEqual(texts);
+            for (const { restored } of notes) expect([...restored.whole].sort()).toEqual(texts);
+            expect((await service.stop()).code, service.stderr).toBe(0);
+          });
+        }
+      });
+    },
+  );
+
   it(
     'is back in every subtask after a restart, at the same parallelism and at others',
     { timeout: 60_000 },
