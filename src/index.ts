@@ -1,5 +1,6 @@
 /** The package's public exports, and nothing else. Importing it starts nothing and opens nothing. */
 export { defineJob, type JobDefinition, type JobOptions } from './api/job.js';
+export type { OnError } from './api/internal/transformation.js';
 export { StreamEnvironment } from './api/environment.js';
 export {
   DataStream,
@@ -42,6 +43,7 @@ export {
   type NoGatherTimeout,
 } from './api/scatter-gather.js';
 export { functionSink, topicSink, type Sink, type TopicSinkOptions } from './api/sink.js';
+export type { DeliveryGuarantee } from './api/internal/operator-spec.js';
 export type { RichSinkFunction, SinkContext, SinkFunction } from './api/sink-function.js';
 export type { Key } from './api/key.js';
 export type { Serde } from './api/serde.js';
@@ -164,12 +166,11 @@ export {
   DeltaTrigger,
   EventTimeTrigger,
   NeverTrigger,
-  ProcessingTimeoutTrigger,
   ProcessingTimeTrigger,
   PurgingTrigger,
   type DeltaFunction,
-  type ProcessingTimeoutOptions,
 } from './api/triggers.js';
+export { ProcessingTimeoutTrigger, type ProcessingTimeoutOptions } from './api/processing-timeout-trigger.js';
 export { MergingWindowAssigner, WindowAssigner, type WindowAssignerContext } from './api/window-assigner.js';
 export {
   CumulativeEventTimeWindows,

@@ -13,6 +13,14 @@ const ENTRIES_MAX = 100_000;
  *
  * The classes of this package are all there are: values cross threads, and are merged where no code of the job runs.
  *
+ * @typeParam V what is added.
+ * @typeParam R what comes of it.
+ *
+ * @example
+ * override open(context: RuntimeContext) {
+ *   this.#refused = context.getLongCounter('refused');
+ * }
+ *
  * @public
  */
 export abstract class Accumulator<V, R> {
@@ -92,17 +100,17 @@ abstract class MaximumAccumulator extends NumberAccumulator {
   }
 }
 
-/** A sum, of integers in Flink. @public */
+/** A sum of integers. Flink's is of 32 bits; this one is exact up to 2^53, and does not overflow. @public */
 export class IntCounter extends SumAccumulator {
   readonly type = 'IntCounter';
 }
 
-/** A sum, exact up to 2^53. @public */
+/** A sum of integers, exact up to 2^53. @public */
 export class LongCounter extends SumAccumulator {
   readonly type = 'LongCounter';
 }
 
-/** A sum. @public */
+/** A sum of doubles. How its last digits round depends on the order of adding, and so on the parallelism. @public */
 export class DoubleCounter extends SumAccumulator {
   readonly type = 'DoubleCounter';
 }
@@ -248,7 +256,7 @@ const classes = {
   ListAccumulator,
 } as const;
 
-/** @public */
+/** Names of the accumulators' classes, as Flink's REST API shows them. @public */
 export type AccumulatorType = keyof typeof classes;
 
 /** An empty accumulator of this type. @internal */

@@ -3,11 +3,29 @@ import type { RichFunction, RuntimeContext } from './functions.js';
 
 /** Takes the outcome of one asynchronous request. The first outcome counts; may be called from any turn of the event loop. @public */
 export interface ResultFuture<O> {
+  /** The request has these results; an empty list drops the record. They carry the timestamp of its record. */
   complete(results: readonly O[]): void;
+  /** The request has failed: it is tried again if the retry strategy says so, else the job fails as for a function that throws. */
   completeExceptionally(error: unknown): void;
 }
 
-/** Starts a request per record and emits its results later. @public */
+/**
+ * Starts a request per record and emits its results later. Given to {@link orderedWait} or {@link unorderedWait}.
+ *
+ * It runs in the worker's own thread: a request is I/O, not computation. It has no keyed state, and its records no current key.
+ *
+ * @example
+ * class Prices extends AsyncFunction<Order, Priced> {
+ *   override async asyncInvoke(order: Order, result: ResultFuture<Priced>) {
+ *     result.complete([{ ...order, price: await prices.of(order.item) }]);
+ *   }
+ *   override timeout(order: Order, result: ResultFuture<Priced>) {
+ *     result.complete([{ ...order, price: null }]);
+ *   }
+ * }
+ *
+ * @public
+ */
 export abstract class AsyncFunction<I, O> implements RichFunction {
   open?(context: RuntimeContext): void;
   close?(): void;
@@ -32,13 +50,32 @@ export interface AsyncRetryStrategy<O> {
   readonly retryOnError?: (error: unknown) => boolean;
 }
 
-/** Retries after the same wait each time. @public */
+/**
+ * Retries after the same wait each time.
+ *
+ * @param maxAttempts most attempts, the first included; at least 1.
+ * @param delayMs the wait before each further attempt.
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for less than one attempt
+ *
+ * @public
+ */
 export function fixedDelayRetry<O>(maxAttempts: number, delayMs: number): AsyncRetryStrategy<O> {
   requireAttempts(maxAttempts);
   return { maxAttempts, backoffMs: () => delayMs };
 }
 
-/** Retries after waits that grow by a factor, up to a limit. @public */
+/**
+ * Retries after waits that grow by a factor, up to a limit.
+ *
+ * @param maxAttempts most attempts, the first included; at least 1.
+ * @param options the first wait and the longest, in milliseconds, and by what each wait is multiplied for the next.
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for less than one attempt
+ *
+ * @example
+ * exponentialBackoffRetry(5, { initialDelayMs: 100, maxDelayMs: 2_000, multiplier: 2 }); // 100, 200, 400, 800 ms
+ *
+ * @public
+ */
 export function exponentialBackoffRetry<O>(
   maxAttempts: number,
   options: { readonly initialDelayMs: number; readonly maxDelayMs: number; readonly multiplier: number },
@@ -51,13 +88,13 @@ export function exponentialBackoffRetry<O>(
   };
 }
 
-/** @public */
+/** How many requests may be under way, how long each may take, and what happens when one fails. @public */
 export interface AsyncOptions<O> {
   /** Milliseconds from the start of a request, over all attempts, until it times out; 0 for never. @defaultValue 0 */
   readonly timeoutMs?: number;
   /** Most requests under way at a time; the input waits when they are reached. @defaultValue 100 */
   readonly capacity?: number;
-  /** @defaultValue no retries */
+  /** When a failed request is started again. The time-out runs on over all attempts. @defaultValue no retries */
   readonly retry?: AsyncRetryStrategy<O>;
   /**
    * Whether results are written down before they leave, so that a restart uses them again where it would ask again and might

@@ -15,7 +15,7 @@ export interface ConnectedInputs {
   readonly streamAt: StreamAt;
 }
 
-/** Two streams of different types, for functions that see both. @public */
+/** Two streams of different types, for functions that see both. Made by `stream.connect(other)`. @public */
 export class ConnectedStreams<A, B> {
   /** Only a type. */
   declare protected readonly recordTypes: readonly [A, B];
@@ -91,7 +91,7 @@ export class KeyedConnectedStreams<K, A, B> extends ConnectedStreams<A, B> {
   }
 }
 
-/** A stream that every subtask sees whole, with the states that it fills. @public */
+/** A stream that every subtask sees whole, with the states that it fills. Made by `stream.broadcast(state, …)`, for `connect` on a keyed stream. @public */
 export class BroadcastStream<T> {
   /** Only a type. */
   declare protected readonly recordType: T;
@@ -115,7 +115,7 @@ export class BroadcastStream<T> {
   }
 }
 
-/** A keyed stream and a broadcast one. @public */
+/** A keyed stream and a broadcast one. Made by `keyedStream.connect(broadcastStream)`. @public */
 export class BroadcastConnectedStream<K, A, B> {
   /** Only a type. */
   declare protected readonly types: readonly [K, A, B];

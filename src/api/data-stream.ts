@@ -72,13 +72,18 @@ export class DataStream<out T> {
     this.id = id;
   }
 
-  /** One record for each. */
+  /**
+   * One record for each, with its timestamp.
+   *
+   * @example
+   * payments.map((payment) => payment.amount);
+   */
   map<O>(fn: MapFunction<T, O>): SingleOutputStreamOperator<O> {
     this.requireFunction(fn, 'map', 'map');
     return this.transform<O>({ kind: 'map', fn: erase(fn) });
   }
 
-  /** Keeps the records for which the function is true. */
+  /** Keeps the records for which the function is true. A type guard narrows the stream. */
   filter<S extends T>(fn: (value: T) => value is S): SingleOutputStreamOperator<S>;
   filter(fn: FilterFunction<T>): SingleOutputStreamOperator<T>;
   filter(fn: FilterFunction<T>): SingleOutputStreamOperator<T> {
@@ -97,13 +102,17 @@ export class DataStream<out T> {
     return this.transform<O>({ kind: 'flat-map', fn: erase(fn) });
   }
 
-  /** A function with side outputs, request handles and the record's time. */
+  /** A function with side outputs, request handles and the record's time. With state and timers it is on a keyed stream: {@link KeyedStream.process}. */
   process<O>(fn: ProcessFunction<T, O>): SingleOutputStreamOperator<O> {
     this.requireFunction(fn, 'process', 'processElement');
     return this.transform<O>({ kind: 'process', fn: erase(fn) });
   }
 
-  /** Deals records out by key: all records of a key reach one subtask, those of one producer in order. */
+  /**
+   * Deals records out by key: all records of a key reach one subtask, those of one producer in order.
+   *
+   * @param key depends on the value alone. A record without a key (`undefined`, `null`) fails with `MILLRACE_STATE_NO_KEY`.
+   */
   keyBy<K extends Key>(key: KeySelector<T, K>): KeyedStream<T, K> {
     if (typeof key !== 'function') {
       throw this.builder.invalid(
@@ -120,7 +129,7 @@ export class DataStream<out T> {
     );
   }
 
-  /** This stream and others of its type as one. No order holds between them. */
+  /** This stream and others of its type as one. No order holds between them; the watermark is the least of theirs. */
   union(...others: readonly [DataStream<T>, ...DataStream<T>[]]): DataStream<T> {
     const streams: readonly DataStream<T>[] = others;
     if (streams.length === 0)
@@ -144,7 +153,10 @@ export class DataStream<out T> {
     return states.length === 0 ? new DataStream<T>(this.builder, id) : new BroadcastStream<T>(id, erase(states));
   }
 
-  /** Gives records timestamps and makes watermarks of them, instead of those that come in. */
+  /**
+   * Gives records timestamps and makes watermarks of them, instead of those that come in, which are dropped but for the one that
+   * ends the stream. Every 200 ms. A strategy given to the source is better where it can be: it sees each topic partition by itself.
+   */
   assignTimestampsAndWatermarks(strategy: WatermarkStrategy<T>): SingleOutputStreamOperator<T> {
     return this.transform<T>({
       kind: 'assign-timestamps',
@@ -189,7 +201,7 @@ export class DataStream<out T> {
     return new ScatteredStream<T, Partials>({ builder, id, streamAt, branches: ends });
   }
 
-  /** All records in windows, in one subtask. */
+  /** All records in windows, in one subtask: no parallelism. */
   windowAll<W extends Window>(assigner: WindowAssigner<T, W>): AllWindowedStream<T, W> {
     const key = (): number => 0;
     const id = this.repartition({ kind: 'hash', key, isKeyedAtSource: false });
@@ -201,7 +213,7 @@ export class DataStream<out T> {
     return this.transform<O>(spec);
   }
 
-  /** Keeps records in the subtask of the same index. The next operator must have the same parallelism. */
+  /** Keeps records in the subtask of the same index. The next operator must have the same parallelism, or the job is refused. */
   forward(): DataStream<T> {
     return new DataStream<T>(this.builder, this.repartition({ kind: 'forward' }));
   }
@@ -276,7 +288,7 @@ export class SingleOutputStreamOperator<out T> extends DataStream<T> {
     return this;
   }
 
-  /** What people and metrics see. */
+  /** What people and metrics see, up to 200 characters. Changing it loses nothing. @defaultValue a word for the operator, such as `Map` */
   name(name: string): this {
     this.builder.setName(this.id, name);
     return this;
@@ -288,7 +300,7 @@ export class SingleOutputStreamOperator<out T> extends DataStream<T> {
     return this;
   }
 
-  /** Does not run in the task of its input. */
+  /** Does not run in the task of its input: what it takes then goes through a channel. What follows may still run in its task. */
   startNewChain(): this {
     this.builder.setChaining(this.id, 'head');
     return this;
@@ -300,7 +312,7 @@ export class SingleOutputStreamOperator<out T> extends DataStream<T> {
     return this;
   }
 
-  /** What the operator emits under this tag. */
+  /** What the operator emits under this tag by `context.output(tag, value)`, or as late data. */
   getSideOutput<S>(tag: OutputTag<S>): DataStream<S> {
     return new DataStream<S>(this.builder, this.builder.addSideOutput(this.id, tag.id));
   }
@@ -318,7 +330,12 @@ export class KeyedStream<out T, out K> extends DataStream<T> {
     this.#key = key;
   }
 
-  /** A function over the records of one key at a time, with keyed state and timers. */
+  /**
+   * A function over the records of one key at a time, with keyed state and timers.
+   *
+   * @example
+   * visits.keyBy((visit) => visit.page).process(new CountFunction()).uid('count');
+   */
   override process<O>(fn: KeyedProcessFunction<K, T, O>): SingleOutputStreamOperator<O>;
   /** A function without a key has no place here; put it before `keyBy`. */
   override process(fn: never): never;
@@ -327,25 +344,41 @@ export class KeyedStream<out T, out K> extends DataStream<T> {
     return this.transform<O>({ kind: 'keyed-process', fn: erase(fn), key: this.#key });
   }
 
-  /** Emits, for each record, all records of its key so far reduced into one; the first as it is. */
+  /**
+   * Emits, for each record, all records of its key so far reduced into one; the first as it is. The state grows with the keys
+   * and is never cleared: for a stream without end use a window, or a process function with a time to live.
+   */
   reduce(fn: ReduceFunction<T>): SingleOutputStreamOperator<T> {
     this.requireFunction(fn, 'reduce', 'reduce');
     return this.transform<T>({ kind: 'reduce', reduce: erase(fn), key: this.#key });
   }
 
-  /** The records of each key in windows. */
+  /**
+   * The records of each key in windows.
+   *
+   * @example
+   * bids
+   *   .keyBy((bid) => bid.auction)
+   *   .window(TumblingEventTimeWindows.of(10_000))
+   *   .aggregate(new Count());
+   */
   window<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<T, K, W> {
     return windowedStream<T, K, W>({ ...this.meet(this.id), id: this.id, key: this.#key, parallelism: null }, assigner);
   }
 
-  /** Every `size` records of a key; with `slide`, the last `size` at every `slide` records. */
+  /** Every `size` records of a key; with `slide`, the last `size` at every `slide` records. Fewer records than that never fire. */
   countWindow(size: number, slide?: number): WindowedStream<T, K, GlobalWindow> {
     const windows = this.window<GlobalWindow>(GlobalWindows.create());
     if (slide === undefined) return windows.trigger(PurgingTrigger.of(CountTrigger.of(size)));
     return windows.evictor(CountEvictor.of(size)).trigger(CountTrigger.of(slide));
   }
 
-  /** Joins with another keyed stream where timestamps lie within an interval. */
+  /**
+   * Joins with another keyed stream where timestamps lie within an interval.
+   *
+   * @example
+   * clicks.intervalJoin(views).between(-5_000, 0).process(new ClickedView());
+   */
   intervalJoin<B>(other: KeyedStream<B, K>): IntervalJoin<T, B> {
     return new IntervalJoin<T, B>(this.meet(other.id), this.#key, other.#key);
   }
@@ -379,7 +412,7 @@ export class KeyedStreamSource<out T, out K> extends KeyedStream<T, K> {
     return this;
   }
 
-  /** What people and metrics see. */
+  /** As {@link SingleOutputStreamOperator.name}. */
   name(name: string): this {
     this.#source.name(name);
     return this;
@@ -398,7 +431,7 @@ export class KeyedStreamSource<out T, out K> extends KeyedStream<T, K> {
   }
 }
 
-/** The end of a stream. @public */
+/** The end of a stream: what it ends in can be named and tuned. @public */
 export class DataStreamSink {
   readonly #builder: GraphBuilder;
   readonly #id: number;
@@ -415,7 +448,7 @@ export class DataStreamSink {
     return this;
   }
 
-  /** What people and metrics see. */
+  /** As {@link SingleOutputStreamOperator.name}. */
   name(name: string): this {
     this.#builder.setName(this.#id, name);
     return this;

@@ -63,7 +63,16 @@ export class StreamEnvironment {
     return this.#addSource(spec, null, undefined, spec.key);
   }
 
-  /** Records of a topic, or of any other {@link Source}. A source with a key gives a keyed stream. */
+  /**
+   * Records of a topic, or of any other {@link Source}. A source with a key gives a keyed stream.
+   *
+   * @param watermarkStrategy how the source's event time comes about, for each topic partition by itself; without it records
+   *   keep the timestamps of their topic and there are no watermarks before the end of input.
+   * @param name what people and metrics see.
+   *
+   * @example
+   * env.fromSource(topic('bids', jsonSerde<Bid>()), WatermarkStrategy.boundedOutOfOrderness<Bid>(2_000)).uid('bids');
+   */
   fromSource<T, K>(
     source: Source<T, K>,
     watermarkStrategy?: WatermarkStrategy<NoInfer<T>>,

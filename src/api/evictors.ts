@@ -5,14 +5,17 @@ import type { Window } from './windows.js';
 
 /** A record in a window that has an evictor. @public */
 export interface TimestampedValue<T> {
+  /** The record. */
   readonly value: T;
-  /** `-Infinity` when the record has none. */
+  /** Its event timestamp in milliseconds; `-Infinity` when the record has none. */
   readonly timestamp: number;
 }
 
-/** @public */
+/** What an evictor may ask. Valid only during the call. @public */
 export interface EvictorContext {
+  /** The clock, in milliseconds since the epoch. */
   getCurrentProcessingTime(): number;
+  /** The operator's watermark; `-Infinity` before the first. */
   getCurrentWatermark(): number;
 }
 
@@ -20,16 +23,26 @@ export interface EvictorContext {
  * Takes records out of a window when it fires, before or after the function. A window with an evictor keeps all its
  * records: nothing is aggregated ahead.
  *
+ * Evictors of the package: {@link CountEvictor}, {@link TimeEvictor}, {@link DeltaEvictor}.
+ *
  * @public
  */
 export interface Evictor<T, W extends Window = Window> {
-  /** @returns the records that stay, in the same order. */
+  /**
+   * Called before the window's function, which sees what stays.
+   *
+   * @returns the records that stay, in the same order.
+   */
   evictBefore(
     elements: readonly TimestampedValue<T>[],
     window: W,
     context: EvictorContext,
   ): readonly TimestampedValue<T>[];
-  /** @returns the records that stay, in the same order. */
+  /**
+   * Called after the window's function, with what it has seen. The next firing begins with what stays.
+   *
+   * @returns the records that stay, in the same order.
+   */
   evictAfter(
     elements: readonly TimestampedValue<T>[],
     window: W,
@@ -37,7 +50,7 @@ export interface Evictor<T, W extends Window = Window> {
   ): readonly TimestampedValue<T>[];
 }
 
-/** @public */
+/** When an evictor of the package takes records out. @public */
 export interface EvictorOptions {
   /** Evict after the function rather than before. @defaultValue false */
   readonly doEvictAfter?: boolean;
@@ -61,7 +74,14 @@ abstract class OneSidedEvictor<T> implements Evictor<T> {
   protected abstract keep(elements: readonly TimestampedValue<T>[]): readonly TimestampedValue<T>[];
 }
 
-/** Keeps the last records. @public */
+/**
+ * Keeps the last records of a window, by their order of arrival.
+ *
+ * @example
+ * clicks.keyBy((click) => click.user).window(GlobalWindows.create()).evictor(CountEvictor.of(10)).trigger(CountTrigger.of(1));
+ *
+ * @public
+ */
 export class CountEvictor<T> extends OneSidedEvictor<T> {
   readonly #maxCount: number;
 
@@ -70,6 +90,12 @@ export class CountEvictor<T> extends OneSidedEvictor<T> {
     this.#maxCount = maxCount;
   }
 
+  /**
+   * Keeps so many records.
+   *
+   * @param maxCount how many records stay; a whole number from 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of<T>(maxCount: number, options: EvictorOptions = {}): CountEvictor<T> {
     if (!Number.isSafeInteger(maxCount) || maxCount < 0) {
       throw new MillraceError(
@@ -85,7 +111,7 @@ export class CountEvictor<T> extends OneSidedEvictor<T> {
   }
 }
 
-/** Keeps the records whose timestamp is less than `size` before the window's largest. @public */
+/** Keeps the records whose timestamp is less than `size` before the window's largest. Records without timestamps all stay. @public */
 export class TimeEvictor<T> extends OneSidedEvictor<T> {
   readonly #sizeMs: number;
 
@@ -94,6 +120,12 @@ export class TimeEvictor<T> extends OneSidedEvictor<T> {
     this.#sizeMs = sizeMs;
   }
 
+  /**
+   * Keeps the records of so much event time.
+   *
+   * @param sizeMs milliseconds of event time that stay.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a size that is no number
+   */
   static of<T>(sizeMs: number, options: EvictorOptions = {}): TimeEvictor<T> {
     if (!Number.isFinite(sizeMs)) {
       throw new MillraceError('MILLRACE_JOB_INVALID', `the size of a time evictor is ${String(sizeMs)} ms`);
@@ -109,7 +141,7 @@ export class TimeEvictor<T> extends OneSidedEvictor<T> {
   }
 }
 
-/** Evicts the records that are at least the threshold away from the last record. @public */
+/** Evicts the records that are at least the threshold away from the last record, by a measure of the author's. @public */
 export class DeltaEvictor<T> extends OneSidedEvictor<T> {
   readonly #threshold: number;
   readonly #delta: DeltaFunction<T>;
@@ -120,6 +152,11 @@ export class DeltaEvictor<T> extends OneSidedEvictor<T> {
     this.#delta = delta;
   }
 
+  /**
+   * Evicts what is at least the threshold away.
+   *
+   * @param delta how far the last record, its second argument, is from the one in question.
+   */
   static of<T>(threshold: number, delta: DeltaFunction<T>, options: EvictorOptions = {}): DeltaEvictor<T> {
     return new DeltaEvictor(threshold, delta, options);
   }

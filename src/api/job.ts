@@ -3,7 +3,7 @@ import { StreamEnvironment } from './environment.js';
 import { GraphBuilder } from './internal/graph-builder.js';
 import type { JobGraph, OnError } from './internal/transformation.js';
 
-/** @public */
+/** What holds for a job as a whole. @public */
 export interface JobOptions {
   /**
    * What becomes of a record whose processing threw. Its request, if it came from one, gets a 500 at once, but with `retry`.
@@ -29,12 +29,13 @@ export interface JobOptions {
 
 /** What a job module exports as its default. Made by {@link defineJob}. @public */
 export interface JobDefinition {
+  /** As given to {@link defineJob}. */
   readonly name: string;
   /**
    * Runs the author's function on a fresh environment. Each call gives a graph of its own, with function instances of its
    * own where the author makes them inside: each subtask gets one.
    *
-   * Throws `MILLRACE_JOB_INVALID`.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a graph that cannot be right, with the operator's name and what to do
    */
   build(): JobGraph;
 }
@@ -49,6 +50,8 @@ const ON_ERROR: ReadonlySet<unknown> = new Set<OnError>(['fail', 'skip', 'reject
  * thread; and make functions with state of their own (`new CountFunction()`) inside `define`, not beside it.
  *
  * @param name 1 to 64 letters, digits, dashes and underscores: part of topic names.
+ * @param define puts the graph together; synchronous.
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for a name, function or option that cannot be right
  *
  * @example
  * export default defineJob('hello', (env) => {

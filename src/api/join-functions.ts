@@ -1,15 +1,18 @@
 import type { Collector, RichFunction, RuntimeContext } from './functions.js';
 import type { OutputTag } from './process-function.js';
 
-/** Makes one result of a pair. @public */
+/** Makes one result of a pair of a window join. @public */
 export type JoinFunction<A, B, O> = (left: A, right: B) => O;
 
-/** What an interval join knows of a pair. @public */
+/** What an interval join knows of a pair. Valid only during the call. @public */
 export interface ProcessJoinContext {
+  /** The left record's timestamp, in milliseconds. */
   getLeftTimestamp(): number;
+  /** The right record's timestamp, in milliseconds. */
   getRightTimestamp(): number;
   /** The larger of both, which the results carry. */
   getTimestamp(): number;
+  /** Emits to a side output, with the larger timestamp. */
   output<T>(tag: OutputTag<T>, value: T): void;
 }
 
@@ -17,6 +20,7 @@ export interface ProcessJoinContext {
 export abstract class ProcessJoinFunction<A, B, O> implements RichFunction {
   open?(context: RuntimeContext): void;
   close?(): void;
+  /** Called for each pair, when its second record arrives. */
   abstract processElement(left: A, right: B, context: ProcessJoinContext, out: Collector<O>): void;
 }
 

@@ -46,7 +46,12 @@ export class JoinedStreams<A, B> {
    *   .window(TumblingEventTimeWindows.of(60_000))
    *   .apply((order, payment) => ({ order, payment }));
    */
-  where<K extends Key>(key: KeySelector<A, K>): { equalTo(other: KeySelector<B, K>): JoinedByKey<A, B> } {
+  where<K extends Key>(
+    key: KeySelector<A, K>,
+  ): {
+    /** The key of the other stream's records, of the same type. */
+    equalTo(other: KeySelector<B, K>): JoinedByKey<A, B>;
+  } {
     return { equalTo: (other) => new JoinedByKey<A, B>(this.#inputs, key as never, other as never) };
   }
 }
@@ -99,12 +104,12 @@ export class JoinedInWindow<A, B> {
 
   /** As {@link WindowedStream.trigger}; it sees the records of both sides. */
   trigger(trigger: Trigger<A | B>): JoinedInWindow<A, B> {
-    return new JoinedInWindow(this.#windows.trigger(untaggedTrigger(trigger as Trigger<unknown>)));
+    return new JoinedInWindow(this.#windows.trigger(untaggedTrigger(trigger)));
   }
 
   /** As {@link WindowedStream.evictor}; it sees the records of both sides, in the order in which they came. */
   evictor(evictor: Evictor<A | B>): JoinedInWindow<A, B> {
-    return new JoinedInWindow(this.#windows.evictor(untaggedEvictor(evictor as Evictor<unknown>)));
+    return new JoinedInWindow(this.#windows.evictor(untaggedEvictor(evictor)));
   }
 
   /** As {@link WindowedStream.allowedLateness}. */

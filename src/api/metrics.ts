@@ -10,6 +10,7 @@ export interface Counter {
   inc(count?: number): void;
   /** Subtracts `count`. @defaultValue 1 */
   dec(count?: number): void;
+  /** What this subtask has counted since the start of the job. */
   getCount(): number;
 }
 
@@ -33,6 +34,7 @@ export interface Meter {
 
 /** The distribution of the newest values. @public */
 export interface Histogram {
+  /** Adds a value to the window, from which the oldest falls when it is full. */
   update(value: number): void;
   /** Values since the start, those included that have left the window. */
   getCount(): number;
@@ -40,26 +42,29 @@ export interface Histogram {
   getStatistics(): HistogramStatistics;
 }
 
-/** @public */
+/** What the values in a histogram's window look like, at the moment of asking. @public */
 export interface HistogramStatistics {
   /** Values in the window. */
   readonly size: number;
-  /** All of these are 0 for an empty window. */
+  /** The least value; 0 for an empty window, as all of these. */
   readonly min: number;
+  /** The greatest value. */
   readonly max: number;
+  /** The arithmetic mean. */
   readonly mean: number;
+  /** The standard deviation of the sample. */
   readonly stddev: number;
-  /** @param quantile from 0 to 1: 0.99 gives the value that 99 % of the others do not exceed. */
+  /** The value below which a part of the others lies. @param quantile from 0 to 1: 0.99 gives the value that 99 % of the others do not exceed. */
   getQuantile(quantile: number): number;
 }
 
-/** @public */
+/** How many values a histogram remembers. @public */
 export interface HistogramOptions {
   /** How many of the newest values it keeps: 1 to 10 000. @defaultValue 1000 */
   readonly windowSize?: number;
 }
 
-/** @public */
+/** Over what time a meter takes its rate. @public */
 export interface MeterOptions {
   /** Over how many seconds the rate is taken: 5 to 3600, in steps of 5. @defaultValue 60 */
   readonly timeSpanInSeconds?: number;
@@ -84,12 +89,13 @@ export interface MeterOptions {
  * @public
  */
 export interface MetricGroup {
+  /** A new counter. */
   counter(name: string): Counter;
-  /** @returns the gauge itself */
+  /** Registers a function that is asked when somebody looks. @returns the gauge itself */
   gauge<G extends Gauge>(name: string, gauge: G): G;
-  /** @throws MillraceError `MILLRACE_JOB_INVALID` for a window that is out of bounds */
+  /** A new histogram. @throws MillraceError `MILLRACE_JOB_INVALID` for a window that is out of bounds */
   histogram(name: string, options?: HistogramOptions): Histogram;
-  /** @throws MillraceError `MILLRACE_JOB_INVALID` for a time span that is out of bounds */
+  /** A new meter. @throws MillraceError `MILLRACE_JOB_INVALID` for a time span that is out of bounds */
   meter(name: string, options?: MeterOptions): Meter;
   /**
    * A group within this one, the same for the same name. With a value, both are part of the name in the admin API, and in

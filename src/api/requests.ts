@@ -66,17 +66,19 @@ export interface KeyedRequestsOptions<Body, Query, Request, K> extends RequestsO
 
 /** One route with options of its own. Made by {@link route}. @public */
 export interface RouteDeclaration<Route extends string, Body, Query> {
+  /** Method and path. */
   readonly route: Route;
+  /** What this route promises and limits, before the source's own options. */
   readonly options: RouteOptions<unknown, unknown>;
   /** Only types. */
   readonly schemas?: { readonly body: Body; readonly query: Query };
 }
 
-/** @public */
+/** A route as `env.requests` takes it: by itself, or with options of its own. @public */
 export type RouteInput = RoutePattern | RouteDeclaration<RoutePattern, unknown, unknown>;
 
 /**
- * A route with options of its own, for a source of several routes.
+ * A route with options of its own, for a source of several routes. What cannot be right is refused by `env.requests`.
  *
  * @example
  * env.requests([route('POST /counters/:name', { body: Add }), 'GET /counters/:name'], { key: (r) => r.params.name });

@@ -16,7 +16,7 @@ import { MillraceError } from '../base/errors.js';
 /** Names are fields of the partial answers, and stand in drawings. */
 const BRANCH_PATTERN = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/;
 
-/** @public */
+/** Answers when the time is up, with what there is. @public */
 export interface GatherTimeout<T, Partials, O> {
   /**
    * How long after a request was accepted its partial answers are waited for, in milliseconds; at most until the request's
@@ -33,6 +33,7 @@ export type NoGatherTimeout = { readonly [Name in keyof GatherTimeout<never, nev
 
 /** Answers when all branches have. @public */
 export interface GatherAll<T, Partials, O> {
+  /** All branches are waited for. */
   readonly quorum?: undefined;
   /** Makes the answer of the request and what each branch found. Must depend on these alone. */
   readonly combine: (request: T, partials: Readonly<Partials>) => O;
@@ -46,7 +47,7 @@ export interface GatherQuorum<T, Partials, O> {
   readonly combine: (request: T, partials: Readonly<Partial<Partials>>) => O;
 }
 
-/** @public */
+/** When a gathered request is answered, and how the answer is made. @public */
 export type GatherOptions<T, Partials, O> = (GatherAll<T, Partials, O> | GatherQuorum<T, Partials, O>) &
   (GatherTimeout<T, Partials, O> | NoGatherTimeout);
 
@@ -58,7 +59,7 @@ export interface ScatterInputs {
   readonly branches: readonly { readonly name: string; readonly id: number }[];
 }
 
-/** A stream of requests that several branches work on. @public */
+/** A stream of requests that several branches work on. Made by `stream.scatter(branches)`. @public */
 export class ScatteredStream<T, Partials> {
   /** Only a type. */
   declare protected readonly recordTypes: readonly [T, Partials];
@@ -87,6 +88,9 @@ export class ScatteredStream<T, Partials> {
    *
    * With all branches the answer depends on no order of arrival. With a smaller quorum, or at the time-out, it depends on
    * which branches were first, and may differ when the input runs again after a failure; the caller gets the first one.
+   *
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a quorum, time-out or function that cannot be right; for a record that came
+   *   from no request, when it comes
    */
   gather<O>(options: GatherOptions<T, Partials, O>): SingleOutput<O> {
     const { builder, id, streamAt, branches } = this.#inputs;

@@ -8,8 +8,9 @@ export interface SinkContext {
   now(): number;
 }
 
-/** @public */
+/** A {@link SinkFunction} with a life: it opens, finishes and closes. @public */
 export interface RichSinkFunction<T> extends RichFunction {
+  /** Called for each record. It cannot wait: what it starts and leaves unfinished is covered by no checkpoint. */
   invoke(value: T, context: SinkContext): void;
   /** After the last record of a stream that ends, before the checkpoint that covers it. Not called when a job stops or fails. */
   finish?(): void;

@@ -6,14 +6,15 @@ import { requireKeyFunction, requireSerde, requireTopicName } from './internal/a
 import type { Serde } from './serde.js';
 import type { RichSinkFunction, SinkFunction } from './sink-function.js';
 
-/** Where a stream's records go. Given to `stream.sinkTo`. @public */
+/** Where a stream's records go. Given to `stream.sinkTo`; made by {@link topicSink} and {@link functionSink}. @public */
 export interface Sink<T> {
+  /** @internal */
   readonly spec: SinkSpec;
   /** Only a type: what the sink takes. */
   readonly accepts?: (value: T) => void;
 }
 
-/** @public */
+/** How records are dealt out to a topic's partitions, and what a failure may do to them. @public */
 export interface TopicSinkOptions<T> {
   /**
    * Becomes the record's key and chooses its topic partition, as Kafka's own partitioner would.
@@ -32,7 +33,16 @@ export interface TopicSinkOptions<T> {
   readonly guarantee?: DeliveryGuarantee;
 }
 
-/** Appends to a topic. Headers that tie a record to a request ride along, so that another service can answer it. @public */
+/**
+ * Appends to a topic. Headers that tie a record to a request ride along, so that another service can answer it.
+ *
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for a name, serde or key that cannot be right
+ *
+ * @example
+ * totals.sinkTo(topicSink('totals', jsonSerde<Total>(), { key: (total) => total.shop, guarantee: 'exactly-once' })).uid('totals');
+ *
+ * @public
+ */
 export function topicSink<T>(name: string, serde: Serde<T>, options: TopicSinkOptions<T> = {}): Sink<T> {
   requireTopicName(name);
   requireSerde(serde, `topic "${name}"`);
@@ -48,7 +58,13 @@ export function topicSink<T>(name: string, serde: Serde<T>, options: TopicSinkOp
   };
 }
 
-/** Calls the author's code in the worker. @public */
+/**
+ * Calls the author's code in the worker, once per record; again for records since the last checkpoint after a failure.
+ *
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for something that is no function
+ *
+ * @public
+ */
 export function functionSink<T>(fn: SinkFunction<T>): Sink<T> {
   if (typeof fn !== 'function' && typeof (fn as Partial<RichSinkFunction<T>> | undefined)?.invoke !== 'function') {
     throw new MillraceError('MILLRACE_JOB_INVALID', 'a function sink has no function', {

@@ -12,18 +12,19 @@ import type { Serde } from './serde.js';
  * @public
  */
 export interface Source<T, K = never> {
+  /** @internal */
   readonly spec: SourceSpec;
   /** Only types. */
   readonly types?: { readonly record: T; readonly key: K };
 }
 
-/** @public */
+/** Where reading a topic begins. @public */
 export interface TopicSourceOptions {
   /** Where to begin when no offset was committed. @defaultValue 'earliest' */
   readonly startFrom?: 'earliest' | 'latest';
 }
 
-/** @public */
+/** The same for a topic that is written by key. @public */
 export interface KeyedTopicSourceOptions<T, K> extends TopicSourceOptions {
   /**
    * A promise: whoever writes the topic chooses the topic partition by this key's bytes, as Millrace and Kafka's own
@@ -32,13 +33,22 @@ export interface KeyedTopicSourceOptions<T, K> extends TopicSourceOptions {
   readonly key: KeySelector<T, K>;
 }
 
-/** The records of a topic, for ever. @public */
+/**
+ * The records of a topic, for ever. They carry the timestamps of the topic; a watermark strategy may give them others.
+ *
+ * @throws MillraceError `MILLRACE_JOB_INVALID` for a name, serde or key that cannot be right
+ *
+ * @example
+ * env.fromSource(topic('orders', jsonSerde<Order>(), { key: (order) => order.customer })).process(new Orders()).uid('orders');
+ *
+ * @public
+ */
 export function topic<T, K extends Key>(
   name: string,
   serde: Serde<T>,
   options: KeyedTopicSourceOptions<T, K>,
 ): Source<T, K>;
-/** @public */
+/** The records of a topic that is written without a key that is known here. @public */
 export function topic<T>(name: string, serde: Serde<T>, options?: TopicSourceOptions): Source<T>;
 export function topic<T>(
   name: string,

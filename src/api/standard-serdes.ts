@@ -1,6 +1,6 @@
 import type { Serde } from './serde.js';
 
-/** JSON as UTF-8. The type is the caller's word: what a topic holds is not checked. @public */
+/** JSON as UTF-8. The type is the caller's word: what a topic holds is not checked. Throws on `undefined` and on functions. @public */
 export function jsonSerde<T>(): Serde<T> {
   return {
     name: 'json',

@@ -1,12 +1,18 @@
-import { MillraceError } from '../base/errors.js';
+import { requireAboveZero } from './internal/author-checks.js';
 import { reducingState, valueState } from './keyed-state.js';
 import type { ReducingState } from './keyed-state.js';
 import { Trigger } from './trigger.js';
 import type { OnMergeContext, TriggerContext, TriggerResult } from './trigger.js';
 import type { Window } from './windows.js';
 
-/** Fires when the watermark passes the end of the window, and at once for each record that comes after that. @public */
+/**
+ * Fires when the watermark passes the end of the window, and at once for each record that comes after that, while lateness is
+ * allowed. The default of event-time windows.
+ *
+ * @public
+ */
 export class EventTimeTrigger extends Trigger<unknown> {
+  /** It has no settings. */
   static create(): EventTimeTrigger {
     return new EventTimeTrigger();
   }
@@ -40,8 +46,9 @@ export class EventTimeTrigger extends Trigger<unknown> {
   }
 }
 
-/** Fires when the clock reaches the end of the window. @public */
+/** Fires when the clock reaches the end of the window. The default of processing-time windows. @public */
 export class ProcessingTimeTrigger extends Trigger<unknown> {
+  /** It has no settings. */
   static create(): ProcessingTimeTrigger {
     return new ProcessingTimeTrigger();
   }
@@ -73,7 +80,7 @@ export class ProcessingTimeTrigger extends Trigger<unknown> {
   }
 }
 
-/** Never fires. @public */
+/** Never fires: a window with it gives nothing. The default of {@link GlobalWindows}, to be replaced. @public */
 export class NeverTrigger extends Trigger<unknown> {
   onElement(): TriggerResult {
     return 'CONTINUE';
@@ -97,7 +104,12 @@ export class NeverTrigger extends Trigger<unknown> {
 
 const elementCount = reducingState<number>('count', (a, b) => a + b);
 
-/** Fires at every n-th record of a window. @public */
+/**
+ * Fires at every n-th record of a window. The window keeps its records, unless a {@link PurgingTrigger} is around it, and does
+ * not fire at its end.
+ *
+ * @public
+ */
 export class CountTrigger extends Trigger<unknown> {
   readonly #maxCount: number;
 
@@ -106,8 +118,14 @@ export class CountTrigger extends Trigger<unknown> {
     this.#maxCount = maxCount;
   }
 
+  /**
+   * Fires at every so many records.
+   *
+   * @param maxCount above 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(maxCount: number): CountTrigger {
-    requirePositive(maxCount, 'the count of a count trigger');
+    requireAboveZero(maxCount, 'the count of a count trigger');
     return new CountTrigger(maxCount);
   }
 
@@ -141,7 +159,15 @@ export class CountTrigger extends Trigger<unknown> {
   }
 }
 
-/** Makes each firing of another trigger drop the window's contents. @public */
+/**
+ * Makes each firing of another trigger drop the window's contents. The other trigger's state and timers stay, as in Flink.
+ *
+ * @example
+ * // Every hundred records of a user, each record once.
+ * clicks.keyBy((click) => click.user).window(GlobalWindows.create()).trigger(PurgingTrigger.of(CountTrigger.of(100)));
+ *
+ * @public
+ */
 export class PurgingTrigger<T, W extends Window> extends Trigger<T, W> {
   readonly #nested: Trigger<T, W>;
 
@@ -150,6 +176,7 @@ export class PurgingTrigger<T, W extends Window> extends Trigger<T, W> {
     this.#nested = nested;
   }
 
+  /** Fires when `nested` does. */
   static of<T, W extends Window>(nested: Trigger<T, W>): PurgingTrigger<T, W> {
     return new PurgingTrigger(nested);
   }
@@ -185,7 +212,12 @@ function purging(result: TriggerResult): TriggerResult {
 
 const nextFireTimestamp = reducingState<number>('fire-time', (a, b) => Math.min(a, b));
 
-/** Fires at each multiple of the interval that the watermark passes, and at the end of the window. @public */
+/**
+ * Fires at each multiple of the interval that the watermark passes, and at the end of the window: results before the window is
+ * complete. Multiples count from the epoch; a record that comes when the end has passed fires at once.
+ *
+ * @public
+ */
 export class ContinuousEventTimeTrigger extends Trigger<unknown> {
   readonly #intervalMs: number;
 
@@ -194,8 +226,14 @@ export class ContinuousEventTimeTrigger extends Trigger<unknown> {
     this.#intervalMs = intervalMs;
   }
 
+  /**
+   * Fires at this interval.
+   *
+   * @param intervalMs milliseconds of event time, above 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(intervalMs: number): ContinuousEventTimeTrigger {
-    requirePositive(intervalMs, 'the interval of a continuous trigger');
+    requireAboveZero(intervalMs, 'the interval of a continuous trigger');
     return new ContinuousEventTimeTrigger(intervalMs);
   }
 
@@ -245,7 +283,12 @@ export class ContinuousEventTimeTrigger extends Trigger<unknown> {
   }
 }
 
-/** Fires at each multiple of the interval that the clock passes; not at the end of the window by itself. @public */
+/**
+ * Fires at each multiple of the interval that the clock passes, at the latest when the clock reaches the window's end. An event-time
+ * window does not fire when the watermark passes its end: what came since the last firing is then dropped with it.
+ *
+ * @public
+ */
 export class ContinuousProcessingTimeTrigger extends Trigger<unknown> {
   readonly #intervalMs: number;
 
@@ -254,8 +297,14 @@ export class ContinuousProcessingTimeTrigger extends Trigger<unknown> {
     this.#intervalMs = intervalMs;
   }
 
+  /**
+   * Fires at this interval.
+   *
+   * @param intervalMs milliseconds of the clock, above 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(intervalMs: number): ContinuousProcessingTimeTrigger {
-    requirePositive(intervalMs, 'the interval of a continuous trigger');
+    requireAboveZero(intervalMs, 'the interval of a continuous trigger');
     return new ContinuousProcessingTimeTrigger(intervalMs);
   }
 
@@ -308,7 +357,15 @@ export class ContinuousProcessingTimeTrigger extends Trigger<unknown> {
 /** How far two records are apart, by the measure that a delta trigger or evictor uses. @public */
 export type DeltaFunction<T> = (earlier: T, later: T) => number;
 
-/** Fires when a record is further than the threshold from the record of the last firing (at first: the first record). @public */
+/**
+ * Fires when a record is further than the threshold from the record of the last firing (at first: the first record). Not for
+ * windows that merge.
+ *
+ * @example
+ * DeltaTrigger.of<Position>(100, (last, now) => now.odometer - last.odometer); // every hundred kilometres
+ *
+ * @public
+ */
 export class DeltaTrigger<T> extends Trigger<T> {
   readonly #threshold: number;
   readonly #delta: DeltaFunction<T>;
@@ -320,6 +377,7 @@ export class DeltaTrigger<T> extends Trigger<T> {
     this.#delta = delta;
   }
 
+  /** Fires beyond the threshold, by the measure of `delta`: a record that is just as far does not. */
   static of<T>(threshold: number, delta: DeltaFunction<T>): DeltaTrigger<T> {
     return new DeltaTrigger(threshold, delta);
   }
@@ -347,96 +405,4 @@ export class DeltaTrigger<T> extends Trigger<T> {
   clear(_window: Window, context: TriggerContext): void {
     context.getState(this.#last).clear();
   }
-}
-
-/** @public */
-export interface ProcessingTimeoutOptions {
-  /** Whether each record starts the time-out anew. @defaultValue false */
-  readonly resetTimerOnNewRecord?: boolean;
-  /** Whether a time-out also clears the other trigger's state. @defaultValue true */
-  readonly shouldClearOnTimeout?: boolean;
-}
-
-const timeoutTimestamp = valueState<number>('timeout');
-
-/** Fires when another trigger does, or at the latest this long after a window's first record. @public */
-export class ProcessingTimeoutTrigger<T, W extends Window> extends Trigger<T, W> {
-  readonly #nested: Trigger<T, W>;
-  readonly #timeoutMs: number;
-  readonly #resetTimerOnNewRecord: boolean;
-  readonly #shouldClearOnTimeout: boolean;
-
-  private constructor(nested: Trigger<T, W>, timeoutMs: number, options: ProcessingTimeoutOptions) {
-    super();
-    this.#nested = nested;
-    this.#timeoutMs = timeoutMs;
-    this.#resetTimerOnNewRecord = options.resetTimerOnNewRecord ?? false;
-    this.#shouldClearOnTimeout = options.shouldClearOnTimeout ?? true;
-  }
-
-  static of<T, W extends Window>(
-    nested: Trigger<T, W>,
-    timeoutMs: number,
-    options: ProcessingTimeoutOptions = {},
-  ): ProcessingTimeoutTrigger<T, W> {
-    requirePositive(timeoutMs, 'the time-out of a trigger');
-    return new ProcessingTimeoutTrigger(nested, timeoutMs, options);
-  }
-
-  onElement(value: T, timestamp: number, window: W, context: TriggerContext): TriggerResult {
-    const result = this.#nested.onElement(value, timestamp, window, context);
-    if (isFire(result)) {
-      this.clear(window, context);
-      return result;
-    }
-    const state = context.getState(timeoutTimestamp);
-    const fireAt = context.getCurrentProcessingTime() + this.#timeoutMs;
-    let armed = state.value();
-    if (armed !== undefined && this.#resetTimerOnNewRecord) {
-      context.deleteProcessingTimeTimer(armed);
-      state.clear();
-      armed = undefined;
-    }
-    if (armed === undefined) {
-      state.update(fireAt);
-      context.registerProcessingTimeTimer(fireAt);
-    }
-    return result;
-  }
-
-  onProcessingTime(timestamp: number, window: W, context: TriggerContext): TriggerResult {
-    return this.#onTimeout(this.#nested.onProcessingTime(timestamp, window, context), window, context);
-  }
-
-  onEventTime(timestamp: number, window: W, context: TriggerContext): TriggerResult {
-    return this.#onTimeout(this.#nested.onEventTime(timestamp, window, context), window, context);
-  }
-
-  clear(window: W, context: TriggerContext): void {
-    const state = context.getState(timeoutTimestamp);
-    const armed = state.value();
-    if (armed !== undefined) {
-      context.deleteProcessingTimeTimer(armed);
-      state.clear();
-    }
-    this.#nested.clear(window, context);
-  }
-
-  #onTimeout(result: TriggerResult, window: W, context: TriggerContext): TriggerResult {
-    if (this.#shouldClearOnTimeout) this.clear(window, context);
-    return isPurge(result) ? 'FIRE_AND_PURGE' : 'FIRE';
-  }
-}
-
-function isFire(result: TriggerResult): boolean {
-  return result === 'FIRE' || result === 'FIRE_AND_PURGE';
-}
-
-function isPurge(result: TriggerResult): boolean {
-  return result === 'PURGE' || result === 'FIRE_AND_PURGE';
-}
-
-function requirePositive(value: number, what: string): void {
-  if (Number.isFinite(value) && value > 0) return;
-  throw new MillraceError('MILLRACE_JOB_INVALID', `${what} is ${String(value)}, but must be above 0`);
 }

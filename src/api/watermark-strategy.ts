@@ -1,16 +1,30 @@
 import { MillraceError } from '../base/errors.js';
 
-/** Where a generator emits to. @public */
+/** Where a {@link WatermarkGenerator} emits to. @public */
 export interface WatermarkOutput {
   /** Emits a watermark; one that is not larger than the last is ignored. Makes the output active. */
   emitWatermark(timestamp: number): void;
   /** No records are expected for now: others need not wait. */
   markIdle(): void;
+  /** Records are expected again. */
   markActive(): void;
 }
 
-/** Makes watermarks of records and of time passing. One instance per input; it may keep fields. @public */
+/**
+ * Makes watermarks of records and of time passing. One instance per input; it may keep fields, which no checkpoint holds.
+ *
+ * @example
+ * class LastOfDay implements WatermarkGenerator<Trade> {
+ *   onEvent(trade: Trade, timestamp: number, output: WatermarkOutput) {
+ *     if (trade.isLastOfDay) output.emitWatermark(timestamp);
+ *   }
+ *   onPeriodicEmit() {}
+ * }
+ *
+ * @public
+ */
 export interface WatermarkGenerator<T> {
+  /** Called after each record was emitted. */
   onEvent(value: T, timestamp: number, output: WatermarkOutput): void;
   /** Called at the job's automatic watermark interval, and at the end of input. */
   onPeriodicEmit(output: WatermarkOutput): void;
@@ -19,10 +33,11 @@ export interface WatermarkGenerator<T> {
 /** Gives a record its event timestamp. `recordTimestamp` is the source's own, `-Infinity` when it has none. @public */
 export type TimestampAssigner<T> = (value: T, recordTimestamp: number) => number;
 
-/** @public */
+/** How far a source may run ahead of others. Set by {@link WatermarkStrategy.withWatermarkAlignment}. @public */
 export interface WatermarkAlignment {
+  /** Sources of one group wait for each other. */
   readonly group: string;
-  /** Milliseconds of event time. */
+  /** By how much a source may be ahead of the slowest, in milliseconds of event time. */
   readonly maxDriftMs: number;
   /** How often a source that waits looks whether it may go on, in milliseconds. */
   readonly updateIntervalMs: number;
@@ -69,17 +84,23 @@ export class WatermarkStrategy<T> {
     this.idlenessMs = idlenessMs;
   }
 
-  /** No event time: for pipelines that use none. */
+  /** No event time: for pipelines that use none. The watermark that ends the stream comes all the same. */
   static noWatermarks<T>(): WatermarkStrategy<T> {
     return new WatermarkStrategy<T>('none', 0, null, null, null, null);
   }
 
-  /** Timestamps never go back within one input. */
+  /** Timestamps never go back within one input. A record that does is late. */
   static monotonousTimestamps<T>(): WatermarkStrategy<T> {
     return new WatermarkStrategy<T>('bounded', 0, null, null, null, null);
   }
 
-  /** Records come at most this much later, in event time, than the latest one before them. */
+  /**
+   * Records come at most this much later, in event time, than the latest one before them. The watermark is the largest
+   * timestamp so far, less the bound, less 1 ms.
+   *
+   * @param maxOutOfOrdernessMs milliseconds, at least 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static boundedOutOfOrderness<T>(maxOutOfOrdernessMs: number): WatermarkStrategy<T> {
     requireDuration(maxOutOfOrdernessMs, 0, 'the bound of out-of-orderness');
     return new WatermarkStrategy<T>('bounded', maxOutOfOrdernessMs, null, null, null, null);
@@ -106,7 +127,12 @@ export class WatermarkStrategy<T> {
     return this.#with({ timestampAssigner });
   }
 
-  /** An input without records for this long is idle: the others' watermarks go on without it. */
+  /**
+   * An input without records for this long is idle: the others' watermarks go on without it.
+   *
+   * @param idlenessMs milliseconds of the clock, at least 1.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   withIdleness(idlenessMs: number): WatermarkStrategy<T> {
     requireDuration(idlenessMs, 1, 'the idle time-out');
     return this.#with({ idlenessMs });

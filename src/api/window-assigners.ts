@@ -17,10 +17,12 @@ export function requireEventTimestamp(timestamp: number): void {
 /** Equally long windows side by side. One array is kept and given again as long as the window stays the same. */
 abstract class TumblingWindows extends WindowAssigner<unknown, TimeWindow> {
   override readonly fixedSizeMs: number;
+  /** By how many milliseconds the windows' starts are moved from the multiples of their size. */
   readonly offsetMs: number;
   #last: readonly TimeWindow[] = [];
   #lastStart = NaN;
 
+  /** @internal */
   constructor(sizeMs: number, offsetMs: number) {
     super();
     requirePositive(sizeMs, 'the size of a tumbling window');
@@ -39,11 +41,25 @@ abstract class TumblingWindows extends WindowAssigner<unknown, TimeWindow> {
   }
 }
 
-/** @public */
+/**
+ * Equally long windows of event time, side by side: each record is in one. They begin at multiples of their size since the epoch.
+ *
+ * @example
+ * // Days that begin at midnight in UTC+8.
+ * TumblingEventTimeWindows.of(86_400_000, -8 * 3_600_000);
+ *
+ * @public
+ */
 export class TumblingEventTimeWindows extends TumblingWindows {
   readonly isEventTime = true;
 
-  /** @param offsetMs moves the alignment, as time zones need; smaller than the size, and may be negative. */
+  /**
+   * Windows of this size.
+   *
+   * @param sizeMs milliseconds, above 0.
+   * @param offsetMs moves the alignment, as time zones need; smaller than the size, and may be negative.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(sizeMs: number, offsetMs = 0): TumblingEventTimeWindows {
     return new TumblingEventTimeWindows(sizeMs, offsetMs);
   }
@@ -58,10 +74,11 @@ export class TumblingEventTimeWindows extends TumblingWindows {
   }
 }
 
-/** @public */
+/** Equally long windows of the clock, side by side: a record is in the one of its arrival, which differs on a replay. @public */
 export class TumblingProcessingTimeWindows extends TumblingWindows {
   readonly isEventTime = false;
 
+  /** As {@link TumblingEventTimeWindows.of}. */
   static of(sizeMs: number, offsetMs = 0): TumblingProcessingTimeWindows {
     return new TumblingProcessingTimeWindows(sizeMs, offsetMs);
   }
@@ -78,11 +95,14 @@ export class TumblingProcessingTimeWindows extends TumblingWindows {
 /** Equally long windows that start every `slide`. A record belongs to `size / slide` of them; to none in the gaps of a slide above the size. */
 abstract class SlidingWindows extends WindowAssigner<unknown, TimeWindow> {
   override readonly fixedSizeMs: number;
+  /** Milliseconds from the start of a window to that of the next. */
   readonly slideMs: number;
+  /** By how many milliseconds the windows' starts are moved from the multiples of their slide. */
   readonly offsetMs: number;
   #last: readonly TimeWindow[] = [];
   #lastStart = NaN;
 
+  /** @internal */
   constructor(sizeMs: number, slideMs: number, offsetMs: number) {
     super();
     requirePositive(sizeMs, 'the size of a sliding window');
@@ -108,10 +128,23 @@ abstract class SlidingWindows extends WindowAssigner<unknown, TimeWindow> {
   }
 }
 
-/** @public */
+/**
+ * Equally long windows of event time that start every slide: a record is in `size / slide` of them, or, where the slide is
+ * longer than the size, in one or none. An aggregate that is `isCommutative` adds each record once, whatever their number.
+ *
+ * @public
+ */
 export class SlidingEventTimeWindows extends SlidingWindows {
   readonly isEventTime = true;
 
+  /**
+   * Windows of this size, one at each slide.
+   *
+   * @param sizeMs milliseconds, above 0.
+   * @param slideMs milliseconds, above 0.
+   * @param offsetMs moves the alignment; smaller than the slide, and may be negative.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(sizeMs: number, slideMs: number, offsetMs = 0): SlidingEventTimeWindows {
     return new SlidingEventTimeWindows(sizeMs, slideMs, offsetMs);
   }
@@ -126,10 +159,11 @@ export class SlidingEventTimeWindows extends SlidingWindows {
   }
 }
 
-/** @public */
+/** Equally long windows of the clock that start every slide. As {@link SlidingEventTimeWindows}, by the time of arrival. @public */
 export class SlidingProcessingTimeWindows extends SlidingWindows {
   readonly isEventTime = false;
 
+  /** As {@link SlidingEventTimeWindows.of}. */
   static of(sizeMs: number, slideMs: number, offsetMs = 0): SlidingProcessingTimeWindows {
     return new SlidingProcessingTimeWindows(sizeMs, slideMs, offsetMs);
   }
@@ -157,7 +191,14 @@ export class CumulativeEventTimeWindows extends WindowAssigner<unknown, TimeWind
     this.#offsetMs = offsetMs;
   }
 
-  /** @param maxSizeMs a multiple of `stepMs`. */
+  /**
+   * Windows of one step, two steps, and so on up to the largest size.
+   *
+   * @param maxSizeMs milliseconds; a multiple of `stepMs`.
+   * @param stepMs milliseconds, above 0.
+   * @param offsetMs moves the common start; smaller than `maxSizeMs`, and may be negative.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   static of(maxSizeMs: number, stepMs: number, offsetMs = 0): CumulativeEventTimeWindows {
     requirePositive(maxSizeMs, 'the largest size of a cumulative window');
     requirePositive(stepMs, 'the step of a cumulative window');
@@ -190,7 +231,15 @@ export class CumulativeEventTimeWindows extends WindowAssigner<unknown, TimeWind
 /** Gives the gap after which a session ends, from the record; in milliseconds, above 0. @public */
 export type SessionGapExtractor<T> = (value: T) => number;
 
-/** Windows of activity, divided by gaps of inactivity in event time. @public */
+/**
+ * Windows of activity, divided by gaps of inactivity in event time. A session begins with a record, ends a gap after its last
+ * one, and two that overlap or touch become one.
+ *
+ * @example
+ * clicks.keyBy((click) => click.user).window(EventTimeSessionWindows.withGap(30 * 60_000)).aggregate(new Count());
+ *
+ * @public
+ */
 export class EventTimeSessionWindows<T> extends MergingWindowAssigner<T> {
   readonly isEventTime = true;
   readonly #gap: SessionGapExtractor<T>;
@@ -200,11 +249,17 @@ export class EventTimeSessionWindows<T> extends MergingWindowAssigner<T> {
     this.#gap = gap;
   }
 
+  /**
+   * Sessions that end so many milliseconds after their last record.
+   *
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for a gap that is not above 0
+   */
   static withGap(gapMs: number): EventTimeSessionWindows<unknown> {
     requirePositive(gapMs, 'the gap of session windows');
     return new EventTimeSessionWindows(() => gapMs);
   }
 
+  /** Sessions that each record makes as long as it says. A gap that is not above 0 fails the record, with the operator's name. */
   static withDynamicGap<T>(gap: SessionGapExtractor<T>): EventTimeSessionWindows<T> {
     return new EventTimeSessionWindows((value: T) => checkedGap(gap(value)));
   }
@@ -224,7 +279,7 @@ export class EventTimeSessionWindows<T> extends MergingWindowAssigner<T> {
   }
 }
 
-/** Windows of activity, divided by gaps of inactivity on the clock. @public */
+/** Windows of activity, divided by gaps of inactivity on the clock. As {@link EventTimeSessionWindows}, by the time of arrival. @public */
 export class ProcessingTimeSessionWindows<T> extends MergingWindowAssigner<T> {
   readonly isEventTime = false;
   readonly #gap: SessionGapExtractor<T>;
@@ -234,11 +289,13 @@ export class ProcessingTimeSessionWindows<T> extends MergingWindowAssigner<T> {
     this.#gap = gap;
   }
 
+  /** As {@link EventTimeSessionWindows.withGap}. */
   static withGap(gapMs: number): ProcessingTimeSessionWindows<unknown> {
     requirePositive(gapMs, 'the gap of session windows');
     return new ProcessingTimeSessionWindows(() => gapMs);
   }
 
+  /** As {@link EventTimeSessionWindows.withDynamicGap}. */
   static withDynamicGap<T>(gap: SessionGapExtractor<T>): ProcessingTimeSessionWindows<T> {
     return new ProcessingTimeSessionWindows((value: T) => checkedGap(gap(value)));
   }
@@ -255,10 +312,11 @@ export class ProcessingTimeSessionWindows<T> extends MergingWindowAssigner<T> {
 
 const globalWindows: readonly GlobalWindow[] = [new GlobalWindow()];
 
-/** One window per key for everything. Fires only by a trigger of the author's choice. @public */
+/** One window per key for everything, which never ends. Fires only by a trigger of the author's choice. @public */
 export class GlobalWindows extends WindowAssigner<unknown, GlobalWindow> {
   readonly isEventTime = false;
 
+  /** It has no settings. */
   static create(): GlobalWindows {
     return new GlobalWindows();
   }

@@ -97,12 +97,17 @@ abstract class WindowedStreamBase<T, W extends Window> {
     return this.copy(this.windows.with({ trigger: trigger }));
   }
 
-  /** Takes records out when a window fires. The window then keeps all its records. */
+  /** Takes records out when a window fires. The window then keeps all its records: `reduce` and `aggregate` run over them at each firing. */
   evictor(evictor: Evictor<T, W>): this {
     return this.copy(this.windows.with({ evictor: evictor }));
   }
 
-  /** Keeps windows this long after their end, and fires them again for records that come in that time. */
+  /**
+   * Keeps windows this long after their end, and fires them again for records that come in that time. Of event-time windows only.
+   *
+   * @param allowedLatenessMs milliseconds of event time, at least 0.
+   * @throws MillraceError `MILLRACE_JOB_INVALID` for any other
+   */
   allowedLateness(allowedLatenessMs: number): this {
     return this.copy(this.windows.with({ allowedLatenessMs }));
   }
@@ -113,7 +118,7 @@ abstract class WindowedStreamBase<T, W extends Window> {
   }
 }
 
-/** The records of each key, in windows. @public */
+/** The records of each key, in windows. Made by `keyedStream.window(assigner)`. Each setting gives a new stream. @public */
 export class WindowedStream<T, K, W extends Window> extends WindowedStreamBase<T, W> {
   /** Only a type. */
   declare protected readonly keyType: K;
@@ -122,14 +127,14 @@ export class WindowedStream<T, K, W extends Window> extends WindowedStreamBase<T
     return new WindowedStream<T, K, W>(windows) as this;
   }
 
-  /** Reduces as records come: one value per window, whatever the number of records. */
+  /** Reduces as records come: one value per window, whatever the number of records. With a function, which is given that one value. */
   reduce(reduce: ReduceFunction<T>): SingleOutput<T>;
   reduce<O>(reduce: ReduceFunction<T>, fn: ProcessWindowFunction<T, O, K, W>): SingleOutput<O>;
   reduce<O>(reduce: ReduceFunction<T>, fn?: ProcessWindowFunction<T, O, K, W>): SingleOutput<O> {
     return this.windows.build<O>({ kind: 'reduce', reduce: reduce as ReduceFunction<unknown> }, fn ?? null);
   }
 
-  /** Aggregates as records come: one accumulator per window, whatever the number of records. */
+  /** Aggregates as records come: one accumulator per window, whatever the number of records. With a function, which is given the one result. */
   aggregate<A, R>(aggregate: AggregateFunction<T, A, R>): SingleOutput<R>;
   aggregate<A, R, O>(aggregate: AggregateFunction<T, A, R>, fn: ProcessWindowFunction<R, O, K, W>): SingleOutput<O>;
   aggregate<A, R, O>(aggregate: AggregateFunction<T, A, R>, fn?: ProcessWindowFunction<R, O, K, W>): SingleOutput<O> {
@@ -143,7 +148,7 @@ export class WindowedStream<T, K, W extends Window> extends WindowedStreamBase<T
   }
 }
 
-/** All records of a stream, in windows. Runs in one subtask. @public */
+/** All records of a stream, in windows. Made by `stream.windowAll(assigner)`. Runs in one subtask. @public */
 export class AllWindowedStream<T, W extends Window> extends WindowedStreamBase<T, W> {
   protected copy(windows: WindowBuilder): this {
     return new AllWindowedStream<T, W>(windows) as this;

@@ -5,8 +5,11 @@ export type Window = TimeWindow | GlobalWindow;
 
 /** The window `[start, end)`, in milliseconds. @public */
 export class TimeWindow {
+  /** Tells the kinds of windows apart. */
   readonly kind = 'time';
+  /** Inclusive; milliseconds since the epoch. */
   readonly start: number;
+  /** Exclusive; milliseconds since the epoch. */
   readonly end: number;
 
   constructor(start: number, end: number) {
@@ -27,8 +30,10 @@ export class TimeWindow {
 
 /** The one window that holds all records of a key and never ends. @public */
 export class GlobalWindow {
+  /** Tells the kinds of windows apart. */
   readonly kind = 'global';
 
+  /** `Infinity`: it never ends. */
   maxTimestamp(): number {
     return MAX_WATERMARK;
   }

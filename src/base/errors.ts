@@ -82,18 +82,19 @@ export const errorCodes = {
   MILLRACE_INVARIANT_VIOLATED: { recovery: 'crash', http: 500 },
 } as const satisfies Record<string, { recovery: Recovery; http: number }>;
 
-/** @public */
+/** One of the codes: what each means, what causes and cures it, says `docs/errors.md`. @public */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** Plain facts about an error: where it happened and with which values. Never secrets, never whole records. @public */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
-/** @public */
+/** What an error says beside its code and message. @public */
 export interface MillraceErrorOptions {
   /** Where and with which values: operator, topic, topic partition, offset, key. */
   readonly details?: ErrorDetails;
   /** A sentence that says what to do about it. */
   readonly hint?: string;
+  /** The error that led to this one. */
   readonly cause?: unknown;
 }
 
@@ -116,11 +117,17 @@ const brand = Symbol.for('millrace.error');
  * `message` is a lower-case clause that says what was attempted and on what; `hint`, if any, a sentence that says what to
  * do; `details` the facts as data.
  *
+ * @example
+ * if (MillraceError.is(error, 'MILLRACE_BACKPRESSURE')) retryLater();
+ *
  * @public
  */
 export class MillraceError extends Error {
+  /** The contract: never renamed, never used for something else. */
   readonly code: ErrorCode;
+  /** Where it happened and with which values; `null` when there is nothing to tell. */
   readonly details: ErrorDetails | null;
+  /** A sentence that says what to do about it; `null` when there is none. */
   readonly hint: string | null;
 
   constructor(code: ErrorCode, message: string, options: MillraceErrorOptions = {}) {

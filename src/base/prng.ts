@@ -16,6 +16,7 @@ export interface Prng {
 export class SeededPrng implements Prng {
   #state: number;
 
+  /** @param seed a 32-bit integer: equal seeds give equal sequences. */
   constructor(seed: number) {
     this.#state = seed | 0;
   }

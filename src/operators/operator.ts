@@ -21,6 +21,7 @@ export interface Output<T> {
   emitStatus(status: WatermarkStatus): void;
 }
 
+/** Whether an input holds the watermark back, or expects no records for now. @public */
 export type WatermarkStatus = 'ACTIVE' | 'IDLE';
 
 /**
@@ -105,9 +106,11 @@ export interface OutcomeRecall {
   ): void;
 }
 
-/** Counters an operator keeps beside the records in and out that the chain counts. */
+/** Counters an operator keeps beside the records in and out that the chain counts. @public */
 export interface OperatorCounters {
+  /** Records that came too late for all their windows, and had no side output to go to. */
   numLateRecordsDropped: number;
+  /** Timers of both time domains. */
   numFiredTimers: number;
 }
 

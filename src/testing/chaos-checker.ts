@@ -1,6 +1,8 @@
 /** A request of a {@link ChaosChecker}. It may have more fields, for the checker's own use. @public */
 export interface ChaosOperation {
+  /** In capitals. */
   readonly method: string;
+  /** With the query, if any. */
   readonly path: string;
   /** Sent as JSON; none when it is missing. */
   readonly body?: unknown;
@@ -8,6 +10,7 @@ export interface ChaosOperation {
 
 /** What was answered to a {@link ChaosOperation}. @public */
 export interface ChaosAnswer {
+  /** The HTTP status. */
   readonly status: number;
   /** The body, parsed; as text when it is no JSON, `null` when it is empty. */
   readonly json: unknown;

@@ -2,7 +2,12 @@ import type { OutputTag } from '../api/process-function.js';
 import { NO_TIMESTAMP } from '../api/timer-service.js';
 import type { Output, WatermarkStatus } from '../operators/operator.js';
 
-/** What an operator has emitted, in order. @public */
+/**
+ * What an operator has emitted, told apart by `kind`, with the subtask that it came from. Timestamps are in milliseconds, and
+ * `undefined` for a record that has none.
+ *
+ * @public
+ */
 export type HarnessElement<Out> =
   | { readonly kind: 'record'; readonly value: Out; readonly timestamp: number | undefined; readonly subtask: number }
   | {

@@ -23,8 +23,11 @@ export type AnyOperator<Out> = StreamOperator<never, Out> | TwoInputStreamOperat
 
 /** An answer that an operator gave to a request. @public */
 export interface HarnessResponse {
+  /** The request that it answers. */
   readonly handle: RequestHandle;
+  /** The answer, as the function gave it. */
   readonly value: unknown;
+  /** The HTTP status. */
   readonly status: number;
 }
 

@@ -1,5 +1,6 @@
 /** Tests of functions and operators in one thread: what `millrace/testing` gives. No threads, no files. */
-export type { HistogramMetricValues, MetricValue } from './measured.js';
+export type { HistogramValues as HistogramMetricValues, MetricValue } from '../api/internal/measurements.js';
+export type { OperatorCounters, WatermarkStatus } from '../operators/operator.js';
 export { ManualClock } from './manual-clock.js';
 export type { HarnessElement } from './harness-output.js';
 export type { HarnessResponse } from './harness-subtask.js';

@@ -18,21 +18,22 @@ import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
 import { JobOutput } from './job-output.js';
 import type { OutputRoute } from './job-output.js';
 import { ManualClock } from './manual-clock.js';
-import { Measured, type MetricValue } from './measured.js';
+import type { MetricValue } from '../api/internal/measurements.js';
+import { Measured } from './measured.js';
 import { RestoredLists, serialiseLists } from './operator-lists.js';
 import type { SerialisedLists } from './operator-lists.js';
 import { TopicCollector } from './topic-collector.js';
 import type { CollectedRecord } from './topic-collector.js';
 
-/** @public */
+/** How a job is run in a test. @public */
 export interface JobDriverOptions {
-  /** Of every operator that does not pin its own. @defaultValue 1 */
+  /** How many subtasks every operator has that does not pin its own. @defaultValue 1 */
   readonly parallelism?: number;
-  /** @defaultValue a clock that shows 0 */
+  /** What timers, idleness and processing-time windows go by. @defaultValue a clock that shows 0 */
   readonly clock?: ManualClock;
 }
 
-/** @public */
+/** What a record brings with it, and where it enters. @public */
 export interface SendOptions {
   /** The record's own timestamp, before the source's strategy. */
   readonly timestamp?: number;
@@ -56,9 +57,9 @@ export interface JobSnapshot {
   readonly operators: Readonly<Record<string, OperatorSnapshot>>;
 }
 
-/** @public */
+/** What is to be different after a restore. @public */
 export interface RestoreOptions {
-  /** @defaultValue the present one */
+  /** How many subtasks. @defaultValue the present number */
   readonly parallelism?: number;
   /** Another version of the job. @defaultValue the present one */
   readonly job?: JobDefinition;
@@ -88,9 +89,11 @@ interface RunningNode {
  * @public
  */
 export class JobDriver {
+  /** The clock that the whole job goes by. Set it by {@link JobDriver.setProcessingTime}, so that timers fire. */
   readonly clock: ManualClock;
   /** Lines that `print()` wrote. */
   readonly lines: string[] = [];
+  /** Answers to requests, in order. */
   readonly responses: HarnessResponse[] = [];
   #job: JobDefinition;
   #parallelism: number;
@@ -107,6 +110,7 @@ export class JobDriver {
   #offset = 0;
   #hasEnded = false;
 
+  /** Builds the job and opens its operators. @throws MillraceError `MILLRACE_JOB_INVALID` as `job.build()` does */
   constructor(job: JobDefinition, options: JobDriverOptions = {}) {
     this.clock = options.clock ?? new ManualClock();
     this.#job = job;
@@ -167,7 +171,11 @@ export class JobDriver {
     this.#settle();
   }
 
-  /** Hands a record to a source, named by its uid. It runs through the job before this returns. */
+  /**
+   * Hands a record to a source, named by its uid. It runs through the job before this returns.
+   *
+   * @throws MillraceError `MILLRACE_JOB_INVALID` when there is no such source
+   */
   send(sourceId: string, value: unknown, options: SendOptions = {}): void {
     const source = this.#sourceOf(sourceId, options.subtask ?? 0);
     const partition = options.partition ?? 0;
@@ -223,6 +231,7 @@ export class JobDriver {
     return operators.reduce((sum, operator) => sum + (operator.pendingCount?.() ?? 0), 0);
   }
 
+  /** Closes the operators. May be called twice. */
   close(): void {
     for (const { operator } of this.#allSubtasks()) operator.close();
   }

@@ -1,23 +1,26 @@
 import type { Clock } from '../base/clock.js';
 import type { ProcessingTimeService } from '../operators/operator.js';
 
-/** A clock that a test sets. @public */
+/** A clock that a test sets: it stands still until then. @public */
 export class ManualClock implements Clock {
   #now: number;
 
+  /** @param nowMs what it shows at first, in milliseconds since the epoch. @defaultValue 0 */
   constructor(nowMs = 0) {
     this.#now = nowMs;
   }
 
+  /** What it shows, in milliseconds since the epoch. */
   now(): number {
     return this.#now;
   }
 
-  /** May go back, as a machine's clock may. */
+  /** Sets it. It may go back, as a machine's clock may. No timer fires by that alone: the harness or driver fires them. */
   set(nowMs: number): void {
     this.#now = nowMs;
   }
 
+  /** Sets it so many milliseconds later. */
   advance(byMs: number): void {
     this.#now += byMs;
   }

@@ -1,15 +1,5 @@
-import type {
-  HistogramValues,
-  MetricValue as MetricReading,
-  OperatorMeasurements,
-} from '../api/internal/measurements.js';
+import type { MetricValue, OperatorMeasurements } from '../api/internal/measurements.js';
 import { mergeAccumulators } from '../api/internal/merge-accumulators.js';
-
-/** What a metric shows: a count, what a gauge answered, a rate with its count, a distribution. @public */
-export type MetricValue = MetricReading;
-
-/** The distribution that a histogram shows. @public */
-export type HistogramMetricValues = HistogramValues;
 
 /** What functions under test have measured, put together over their subtasks. */
 export class Measured {

@@ -11,7 +11,8 @@ import { HarnessOutput } from './harness-output.js';
 import type { HarnessElement } from './harness-output.js';
 import { HarnessSubtask } from './harness-subtask.js';
 import type { AnyOperator, HarnessResponse } from './harness-subtask.js';
-import { Measured, type MetricValue } from './measured.js';
+import type { MetricValue } from '../api/internal/measurements.js';
+import { Measured } from './measured.js';
 import { RestoredLists, serialiseLists } from './operator-lists.js';
 import type { SerialisedLists } from './operator-lists.js';
 import { ManualClock } from './manual-clock.js';
@@ -26,15 +27,15 @@ export interface HarnessInput {
   readonly channels?: number;
 }
 
-/** @public */
+/** How an operator is set up for a test. @public */
 export interface HarnessOptions<Out> {
-  /** One entry per input. @defaultValue one input without a key */
+  /** How records reach the operator: one entry per input. @defaultValue one input without a key */
   readonly inputs?: readonly HarnessInput[];
-  /** @defaultValue 1 */
+  /** How many subtasks. @defaultValue 1 */
   readonly parallelism?: number;
-  /** Shared by harnesses of one test. @defaultValue one that shows 0 */
+  /** The clock, which harnesses of one test may share. @defaultValue one that shows 0 */
   readonly clock?: ManualClock;
-  /** @defaultValue 'operator' */
+  /** The operator's uid, which errors name. @defaultValue 'operator' */
   readonly uid?: string;
   /** Called with each element as it is emitted, beside its being kept. */
   readonly onOutput?: (element: HarnessElement<Out>) => void;
@@ -47,12 +48,15 @@ export interface HarnessOptions<Out> {
 
 /** Which input, and which of its channels. Both count from where the API does: inputs from 1, channels from 0. @public */
 export interface HarnessPlace {
+  /** The first input or the second. @defaultValue 1 */
   readonly input?: 1 | 2;
+  /** One of the input's channels. @defaultValue 0 */
   readonly channel?: number;
 }
 
 /** Everything that the operator under test would restore from. Plain data; usable more than once. @public */
 export interface HarnessSnapshot {
+  /** Keyed state and timers of each subtask. */
   readonly keyedState: readonly MemorySnapshot[];
   /** Lists of each subtask, serialised. */
   readonly operatorState: readonly Readonly<Record<string, readonly Uint8Array[]>>[];
@@ -62,13 +66,11 @@ export interface HarnessSnapshot {
  * Runs one operator in the test's own thread: explicit records, watermarks, statuses and clock; snapshot and restore, also
  * at another parallelism. No threads, no files.
  *
- * State, timers, key groups and watermark combination are those of production; what is left out is the transport.
+ * State, timers, key groups and watermark combination are those of production; what is left out is the transport. Made and opened
+ * by {@link functionHarness}, around a function of the author's; a window or a join is tested in a job, by {@link JobDriver}.
  *
  * @example
- * const harness = new OperatorHarness(() => new KeyedProcessOperator(new CountFunction(), (v: Click) => v.user), {
- *   inputs: [{ key: (v: Click) => v.user }],
- * });
- * harness.open();
+ * const harness = functionHarness(() => new CountFunction(), { keys: [(click: Click) => click.user] });
  * harness.processElement({ user: 'ada' }, 5);
  * harness.processWatermark(10);
  * harness.takeValues();
@@ -76,7 +78,9 @@ export interface HarnessSnapshot {
  * @public
  */
 export class OperatorHarness<Out> {
+  /** The clock that its timers go by. */
   readonly clock: ManualClock;
+  /** Answers that the operator gave to requests, in order. */
   readonly responses: HarnessResponse[] = [];
   readonly #createOperator: () => AnyOperator<Out>;
   readonly #options: HarnessOptions<Out>;
@@ -88,7 +92,7 @@ export class OperatorHarness<Out> {
   #offset = 0;
   #attempt = 0;
 
-  /** @param createOperator called once per subtask, and again at each restore. */
+  /** @internal @param createOperator called once per subtask, and again at each restore. */
   constructor(createOperator: () => AnyOperator<Out>, options: HarnessOptions<Out> = {}) {
     this.#createOperator = createOperator;
     this.#options = options;
@@ -97,6 +101,7 @@ export class OperatorHarness<Out> {
     this.clock = options.clock ?? new ManualClock();
   }
 
+  /** Starts the subtasks. Before anything else, but for `restore`. */
   open(): void {
     this.#start(this.#options.parallelism ?? 1, null);
   }
@@ -116,6 +121,7 @@ export class OperatorHarness<Out> {
     this.#afterStep();
   }
 
+  /** A watermark on one channel; what the channels' valve makes of it reaches the operator. */
   processWatermark(timestamp: number, place: HarnessPlace = {}): void {
     this.#valve(place.input ?? 1).inputWatermark(place.channel ?? 0, timestamp);
     this.#afterStep();
@@ -130,6 +136,7 @@ export class OperatorHarness<Out> {
     }
   }
 
+  /** A channel becomes idle, or active again. */
   processStatus(status: WatermarkStatus, place: HarnessPlace = {}): void {
     this.#valve(place.input ?? 1).inputStatus(place.channel ?? 0, status);
     this.#afterStep();
@@ -180,6 +187,7 @@ export class OperatorHarness<Out> {
     this.#afterStep();
   }
 
+  /** Closes the operators. May be called twice. */
   close(): void {
     for (const { operator } of this.#subtasks) operator.close();
     this.#subtasks = [];

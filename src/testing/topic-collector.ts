@@ -4,10 +4,11 @@ import type { StreamOperator } from '../operators/operator.js';
 
 /** What a topic sink has written. @public */
 export interface CollectedRecord {
-  /** `undefined` when the sink has no key. */
+  /** What the sink's key function gave; `undefined` when the sink has none. */
   readonly key: unknown;
   /** As it would be read: serialised and deserialised once. */
   readonly value: unknown;
+  /** Event timestamp in milliseconds; `undefined` when the record has none. */
   readonly timestamp: number | undefined;
 }
 

@@ -34,3 +34,9 @@ export function requireKeyFunction(key: unknown, what: string): void {
     hint: 'Give a function from a value to its key.',
   });
 }
+
+/** Of triggers: counts and times. */
+export function requireAboveZero(value: number, what: string): void {
+  if (Number.isFinite(value) && value > 0) return;
+  throw new MillraceError('MILLRACE_JOB_INVALID', `${what} is ${String(value)}, but must be above 0`);
+}

@@ -2,21 +2,28 @@ import type { AccumulatorType } from '../accumulators.js';
 
 /** What an author's functions have measured, as plain data: on its way from a worker to whoever looks. */
 
+/** What a metric shows: a count, what a gauge answered, a rate with its count, a distribution. @public */
 export type MetricValue =
   | { readonly kind: 'counter'; readonly count: number }
   | { readonly kind: 'gauge'; readonly value: number | boolean | string }
   | { readonly kind: 'meter'; readonly count: number; readonly rate: number }
   | ({ readonly kind: 'histogram' } & HistogramValues);
 
-/** Count and sum of all values; the rest of those in the window. */
+/** The distribution that a histogram shows: count and sum are of all values, the rest of those in the window. @public */
 export interface HistogramValues {
+  /** Values since the start. */
   readonly count: number;
+  /** Their sum. */
   readonly sum: number;
+  /** The least value in the window; 0 for an empty one, as all of these. */
   readonly min: number;
+  /** The greatest value in the window. */
   readonly max: number;
+  /** The arithmetic mean of the window. */
   readonly mean: number;
+  /** The standard deviation of the window. */
   readonly stddev: number;
-  /** In the order of {@link histogramQuantiles}. */
+  /** Of the window: 50, 75, 90, 95, 98, 99 and 99.9 %. */
   readonly quantiles: readonly number[];
 }
 

@@ -149,7 +149,7 @@ export interface RepartitionSinkSpec {
   readonly key: KeySelector<unknown, unknown>;
 }
 
-/** When a sink's output becomes visible: at once and perhaps repeated after a failure, or once and at the commit. */
+/** When a sink's output becomes visible: at once and perhaps repeated after a failure, or once and at the commit. @public */
 export type DeliveryGuarantee = 'at-least-once' | 'exactly-once';
 
 export type SinkSpec = PrintSinkSpec | RespondSinkSpec | FunctionSinkSpec | TopicSinkSpec | RepartitionSinkSpec;

@@ -91,6 +91,8 @@ export interface HashPartitioning {
  * - `reject`: a record that came from a request is dropped, since its caller was told; any other record fails the job.
  * - `dead-letter`: as `skip`, and the record is kept in the job's topic of dead letters.
  * - `retry`: as `fail`, and a record that has failed too often in a row is treated as with `dead-letter`.
+ *
+ * @public
  */
 export type OnError = 'fail' | 'skip' | 'reject' | 'dead-letter' | 'retry';
 

@@ -3,13 +3,8 @@ import { CountEvictor } from '../../../src/api/evictors.js';
 import type { AggregateFunction } from '../../../src/api/keyed-state.js';
 import { OutputTag } from '../../../src/api/process-function.js';
 import type { Trigger } from '../../../src/api/trigger.js';
-import {
-  CountTrigger,
-  DeltaTrigger,
-  EventTimeTrigger,
-  ProcessingTimeoutTrigger,
-  PurgingTrigger,
-} from '../../../src/api/triggers.js';
+import { CountTrigger, DeltaTrigger, EventTimeTrigger, PurgingTrigger } from '../../../src/api/triggers.js';
+import { ProcessingTimeoutTrigger } from '../../../src/api/processing-timeout-trigger.js';
 import type { WindowAssigner } from '../../../src/api/window-assigner.js';
 import {
   CumulativeEventTimeWindows,
