@@ -125,7 +125,9 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   }
 
   override snapshotOperatorState(): Readonly<Record<string, readonly unknown[]>> {
-    return { ...super.snapshotOperatorState(), [QUEUE_STATE]: this.#queue.values().map(storedForm) };
+    const withResults = this.#outcomes !== undefined;
+    const stored = this.#queue.values().map((entry) => storedForm(entry, withResults));
+    return { ...super.snapshotOperatorState(), [QUEUE_STATE]: stored };
   }
 
   override close(): void {
@@ -341,10 +343,11 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   }
 }
 
-function storedForm(entry: AsyncEntry<unknown, unknown>): StoredEntry {
+/** Without results, a restore asks again, as the rest of what lies after the checkpoint does. */
+function storedForm(entry: AsyncEntry<unknown, unknown>, withResults: boolean): StoredEntry {
   if (entry.kind !== 'record') return entry;
   const { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime } = entry;
   // One that is on its way to the disk too: it may be used as soon as it is there, and this checkpoint then stands for it.
-  const results = entry.outcome;
+  const results = withResults ? entry.outcome : null;
   return { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime, results };
 }

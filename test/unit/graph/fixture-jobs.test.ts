@@ -36,7 +36,8 @@ describe('the job modules of the runtime tests', () => {
             .replace('.mjs', '')
             .replace(/^ui-/, '')
             .replace('poison-record', 'poison')
-            .replace(/^poison$/, 'poison-reject'),
+            .replace(/^poison$/, 'poison-reject')
+            .replace(/^deadly-record.*/, 'deadly'),
         );
         expect(plan.warnings).toEqual([]);
         return;

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ServiceProcess } from '../../helpers/service-process.js';
+import { ServiceProcess } from '../helpers/service-process.js';
 
 /** What docs/security.md promises of a process as it is started, with its UI, its admin API and its log. */
 
