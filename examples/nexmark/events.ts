@@ -1,3 +1,5 @@
+import type { Thousandths } from './expressions.js';
+
 /** What happens at the auction house: the three kinds of Nexmark event. Times are milliseconds since the epoch. */
 
 export interface Person {
@@ -51,7 +53,7 @@ export function timeOf(event: NexmarkEvent): number {
 }
 
 /** A row of a query's result: fields in the order of its SELECT. */
-export type Row = Readonly<Record<string, string | number | null>>;
+export type Row = Readonly<Record<string, string | number | Thousandths | null>>;
 
 /** A change of a result: a row that is added, or that takes the place of the row with the same key. */
 export interface RowChange {

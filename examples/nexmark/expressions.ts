@@ -1,10 +1,21 @@
 /** The scalar functions that the queries use, with SQL's meaning. */
 
-/** `0.908 * price` as a DECIMAL with three digits: exact, by integers. */
-export function inEuros(price: number): string {
-  const thousandths = price * 908;
-  const whole = Math.floor(thousandths / 1_000);
-  return `${whole}.${String(thousandths % 1_000).padStart(3, '0')}`;
+/** A DECIMAL with three digits after the point: exact, since it is counted in integers. It becomes text where a row is written. */
+export class Thousandths {
+  readonly #count: number;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  toJSON(): string {
+    return `${Math.floor(this.#count / 1_000)}.${String(this.#count % 1_000).padStart(3, '0')}`;
+  }
+}
+
+/** `0.908 * price` */
+export function inEuros(price: number): Thousandths {
+  return new Thousandths(price * 908);
 }
 
 export function hourOf(time: number): number {
@@ -48,7 +59,9 @@ export class Calendar {
 }
 
 export function countChar(text: string, char: string): number {
-  return text.split(char).length - 1;
+  let count = 0;
+  for (let at = text.indexOf(char); at >= 0; at = text.indexOf(char, at + 1)) count++;
+  return count;
 }
 
 export function channelIdOf(url: string): string | null {

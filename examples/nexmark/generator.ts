@@ -12,6 +12,10 @@ const EVENTS_PER_ROUND = 50;
 const POOL_LENGTH = 65_536;
 const URL_COUNT = 10_000;
 const FIRST_ID = 1_000;
+const TEXT_BYTES_MAX = 100;
+const LETTER_A = 97;
+const SPACE = 32;
+const UNDERSCORE = 95;
 /** An auction ends, on average, when about so many more events have happened. */
 const AUCTION_EVENTS = 1_666;
 
@@ -42,6 +46,7 @@ const FIRST_NAMES = [
   'Walter',
 ] as const;
 const LAST_NAMES = ['Shultz', 'Abrams', 'Spencer', 'White', 'Bartels', 'Walton', 'Smith', 'Jones', 'Noris'] as const;
+const FOUR_DIGITS = Array.from({ length: 10_000 }, (_, number) => String(number).padStart(4, '0'));
 const HOT_CHANNELS = ['Google', 'Facebook', 'Baidu', 'Apple'] as const;
 const PRICE_BASES = [100, 1e3, 1e4, 1e5, 1e6, 1e7] as const;
 
@@ -63,6 +68,8 @@ function mix(value: number): number {
 /** Chance of one event at a time. */
 class Chance {
   #state = 0;
+  /** Where a text is put together: letter by letter as strings costs half as much again. */
+  readonly #text = Buffer.alloc(TEXT_BYTES_MAX);
 
   restart(seed: number): void {
     this.#state = mix(seed);
@@ -78,19 +85,19 @@ class Chance {
   }
 
   letter(): number {
-    return 97 + this.below(26);
+    return LETTER_A + this.below(26);
   }
 
   /** Three letters up to `lengthMax - 1`, one in thirteen the separator; spaces at the ends are cut off. */
-  text(lengthMax: number, separator: string): string {
+  text(lengthMax: number, separator: number): string {
     const length = 3 + this.below(lengthMax - 3);
-    let text = '';
-    for (let i = 0; i < length; i++) text += this.below(13) === 0 ? separator : LETTERS[this.below(26)];
-    return text.trim();
+    for (let i = 0; i < length; i++) this.#text[i] = this.below(13) === 0 ? separator : this.letter();
+    let [start, end] = [0, length];
+    while (start < end && this.#text[start] === SPACE) start++;
+    while (start < end && this.#text[end - 1] === SPACE) end--;
+    return this.#text.toString('latin1', start, end);
   }
 }
-
-const LETTERS = Array.from({ length: 26 }, (_, letter) => String.fromCharCode(97 + letter));
 
 /** One instance per thread: it keeps the state of chance. */
 export class NexmarkGenerator {
@@ -116,7 +123,7 @@ export class NexmarkGenerator {
     return baseTime + Math.floor((number * msNumerator) / msDenominator);
   }
 
-  /** Event `number`, from 0. */
+  /** Event `number`, from 0 and below 2^31. */
   event(number: number): NexmarkEvent {
     this.#chance.restart((Math.imul(number, 0x9e3779b1) + SEED) | 0);
     const place = number % EVENTS_PER_ROUND;
@@ -146,8 +153,8 @@ export class NexmarkGenerator {
   #person(number: number): Person {
     const chance = this.#chance;
     const name = `${FIRST_NAMES[chance.below(11)] ?? ''} ${LAST_NAMES[chance.below(9)] ?? ''}`;
-    const emailAddress = `${chance.text(7, ' ')}@${chance.text(5, ' ')}.com`;
-    const creditCard = Array.from({ length: 4 }, () => String(chance.below(10_000)).padStart(4, '0')).join(' ');
+    const emailAddress = `${chance.text(7, SPACE)}@${chance.text(5, SPACE)}.com`;
+    const creditCard = `${this.#fourDigits()} ${this.#fourDigits()} ${this.#fourDigits()} ${this.#fourDigits()}`;
     const city = CITIES[chance.below(10)] ?? '';
     const state = STATES[chance.below(6)] ?? '';
     const bytes = 8 + name.length + emailAddress.length + creditCard.length + city.length + state.length;
@@ -172,8 +179,8 @@ export class NexmarkGenerator {
     const initialBid = this.#price();
     const horizon = this.timeOf(number + AUCTION_EVENTS) - dateTime;
     const expires = dateTime + 1 + chance.below(Math.max(horizon * 2, 1));
-    const itemName = chance.text(20, ' ');
-    const description = chance.text(100, ' ');
+    const itemName = chance.text(20, SPACE);
+    const description = chance.text(100, SPACE);
     const reserve = initialBid + this.#price();
     return {
       id: lastAuction(number) + FIRST_ID,
@@ -209,6 +216,10 @@ export class NexmarkGenerator {
     };
   }
 
+  #fourDigits(): string {
+    return FOUR_DIGITS[this.#chance.below(FOUR_DIGITS.length)] ?? '';
+  }
+
   #price(): number {
     const base = PRICE_BASES[this.#chance.below(6)] ?? 0;
     return base + this.#chance.below(9 * base);
@@ -237,7 +248,7 @@ export class NexmarkGenerator {
   }
 
   #baseUrl(): string {
-    const part = (): string => this.#chance.text(5, '_');
+    const part = (): string => this.#chance.text(5, UNDERSCORE);
     return `https://www.nexmark.com/${part()}/${part()}/${part()}/item.htm?query=1`;
   }
 
@@ -247,21 +258,26 @@ export class NexmarkGenerator {
   }
 }
 
+/** Which fifty events an event belongs to. As a 32-bit integer, so that it is a multiplication, not a division. */
+function roundOf(number: number): number {
+  return (number / EVENTS_PER_ROUND) | 0;
+}
+
 /** The newest person when event `number` happens, from 0. */
 function lastPerson(number: number): number {
-  return Math.floor(number / EVENTS_PER_ROUND);
+  return roundOf(number);
 }
 
 /** The newest auction when event `number` happens, from 0. */
 function lastAuction(number: number): number {
-  const round = Math.floor(number / EVENTS_PER_ROUND);
-  const place = number % EVENTS_PER_ROUND;
+  const round = roundOf(number);
+  const place = number - round * EVENTS_PER_ROUND;
   if (place < 1) return round * 3 - 1;
   return round * 3 + Math.min(place - 1, 2);
 }
 
 function hot(id: number): number {
-  return Math.floor(id / 100) * 100;
+  return ((id / 100) | 0) * 100;
 }
 
 function reversedBits(value: number): number {

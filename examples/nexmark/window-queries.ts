@@ -163,12 +163,13 @@ export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
     .uid('highest-bids');
 }
 
-/** Q8: people who came and opened an auction in the same 10 seconds. */
+/** Q8: people who came and opened an auction in the same 10 seconds. Windows keep no more of them than the result needs. */
 export function q8(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
   return persons
-    .join(auctions)
+    .map(({ id, name, dateTime }) => ({ id, name, dateTime }))
+    .join(auctions.map(({ seller }) => seller))
     .where((person) => person.id)
-    .equalTo((auction) => auction.seller)
+    .equalTo((seller) => seller)
     .window(TumblingEventTimeWindows.of(10_000))
     .coGroup<RowChange>((people, opened, out) => {
       if (opened.length === 0) return;
