@@ -3,60 +3,68 @@ import type { Collector, DataStream, ListState, RuntimeContext, ValueState } fro
 import { added } from './events.js';
 import type { Auction, Bid, Person, RowChange } from './events.js';
 
-/** Queries that join streams without a bound of time. */
+/** Queries that join streams without a bound of time. Each sends on no more of an event than it needs: what is keyed may cross threads. */
+
+type Offer = Pick<Auction, 'id' | 'seller'>;
+type Seller = Pick<Person, 'id' | 'name' | 'city' | 'state'>;
 
 /** Pairs each auction with its seller, whichever comes first. */
-class LocalItems extends KeyedCoProcessFunction<number, Auction, Person, RowChange> {
+class LocalItems extends KeyedCoProcessFunction<number, Offer, Seller, RowChange> {
   #auctions: ListState<number> | null = null;
-  #seller: ValueState<Person> | null = null;
+  #seller: ValueState<Seller> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#auctions = context.getListState(listState<number>('auctions'));
-    this.#seller = context.getState(valueState<Person>('seller'));
+    this.#seller = context.getState(valueState<Seller>('seller'));
   }
 
-  processElement1({ id }: Auction, _context: unknown, out: Collector<RowChange>): void {
+  processElement1({ id }: Offer, _context: unknown, out: Collector<RowChange>): void {
     this.#auctions?.add(id);
     const seller = this.#seller?.value();
     if (seller !== undefined) out.collect(localItem(seller, id));
   }
 
-  processElement2(person: Person, _context: unknown, out: Collector<RowChange>): void {
+  processElement2(person: Seller, _context: unknown, out: Collector<RowChange>): void {
     this.#seller?.update(person);
     for (const id of this.#auctions?.get() ?? []) out.collect(localItem(person, id));
   }
 }
 
-function localItem({ name, city, state }: Person, id: number): RowChange {
+function localItem({ name, city, state }: Seller, id: number): RowChange {
   return added({ name, city, state, id });
 }
 
 /** Q3: items of one category from sellers in three states. */
 export function q3(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
-  const sellers = persons.filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA');
+  const sellers = persons
+    .filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA')
+    .map(({ id, name, city, state }): Seller => ({ id, name, city, state }));
   return auctions
     .filter(({ category }) => category === 10)
+    .map(({ id, seller }): Offer => ({ id, seller }))
     .keyBy((auction) => auction.seller)
     .connect(sellers.keyBy((person) => person.id))
     .process(new LocalItems())
     .uid('local-items');
 }
 
+type Offered = Omit<Bid, 'channel' | 'url'>;
+
 interface Winner {
   readonly auction: Auction;
-  readonly bid: Bid;
+  readonly bid: Offered;
 }
 
 /** The best bid of each auction so far: the highest price, of equal ones the earliest. Emits each change of it. */
-class WinningBids extends KeyedCoProcessFunction<number, Auction, Bid, Winner> {
+class WinningBids extends KeyedCoProcessFunction<number, Auction, Offered, Winner> {
   #auction: ValueState<Auction> | null = null;
-  #early: ListState<Bid> | null = null;
-  #best: ValueState<Bid> | null = null;
+  #early: ListState<Offered> | null = null;
+  #best: ValueState<Offered> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#auction = context.getState(valueState<Auction>('auction'));
-    this.#early = context.getListState(listState<Bid>('early-bids'));
-    this.#best = context.getState(valueState<Bid>('best'));
+    this.#early = context.getListState(listState<Offered>('early-bids'));
+    this.#best = context.getState(valueState<Offered>('best'));
   }
 
   processElement1(auction: Auction, _context: unknown, out: Collector<Winner>): void {
@@ -65,13 +73,13 @@ class WinningBids extends KeyedCoProcessFunction<number, Auction, Bid, Winner> {
     this.#early?.clear();
   }
 
-  processElement2(bid: Bid, _context: unknown, out: Collector<Winner>): void {
+  processElement2(bid: Offered, _context: unknown, out: Collector<Winner>): void {
     const auction = this.#auction?.value();
     if (auction === undefined) this.#early?.add(bid);
     else this.#consider(auction, bid, out);
   }
 
-  #consider(auction: Auction, bid: Bid, out: Collector<Winner>): void {
+  #consider(auction: Auction, bid: Offered, out: Collector<Winner>): void {
     if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return;
     const best = this.#best?.value();
     const isBetter =
@@ -82,12 +90,8 @@ class WinningBids extends KeyedCoProcessFunction<number, Auction, Bid, Winner> {
   }
 }
 
-/** When an auction is open, and of what it is: all that Q4 needs to know of one. */
-interface OpenAuction {
-  readonly dateTime: number;
-  readonly expires: number;
-  readonly category: number;
-}
+type OpenAuction = Pick<Auction, 'id' | 'dateTime' | 'expires' | 'category'>;
+type Price = Pick<Bid, 'auction' | 'price' | 'dateTime'>;
 
 /** The final price of an auction so far, and what it was before; 0 when this is the first. */
 interface PriceChange {
@@ -97,31 +101,30 @@ interface PriceChange {
 }
 
 /** The highest price of each auction so far. Emits each change of it. */
-class FinalPrices extends KeyedCoProcessFunction<number, Auction, Bid, PriceChange> {
+class FinalPrices extends KeyedCoProcessFunction<number, OpenAuction, Price, PriceChange> {
   #auction: ValueState<OpenAuction> | null = null;
-  #early: ListState<Bid> | null = null;
+  #early: ListState<Price> | null = null;
   #price: ValueState<number> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#auction = context.getState(valueState<OpenAuction>('auction'));
-    this.#early = context.getListState(listState<Bid>('early-bids'));
+    this.#early = context.getListState(listState<Price>('early-bids'));
     this.#price = context.getState(valueState<number>('price'));
   }
 
-  processElement1({ dateTime, expires, category }: Auction, _context: unknown, out: Collector<PriceChange>): void {
-    const auction = { dateTime, expires, category };
+  processElement1(auction: OpenAuction, _context: unknown, out: Collector<PriceChange>): void {
     this.#auction?.update(auction);
     for (const bid of this.#early?.get() ?? []) this.#consider(auction, bid, out);
     this.#early?.clear();
   }
 
-  processElement2(bid: Bid, _context: unknown, out: Collector<PriceChange>): void {
+  processElement2(bid: Price, _context: unknown, out: Collector<PriceChange>): void {
     const auction = this.#auction?.value();
     if (auction === undefined) this.#early?.add(bid);
     else this.#consider(auction, bid, out);
   }
 
-  #consider({ dateTime, expires, category }: OpenAuction, bid: Bid, out: Collector<PriceChange>): void {
+  #consider({ dateTime, expires, category }: OpenAuction, bid: Price, out: Collector<PriceChange>): void {
     if (bid.dateTime < dateTime || bid.dateTime > expires) return;
     const before = this.#price?.value() ?? 0;
     if (bid.price <= before) return;
@@ -149,9 +152,16 @@ class AveragePrice extends KeyedProcessFunction<number, PriceChange, RowChange> 
 
 /** Q4: the average final price of each category. */
 export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  return auctions
+  const open = auctions.map(({ id, dateTime, expires, category }): OpenAuction => ({
+    id,
+    dateTime,
+    expires,
+    category,
+  }));
+  const prices = bids.map(({ auction, price, dateTime }): Price => ({ auction, price, dateTime }));
+  return open
     .keyBy((auction) => auction.id)
-    .connect(bids.keyBy((bid) => bid.auction))
+    .connect(prices.keyBy((bid) => bid.auction))
     .process(new FinalPrices())
     .uid('final-prices')
     .keyBy(({ category }) => category)
@@ -161,9 +171,16 @@ export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataSt
 
 /** Q9: the winning bid of each auction. */
 export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
+  const offered = bids.map(({ auction, bidder, price, dateTime, extra }): Offered => ({
+    auction,
+    bidder,
+    price,
+    dateTime,
+    extra,
+  }));
   const winners = auctions
     .keyBy((auction) => auction.id)
-    .connect(bids.keyBy((bid) => bid.auction))
+    .connect(offered.keyBy((bid) => bid.auction))
     .process(new WinningBids())
     .uid('winners');
   return winners.map(({ auction, bid }) => {

@@ -3,7 +3,7 @@ import type { Collector, DataStream, KeyedProcessContext, MapState, RuntimeConte
 import type { Bid, Row, RowChange } from './events.js';
 import { Calendar, dayNumberOf } from './expressions.js';
 
-/** Queries that keep statistics per group and emit them anew with each bid. */
+/** Queries that keep statistics per group and emit them anew with each bid. Each sends on no more of a bid than it needs. */
 
 /** Which of three ranges a price falls into: 1, 2 or 3. */
 function rankOf(price: number): 1 | 2 | 3 {
@@ -36,14 +36,17 @@ function countRank(counts: Counts, rank: 1 | 2 | 3): void {
   else counts.rank3++;
 }
 
+type CountedBid = Pick<Bid, 'auction' | 'bidder' | 'price' | 'dateTime'>;
+type ChannelBid = CountedBid & Pick<Bid, 'channel'>;
+
 /** Counts bids, bidders and auctions, in all and by rank; distinct ones by remembering in which ranks each was seen, a bit a rank. */
-class BidStatistics<K extends string | number> extends KeyedProcessFunction<K, Bid, RowChange> {
-  readonly #rowOf: (bid: Bid, statistics: Statistics) => Row;
+class BidStatistics<K extends string | number, B extends CountedBid> extends KeyedProcessFunction<K, B, RowChange> {
+  readonly #rowOf: (bid: B, statistics: Statistics) => Row;
   #statistics: ValueState<Statistics> | null = null;
   #bidders: MapState<number, number> | null = null;
   #auctions: MapState<number, number> | null = null;
 
-  constructor(rowOf: (bid: Bid, statistics: Statistics) => Row) {
+  constructor(rowOf: (bid: B, statistics: Statistics) => Row) {
     super();
     this.#rowOf = rowOf;
   }
@@ -54,7 +57,7 @@ class BidStatistics<K extends string | number> extends KeyedProcessFunction<K, B
     this.#auctions = context.getMapState(mapState<number, number>('auctions'));
   }
 
-  processElement(bid: Bid, context: KeyedProcessContext<K>, out: Collector<RowChange>): void {
+  processElement(bid: B, context: KeyedProcessContext<K>, out: Collector<RowChange>): void {
     const statistics = this.#statistics?.value() ?? {
       minute: '',
       bids: noCounts(),
@@ -84,7 +87,7 @@ function countDistinct(seen: MapState<number, number> | null, id: number, rank: 
 /** Q15: statistics of each day. */
 export function q15(bids: DataStream<Bid>): DataStream<RowChange> {
   const calendar = new Calendar();
-  const rowOf = ({ dateTime }: Bid, { bids: all, bidders, auctions }: Statistics): Row => ({
+  const rowOf = ({ dateTime }: CountedBid, { bids: all, bidders, auctions }: Statistics): Row => ({
     day: calendar.dayOf(dateTime),
     total_bids: all.total,
     rank1_bids: all.rank1,
@@ -100,15 +103,16 @@ export function q15(bids: DataStream<Bid>): DataStream<RowChange> {
     rank3_auctions: auctions.rank3,
   });
   return bids
+    .map(({ auction, bidder, price, dateTime }): CountedBid => ({ auction, bidder, price, dateTime }))
     .keyBy((bid) => dayNumberOf(bid.dateTime))
-    .process(new BidStatistics<number>(rowOf))
+    .process(new BidStatistics<number, CountedBid>(rowOf))
     .uid('days');
 }
 
 /** Q16: statistics of each channel and day. */
 export function q16(bids: DataStream<Bid>): DataStream<RowChange> {
   const calendar = new Calendar();
-  const rowOf = ({ channel, dateTime }: Bid, statistics: Statistics): Row => {
+  const rowOf = ({ channel, dateTime }: ChannelBid, statistics: Statistics): Row => {
     const { bids: all, bidders, auctions } = statistics;
     const minute = calendar.minuteOf(dateTime);
     if (minute > statistics.minute) statistics.minute = minute;
@@ -131,8 +135,9 @@ export function q16(bids: DataStream<Bid>): DataStream<RowChange> {
     };
   };
   return bids
+    .map(({ auction, bidder, price, channel, dateTime }): ChannelBid => ({ auction, bidder, price, channel, dateTime }))
     .keyBy((bid) => `${bid.channel} ${calendar.dayOf(bid.dateTime)}`)
-    .process(new BidStatistics<string>(rowOf))
+    .process(new BidStatistics<string, ChannelBid>(rowOf))
     .uid('channels');
 }
 
@@ -148,7 +153,9 @@ interface Prices {
   sum: number;
 }
 
-class PriceStatistics extends KeyedProcessFunction<number, Bid, RowChange> {
+type AuctionPrice = Pick<Bid, 'auction' | 'price' | 'dateTime'>;
+
+class PriceStatistics extends KeyedProcessFunction<number, AuctionPrice, RowChange> {
   readonly #calendar = new Calendar();
   #prices: ValueState<Prices> | null = null;
 
@@ -157,7 +164,7 @@ class PriceStatistics extends KeyedProcessFunction<number, Bid, RowChange> {
   }
 
   processElement(
-    { auction, price, dateTime }: Bid,
+    { auction, price, dateTime }: AuctionPrice,
     context: KeyedProcessContext<number>,
     out: Collector<RowChange>,
   ): void {
@@ -188,6 +195,7 @@ class PriceStatistics extends KeyedProcessFunction<number, Bid, RowChange> {
 /** Q17: statistics of each auction and day. */
 export function q17(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
+    .map(({ auction, price, dateTime }): AuctionPrice => ({ auction, price, dateTime }))
     .keyBy((bid) => pairOf(bid.auction, dayNumberOf(bid.dateTime)))
     .process(new PriceStatistics())
     .uid('prices');

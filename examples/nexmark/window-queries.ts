@@ -24,11 +24,11 @@ import type {
 import { added } from './events.js';
 import type { Auction, Bid, Person, RowChange } from './events.js';
 
-/** Queries over windows. */
+/** Queries over windows. Each sends on no more of an event than it needs: what is keyed may cross threads. */
 
-const count: AggregateFunction<Bid, number, number> = {
+const count: AggregateFunction<number, number, number> = {
   createAccumulator: () => 0,
-  add: (_bid, total) => total + 1,
+  add: (_id, total) => total + 1,
   getResult: (total) => total,
   merge: (a, b) => a + b,
   isCommutative: true,
@@ -88,7 +88,8 @@ class LargestCounts extends KeyedProcessFunction<number, WindowCount, RowChange>
 /** Q5: the auctions with most bids in the last 10 seconds, every 2 seconds. */
 export function q5(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
-    .keyBy((bid) => bid.auction)
+    .map(({ auction }) => auction)
+    .keyBy((auction) => auction)
     .window(SlidingEventTimeWindows.of(10_000, 2_000))
     .aggregate(count, new WithWindow())
     .uid('counts')
@@ -99,23 +100,25 @@ export function q5(bids: DataStream<Bid>): DataStream<RowChange> {
 
 const Q7_WINDOW_MS = 10_000;
 
+type Offered = Omit<Bid, 'channel' | 'url'>;
+
 /**
  * The highest bids of one window, which is the key: its end. Bids at that very end count when they reach the highest price, and
  * so do bids that come after the window has ended; neither can raise it.
  */
-class HighestBids extends KeyedCoProcessFunction<number, Bid, Bid, RowChange> {
+class HighestBids extends KeyedCoProcessFunction<number, Offered, Offered, RowChange> {
   #price: ValueState<number> | null = null;
-  #bids: ListState<Bid> | null = null;
-  #atEnd: ListState<Bid> | null = null;
+  #bids: ListState<Offered> | null = null;
+  #atEnd: ListState<Offered> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#price = context.getState(valueState<number>('price'));
-    this.#bids = context.getListState(listState<Bid>('bids'));
-    this.#atEnd = context.getListState(listState<Bid>('bids-at-end'));
+    this.#bids = context.getListState(listState<Offered>('bids'));
+    this.#atEnd = context.getListState(listState<Offered>('bids-at-end'));
   }
 
   /** A bid within the window. */
-  processElement1(bid: Bid, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+  processElement1(bid: Offered, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
     const timers = context.timerService();
     const lastMs = context.getCurrentKey() - 1;
     const highest = this.#price?.value();
@@ -134,7 +137,7 @@ class HighestBids extends KeyedCoProcessFunction<number, Bid, Bid, RowChange> {
   }
 
   /** A bid at the window's end. */
-  processElement2(bid: Bid, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+  processElement2(bid: Offered, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
     const hasEnded = context.timerService().currentWatermark() >= context.getCurrentKey() - 1;
     if (!hasEnded) this.#atEnd?.add(bid);
     else if (bid.price === this.#price?.value()) out.collect(bidOfWindow(bid));
@@ -149,14 +152,21 @@ class HighestBids extends KeyedCoProcessFunction<number, Bid, Bid, RowChange> {
   }
 }
 
-function bidOfWindow({ auction, bidder, price, dateTime, extra }: Bid): RowChange {
+function bidOfWindow({ auction, bidder, price, dateTime, extra }: Offered): RowChange {
   return added({ auction, bidder, price, dateTime, extra });
 }
 
 /** Q7: the highest bids of each 10 seconds, both ends included. */
 export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
-  const atEnds = bids.filter((bid) => bid.dateTime % Q7_WINDOW_MS === 0);
-  return bids
+  const offered = bids.map(({ auction, bidder, price, dateTime, extra }): Offered => ({
+    auction,
+    bidder,
+    price,
+    dateTime,
+    extra,
+  }));
+  const atEnds = offered.filter((bid) => bid.dateTime % Q7_WINDOW_MS === 0);
+  return offered
     .keyBy((bid) => bid.dateTime - (bid.dateTime % Q7_WINDOW_MS) + Q7_WINDOW_MS)
     .connect(atEnds.keyBy((bid) => bid.dateTime))
     .process(new HighestBids())
@@ -188,7 +198,8 @@ function bidderRow({ key, num, start, end }: WindowCount): RowChange {
 /** Q11: bids of each bidder, session by session. */
 export function q11(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
-    .keyBy((bid) => bid.bidder)
+    .map(({ bidder }) => bidder)
+    .keyBy((bidder) => bidder)
     .window(EventTimeSessionWindows.withGap(10_000))
     .aggregate(count, new WithWindow())
     .uid('sessions')
@@ -198,7 +209,8 @@ export function q11(bids: DataStream<Bid>): DataStream<RowChange> {
 /** Q12: bids of each bidder in each 10 seconds of the clock. */
 export function q12(bids: DataStream<Bid>): DataStream<RowChange> {
   return bids
-    .keyBy((bid) => bid.bidder)
+    .map(({ bidder }) => bidder)
+    .keyBy((bidder) => bidder)
     .window(TumblingProcessingTimeWindows.of(10_000))
     .aggregate(count, new WithWindow())
     .uid('clock-windows')
