@@ -239,18 +239,27 @@ class HighestBids extends KeyedProcessFunction<number, Bid, RowChange> {
 
   processElement(bid: Bid, _context: unknown, out: Collector<RowChange>): void {
     const before = this.#highest?.value() ?? [];
-    const isAhead = (other: Bid): boolean =>
-      other.price > bid.price || (other.price === bid.price && other.dateTime < bid.dateTime);
-    const place = before.filter(isAhead).length;
+    let place = before.length;
+    while (place > 0 && !isAhead(before[place - 1] as Bid, bid)) place--;
     if (place >= TOP) return;
-    const after = [...before.slice(0, place), bid, ...before.slice(place)].slice(0, TOP);
+    const after = before.slice(0, TOP);
+    if (after.length < TOP) after.push(bid);
+    after.copyWithin(place + 1, place);
+    after[place] = bid;
     this.#highest?.update(after);
-    for (const [index, ranked] of after.entries()) {
-      if (index < place) continue;
-      const rank = index + 1;
-      out.collect({ key: `${bid.auction} ${rank}`, row: { ...bidRow(ranked), rank_number: rank } });
+    for (let index = place; index < after.length; index++) {
+      const ranked = after[index] as Bid;
+      out.collect({ key: `${ranked.auction} ${index + 1}`, row: rankedRow(ranked, index + 1) });
     }
   }
+}
+
+function isAhead(a: Bid, b: Bid): boolean {
+  return a.price > b.price || (a.price === b.price && a.dateTime < b.dateTime);
+}
+
+function rankedRow({ auction, bidder, price, channel, url, dateTime, extra }: Bid, rank: number): Row {
+  return { auction, bidder, price, channel, url, dateTime, extra, rank_number: rank };
 }
 
 /** Q19: the ten highest bids of each auction. */
