@@ -50,9 +50,25 @@ export const layers = {
     ],
     thread: 'main',
   },
+  // Runs what workers run, and does for it what main does, in one thread: above both.
+  replay: {
+    mayImport: [
+      'base',
+      'api',
+      'protocol',
+      'shared-memory',
+      'storage',
+      'graph',
+      'checkpoint',
+      'connectors',
+      'workers',
+      'main',
+    ],
+    thread: 'main',
+  },
   // Commands other than the process itself: they read a job module, or talk to a running process over HTTP.
   cli: {
-    mayImport: ['base', 'api', 'graph', 'workers/savepoint-check.ts', 'testing/chaos-checker.ts'],
+    mayImport: ['base', 'api', 'graph', 'workers/savepoint-check.ts', 'replay/replay.ts', 'testing/chaos-checker.ts'],
     thread: 'main',
   },
   http: {
@@ -125,9 +141,9 @@ export const packageHomes = {
 /** The same for Node's own modules that do I/O, start threads or read the machine. */
 export const builtinHomes = {
   // metrics/ reads what Linux counts per thread.
-  fs: ['storage', 'main', 'main.ts', 'checkpoint', 'cli', 'metrics'],
+  fs: ['storage', 'main', 'main.ts', 'checkpoint', 'replay', 'cli', 'metrics'],
   // protocol/ names the type of a message port, and starts no thread; millrace chaos ends threads.
-  worker_threads: ['main', 'workers', 'protocol', 'cli/chaos/worker-death.ts'],
+  worker_threads: ['main', 'workers', 'protocol', 'replay', 'cli/chaos/worker-death.ts'],
   http: ['http'],
   https: ['http'],
   // storage/ locks a data folder with a listening socket in it.

@@ -122,6 +122,16 @@ export class CheckpointStore {
     await syncDirectory(checkpointDir);
   }
 
+  /** Forgets every checkpoint after this one, as if it had been the last: for whoever goes back in a copy of a data folder. */
+  async dropNewer(checkpointId: number): Promise<void> {
+    const { checkpointDir } = this.#options;
+    this.#retained = this.#retained.filter((manifest) => manifest.checkpointId <= checkpointId);
+    for (const id of await manifestIds(checkpointDir)) {
+      if (id > checkpointId) await rm(manifestPath(checkpointDir, id), { force: true });
+    }
+    await syncDirectory(checkpointDir);
+  }
+
   /**
    * Deletes segment files that no retained checkpoint needs: what a crash left behind. Only before workers run, since a file
    * that is being written is in no manifest yet. Deletes nothing while a damaged manifest may name some of them.

@@ -9,6 +9,7 @@ export const commands: Commands = {
   rescale: async () => (await import('./rescale.js')).rescale,
   topics: async () => (await import('./topics.js')).topics,
   state: async () => (await import('./state.js')).state,
+  replay: async () => (await import('./replay.js')).replay,
   chaos: async () => (await import('./chaos.js')).chaos,
   top: async () => (await import('./top.js')).top,
   completion: async () => (await import('./completion.js')).completion,

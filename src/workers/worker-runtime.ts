@@ -13,7 +13,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { CheckpointId } from '../base/ids.js';
-import { systemClock, systemMonotonicClock } from '../base/clock.js';
+import { type Clock, type MonotonicClock, systemClock, systemMonotonicClock } from '../base/clock.js';
 import { toWire, type WireError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type { JobDefinition } from '../api/job.js';
@@ -63,8 +63,15 @@ const PARK_MS_MAX = 10_000;
 /** Keys told of each operator of each subtask. */
 const HOT_KEYS_MAX = 20;
 
+/** What the job takes for the time. How long the worker lets it work before it looks elsewhere goes by the machine's. */
+export interface JobClocks {
+  readonly wall: Clock;
+  readonly monotonic: MonotonicClock;
+}
+
 export class WorkerRuntime {
   readonly #deployment: WorkerDeployment<ExecutionPlan>;
+  readonly #clocks: JobClocks;
   readonly #controlBlock: ControlBlock;
   readonly #state: WorkerState;
   readonly #checkpoints: CheckpointParticipant;
@@ -90,10 +97,14 @@ export class WorkerRuntime {
   /** What the job has printed in this turn. */
   #printed = '';
 
-  constructor(deployment: WorkerDeployment<ExecutionPlan>) {
+  constructor(
+    deployment: WorkerDeployment<ExecutionPlan>,
+    clocks: JobClocks = { wall: systemClock, monotonic: systemMonotonicClock },
+  ) {
     this.#deployment = deployment;
+    this.#clocks = clocks;
     this.#controlBlock = new ControlBlock(this.#descriptorOf(deployment.worker));
-    this.#state = new WorkerState(deployment, systemClock, () => this.#controlBlock.doorbell.ring());
+    this.#state = new WorkerState(deployment, clocks.wall, () => this.#controlBlock.doorbell.ring());
     const counters = deployment.shared.threadCounters[deployment.worker];
     invariant(counters !== undefined, 'each worker has counters');
     this.#report = new ThreadReport(new ThreadCountersWriter(counters));
@@ -139,11 +150,11 @@ export class WorkerRuntime {
     this.#report.start(systemMonotonicClock.nowMs());
     while (!this.#isStopping) {
       const startedAtMs = systemMonotonicClock.nowMs();
-      const hasWorked = this.#turn();
+      const hasWorked = this.turn();
       this.#report.turned(startedAtMs, systemMonotonicClock.nowMs());
       this.#controlBlock.beat();
       if (this.#controlBlock.takeMail()) await mailDelivered();
-      else if (hasWorked && this.#hasPromises()) await nextTurnOfEventLoop();
+      else if (hasWorked && this.hasPromises) await nextTurnOfEventLoop();
       else if (!hasWorked) await this.#park();
     }
     this.#report.stop(systemMonotonicClock.nowMs());
@@ -233,7 +244,12 @@ export class WorkerRuntime {
     );
   }
 
-  #turn(): boolean {
+  /**
+   * Gives each task its turn, and the state its upkeep. {@link run} calls it; so does whoever runs the job without a thread.
+   *
+   * @returns whether anything was done
+   */
+  turn(): boolean {
     let hasWorked = false;
     if (!this.#state.isOverloaded) {
       for (const task of this.#tasks) {
@@ -272,7 +288,7 @@ export class WorkerRuntime {
     this.#controlBlock.setState('parked');
     this.#report.parking(systemMonotonicClock.nowMs());
     const timeoutMs = Math.min(dueInMs, this.#spans.dueInMs(systemMonotonicClock.nowMs()), PARK_MS_MAX);
-    if (this.#hasPromises()) await doorbell.sleepAsync(seen, timeoutMs);
+    if (this.hasPromises) await doorbell.sleepAsync(seen, timeoutMs);
     else doorbell.sleepSync(seen, timeoutMs);
     this.#report.woke(systemMonotonicClock.nowMs());
     this.#controlBlock.setState('running');
@@ -294,7 +310,8 @@ export class WorkerRuntime {
     return dueInMs;
   }
 
-  #hasPromises(): boolean {
+  /** Whether something is under way that goes on only while the event loop turns. */
+  get hasPromises(): boolean {
     return this.#pendingPromises > 0 || this.#checkpoints.isWriting || this.#state.hasPendingIo;
   }
 
@@ -322,7 +339,7 @@ export class WorkerRuntime {
       newScope: () => new WorkerRecordScope(this.#descriptorOf(this.#deployment.worker)),
       setAside: this.#setAside,
       attempt,
-      clock: systemClock,
+      clock: this.#clocks.wall,
       graphOf: (subtask) => this.#graphOf(subtask),
       openReader: (channel) => this.#openReader(channel),
       openWriter: (channel) => this.#openWriter(channel),
@@ -348,7 +365,7 @@ export class WorkerRuntime {
         },
       },
       taskEvents: {
-        clock: systemMonotonicClock,
+        clock: this.#clocks.monotonic,
         onSnapshot: (task, checkpointId) => this.#taskSnapshot(task, checkpointId),
         onSkipped: (error) => this.#skips.add(error),
         onFatal: (culprit) => {

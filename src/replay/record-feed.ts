@@ -1,0 +1,83 @@
+import type { TopicPort, TopicRecord } from '../connectors/topic.js';
+import type { PlanTopicSource } from '../graph/execution-plan.js';
+import type { ExpiredRequests } from '../main/expired-requests.js';
+import { TopicContents } from './topic-contents.js';
+
+/** Offsets by the source's operator uid, then by topic partition. */
+type SourceOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+/** What the workers were fed with: each record but those that were dropped because their deadline had passed. */
+export type TakeRecord = (source: PlanTopicSource, record: TopicRecord) => void;
+
+interface Feed {
+  readonly source: PlanTopicSource;
+  readonly contents: TopicContents;
+  readonly expired: ExpiredRequests | null;
+  /** When its next record was written; `Infinity` at the end. */
+  nextTimestamp: number;
+}
+
+/**
+ * The records of all sources of a job as one sequence. Within a topic they come in the order in which they were written. Of several topics
+ * the oldest comes first: which of them a worker took first is not recorded, so that is as good a guess as any.
+ */
+export class RecordFeed {
+  readonly #feeds: readonly Feed[];
+
+  private constructor(feeds: readonly Feed[]) {
+    this.#feeds = feeds;
+  }
+
+  static async open(
+    port: TopicPort,
+    sources: readonly PlanTopicSource[],
+    { from, expired }: { readonly from: SourceOffsets; readonly expired: ReadonlyMap<string, ExpiredRequests> },
+  ): Promise<RecordFeed> {
+    const feeds = await Promise.all(
+      sources.map(async (source) => ({
+        source,
+        contents: await TopicContents.open(port, source.topic, from.get(source.operatorId)),
+        expired: expired.get(source.operatorId) ?? null,
+        nextTimestamp: 0,
+      })),
+    );
+    for (const feed of feeds) await look(feed);
+    return new RecordFeed(feeds);
+  }
+
+  /** When the next record was written; `Infinity` at the end. */
+  get nextTimestamp(): number {
+    return this.#oldest()?.nextTimestamp ?? Infinity;
+  }
+
+  /** Hands over the next record. */
+  async next(take: TakeRecord): Promise<void> {
+    const feed = this.#oldest();
+    if (feed === null) return;
+    await feed.contents.next((record) => {
+      if (feed.expired?.wasDropped(record) !== true) take(feed.source, record);
+      return true;
+    });
+    await look(feed);
+  }
+
+  #oldest(): Feed | null {
+    let oldest: Feed | null = null;
+    for (const feed of this.#feeds) {
+      if (feed.nextTimestamp < (oldest?.nextTimestamp ?? Infinity)) oldest = feed;
+    }
+    return oldest;
+  }
+
+  close(): void {
+    for (const { contents } of this.#feeds) contents.close();
+  }
+}
+
+async function look(feed: Feed): Promise<void> {
+  feed.nextTimestamp = Infinity;
+  await feed.contents.next(({ timestamp }) => {
+    feed.nextTimestamp = timestamp;
+    return false;
+  });
+}
