@@ -59,7 +59,7 @@ async function timeToFirstAnswer(keys: number): Promise<number> {
       const startedAt = performance.now();
       const server = await startMillrace(
         ['--job', 'build/bench/jobs/stored-counter-job.js', '--parallelism', '1', '--log-level', 'error'],
-        dataDir,
+        { dataDir },
       );
       expected += 1;
       await count(server, `k${String(keys - 1)}`, expected);

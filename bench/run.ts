@@ -25,6 +25,8 @@ const suites: readonly Suite[] = [
   // All that is promised of failures. Ten million keys take minutes to make: only where somebody asks for them.
   { name: 'recovery', run: async (isNamed) => (await import('./recovery.js')).run({ isFull: isNamed }) },
   { name: 'http', run: async (isNamed) => (await import('./http.js')).run({ isFull: isNamed }) },
+  // Needs Java: a broker on this machine.
+  { name: 'kafka', run: async () => (await import('./kafka.js')).run() },
   { name: 'cpu', run: async () => (await import('./cpu.js')).run() },
   { name: 'overhead', run: async () => (await import('./overhead.js')).run() },
   { name: 'ingest', run: async () => (await import('./ingest.js')).run() },

@@ -19,9 +19,13 @@ export interface RunningServer {
 }
 
 /** Starts `node dist/main.js` on a free port with a data folder that is removed at the end, or with one that stays. */
-export async function startMillrace(args: readonly string[], dataDir?: string): Promise<RunningServer> {
+export async function startMillrace(
+  args: readonly string[],
+  { dataDir, env = {} }: { readonly dataDir?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<RunningServer> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'millrace-bench-')));
-  const server = await startServer(['dist/main.js', '--port', '0', '--data-dir', folder, ...args], /listens\s+(\S+)/);
+  const command = ['dist/main.js', '--port', '0', '--data-dir', folder, ...args];
+  const server = await startServer(command, /listens\s+(\S+)/, env);
   return {
     ...server,
     stop: async () => {
@@ -33,12 +37,25 @@ export async function startMillrace(args: readonly string[], dataDir?: string): 
 
 /** Starts the bare fastify server. */
 export function startBareFastify(): Promise<RunningServer> {
-  return startServer(['build/bench/peers/fastify-echo.js'], /"url":"([^"]+)"/);
+  return startPeer('fastify-echo', []);
 }
 
-async function startServer(args: readonly string[], ready: RegExp): Promise<RunningServer> {
+/** Starts a peer that serves HTTP. */
+export function startPeer(name: string, args: readonly string[]): Promise<RunningServer> {
+  return startServer([`build/bench/peers/${name}.js`, ...args], /"url":"([^"]+)"/);
+}
+
+async function startServer(
+  args: readonly string[],
+  ready: RegExp,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningServer> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, args, { cwd: projectDir, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    cwd: projectDir,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
   const url = await firstMatch(child, ready, args.join(' '));
   return {
     url,
