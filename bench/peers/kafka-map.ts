@@ -29,8 +29,8 @@ await consumer.subscribe({ topic: values.from, fromBeginning: true });
 await consumer.run({
   eachBatch: async ({ batch }) => {
     const messages = batch.messages.map(({ key, value }) => {
-      const record = JSON.parse(String(value)) as { amount: number };
-      return { key, value: JSON.stringify({ ...record, amount: record.amount * 2 }) };
+      const { id, amount, note } = JSON.parse(String(value)) as { id: string; amount: number; note: string };
+      return { key, value: JSON.stringify({ id, amount: amount * 2, note }) };
     });
     for (let first = 0; first < messages.length; first += SEND_RECORDS_MAX) {
       await producer.send({ topic: values.to, messages: messages.slice(first, first + SEND_RECORDS_MAX) });
