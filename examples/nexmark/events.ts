@@ -1,3 +1,4 @@
+import type { DataStream } from 'millrace';
 import type { Thousandths } from './expressions.js';
 
 /** What happens at the auction house: the three kinds of Nexmark event. Times are milliseconds since the epoch. */
@@ -64,4 +65,14 @@ export interface RowChange {
 
 export function added(row: Row): RowChange {
   return { key: null, row };
+}
+
+/**
+ * What a query needs of each event, made where the event is: what is keyed behind it may cross threads, and an operator of another
+ * parallelism would be one more hop.
+ */
+export function only<T, P>(events: DataStream<T>, part: (event: T) => P): DataStream<P> {
+  const parts = events.map(part);
+  const parallelism = events.getParallelism();
+  return parallelism === null ? parts : parts.setParallelism(parallelism);
 }

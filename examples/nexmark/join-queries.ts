@@ -1,9 +1,9 @@
 import { KeyedCoProcessFunction, KeyedProcessFunction, listState, valueState } from 'millrace';
 import type { Collector, DataStream, ListState, RuntimeContext, ValueState } from 'millrace';
-import { added } from './events.js';
+import { added, only } from './events.js';
 import type { Auction, Bid, Person, RowChange } from './events.js';
 
-/** Queries that join streams without a bound of time. Each sends on no more of an event than it needs: what is keyed may cross threads. */
+/** Queries that join streams without a bound of time. */
 
 type Offer = Pick<Auction, 'id' | 'seller'>;
 type Seller = Pick<Person, 'id' | 'name' | 'city' | 'state'>;
@@ -36,14 +36,11 @@ function localItem({ name, city, state }: Seller, id: number): RowChange {
 
 /** Q3: items of one category from sellers in three states. */
 export function q3(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
-  const sellers = persons
-    .filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA')
-    .map(({ id, name, city, state }): Seller => ({ id, name, city, state }));
-  return auctions
-    .filter(({ category }) => category === 10)
-    .map(({ id, seller }): Offer => ({ id, seller }))
+  const sellers = persons.filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA');
+  const offers = auctions.filter(({ category }) => category === 10);
+  return only(offers, ({ id, seller }): Offer => ({ id, seller }))
     .keyBy((auction) => auction.seller)
-    .connect(sellers.keyBy((person) => person.id))
+    .connect(only(sellers, ({ id, name, city, state }): Seller => ({ id, name, city, state })).keyBy(({ id }) => id))
     .process(new LocalItems())
     .uid('local-items');
 }
@@ -152,13 +149,13 @@ class AveragePrice extends KeyedProcessFunction<number, PriceChange, RowChange> 
 
 /** Q4: the average final price of each category. */
 export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  const open = auctions.map(({ id, dateTime, expires, category }): OpenAuction => ({
+  const open = only(auctions, ({ id, dateTime, expires, category }): OpenAuction => ({
     id,
     dateTime,
     expires,
     category,
   }));
-  const prices = bids.map(({ auction, price, dateTime }): Price => ({ auction, price, dateTime }));
+  const prices = only(bids, ({ auction, price, dateTime }): Price => ({ auction, price, dateTime }));
   return open
     .keyBy((auction) => auction.id)
     .connect(prices.keyBy((bid) => bid.auction))
@@ -171,7 +168,7 @@ export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataSt
 
 /** Q9: the winning bid of each auction. */
 export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  const offered = bids.map(({ auction, bidder, price, dateTime, extra }): Offered => ({
+  const offered = only(bids, ({ auction, bidder, price, dateTime, extra }): Offered => ({
     auction,
     bidder,
     price,

@@ -1,9 +1,10 @@
 import { KeyedProcessFunction, mapState, valueState } from 'millrace';
 import type { Collector, DataStream, KeyedProcessContext, MapState, RuntimeContext, ValueState } from 'millrace';
 import type { Bid, Row, RowChange } from './events.js';
+import { only } from './events.js';
 import { Calendar, dayNumberOf } from './expressions.js';
 
-/** Queries that keep statistics per group and emit them anew with each bid. Each sends on no more of a bid than it needs. */
+/** Queries that keep statistics per group and emit them anew with each bid. */
 
 /** Which of three ranges a price falls into: 1, 2 or 3. */
 function rankOf(price: number): 1 | 2 | 3 {
@@ -102,8 +103,7 @@ export function q15(bids: DataStream<Bid>): DataStream<RowChange> {
     rank2_auctions: auctions.rank2,
     rank3_auctions: auctions.rank3,
   });
-  return bids
-    .map(({ auction, bidder, price, dateTime }): CountedBid => ({ auction, bidder, price, dateTime }))
+  return only(bids, ({ auction, bidder, price, dateTime }): CountedBid => ({ auction, bidder, price, dateTime }))
     .keyBy((bid) => dayNumberOf(bid.dateTime))
     .process(new BidStatistics<number, CountedBid>(rowOf))
     .uid('days');
@@ -134,8 +134,13 @@ export function q16(bids: DataStream<Bid>): DataStream<RowChange> {
       rank3_auctions: auctions.rank3,
     };
   };
-  return bids
-    .map(({ auction, bidder, price, channel, dateTime }): ChannelBid => ({ auction, bidder, price, channel, dateTime }))
+  return only(bids, ({ auction, bidder, price, channel, dateTime }): ChannelBid => ({
+    auction,
+    bidder,
+    price,
+    channel,
+    dateTime,
+  }))
     .keyBy((bid) => `${bid.channel} ${calendar.dayOf(bid.dateTime)}`)
     .process(new BidStatistics<string, ChannelBid>(rowOf))
     .uid('channels');
@@ -194,8 +199,7 @@ class PriceStatistics extends KeyedProcessFunction<number, AuctionPrice, RowChan
 
 /** Q17: statistics of each auction and day. */
 export function q17(bids: DataStream<Bid>): DataStream<RowChange> {
-  return bids
-    .map(({ auction, price, dateTime }): AuctionPrice => ({ auction, price, dateTime }))
+  return only(bids, ({ auction, price, dateTime }): AuctionPrice => ({ auction, price, dateTime }))
     .keyBy((bid) => pairOf(bid.auction, dayNumberOf(bid.dateTime)))
     .process(new PriceStatistics())
     .uid('prices');

@@ -21,10 +21,10 @@ import type {
   TimeWindow,
   ValueState,
 } from 'millrace';
-import { added } from './events.js';
+import { added, only } from './events.js';
 import type { Auction, Bid, Person, RowChange } from './events.js';
 
-/** Queries over windows. Each sends on no more of an event than it needs: what is keyed may cross threads. */
+/** Queries over windows. */
 
 const count: AggregateFunction<number, number, number> = {
   createAccumulator: () => 0,
@@ -87,8 +87,7 @@ class LargestCounts extends KeyedProcessFunction<number, WindowCount, RowChange>
 
 /** Q5: the auctions with most bids in the last 10 seconds, every 2 seconds. */
 export function q5(bids: DataStream<Bid>): DataStream<RowChange> {
-  return bids
-    .map(({ auction }) => auction)
+  return only(bids, ({ auction }) => auction)
     .keyBy((auction) => auction)
     .window(SlidingEventTimeWindows.of(10_000, 2_000))
     .aggregate(count, new WithWindow())
@@ -158,7 +157,7 @@ function bidOfWindow({ auction, bidder, price, dateTime, extra }: Offered): RowC
 
 /** Q7: the highest bids of each 10 seconds, both ends included. */
 export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
-  const offered = bids.map(({ auction, bidder, price, dateTime, extra }): Offered => ({
+  const offered = only(bids, ({ auction, bidder, price, dateTime, extra }): Offered => ({
     auction,
     bidder,
     price,
@@ -175,9 +174,8 @@ export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
 
 /** Q8: people who came and opened an auction in the same 10 seconds. Windows keep no more of them than the result needs. */
 export function q8(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
-  return persons
-    .map(({ id, name, dateTime }) => ({ id, name, dateTime }))
-    .join(auctions.map(({ seller }) => seller))
+  return only(persons, ({ id, name, dateTime }) => ({ id, name, dateTime }))
+    .join(only(auctions, ({ seller }) => seller))
     .where((person) => person.id)
     .equalTo((seller) => seller)
     .window(TumblingEventTimeWindows.of(10_000))
@@ -197,8 +195,7 @@ function bidderRow({ key, num, start, end }: WindowCount): RowChange {
 
 /** Q11: bids of each bidder, session by session. */
 export function q11(bids: DataStream<Bid>): DataStream<RowChange> {
-  return bids
-    .map(({ bidder }) => bidder)
+  return only(bids, ({ bidder }) => bidder)
     .keyBy((bidder) => bidder)
     .window(EventTimeSessionWindows.withGap(10_000))
     .aggregate(count, new WithWindow())
@@ -208,8 +205,7 @@ export function q11(bids: DataStream<Bid>): DataStream<RowChange> {
 
 /** Q12: bids of each bidder in each 10 seconds of the clock. */
 export function q12(bids: DataStream<Bid>): DataStream<RowChange> {
-  return bids
-    .map(({ bidder }) => bidder)
+  return only(bids, ({ bidder }) => bidder)
     .keyBy((bidder) => bidder)
     .window(TumblingProcessingTimeWindows.of(10_000))
     .aggregate(count, new WithWindow())

@@ -72,6 +72,11 @@ export class DataStream<out T> {
     this.id = id;
   }
 
+  /** How many subtasks the operator that emits this stream is pinned to; `null` where the job's parallelism decides. */
+  getParallelism(): number | null {
+    return this.builder.parallelismOf(this.id);
+  }
+
   /**
    * One record for each, with its timestamp.
    *

@@ -102,6 +102,11 @@ export class GraphBuilder {
     attributes.name = name;
   }
 
+  /** `null` where it is the job's. */
+  parallelismOf(id: number): number | null {
+    return this.#attributes[id]?.parallelism ?? null;
+  }
+
   setParallelism(id: number, parallelism: number): void {
     const attributes = this.#attributesOf(id);
     if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > MAX_PARALLELISM) {

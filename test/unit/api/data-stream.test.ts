@@ -159,6 +159,17 @@ describe('an operator', () => {
     },
   );
 
+  it('tells the parallelism that it is pinned to, and that of a stream which no operator emits is nobody’s', () => {
+    build((env) => {
+      const ones = env.fromCollection([1]);
+      expect(ones.getParallelism()).toBeNull();
+      expect(ones.setParallelism(3).getParallelism()).toBe(3);
+      expect(ones.map(String).getParallelism()).toBeNull();
+      expect(ones.union(ones).getParallelism()).toBeNull();
+      ones.print();
+    });
+  });
+
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1025])('refuses the parallelism %s', (parallelism) => {
     expect(
       refusal((env) => void env.fromCollection([1]).uid('a').map(String).name('Text').setParallelism(parallelism)),
