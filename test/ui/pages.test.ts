@@ -9,6 +9,7 @@ import { ServiceProcess } from '../helpers/service-process.js';
 /** Every page of the web UI, in a real browser, against a real process. */
 
 const GZIP_BYTES_MAX = 350 * 1024;
+const USABLE_MS = 15_000;
 
 /** A page, and what has to be seen on it. */
 const pages: readonly (readonly [id: string, shows: string])[] = [
@@ -271,6 +272,61 @@ describe('a graph of two hundred tasks', () => {
       })()`);
       expect((await seconds()) - before).toBeLessThan(1);
       await keepScreenshot(page, 'graph-of-200');
+    } finally {
+      await browser.close();
+      await service.dispose();
+    }
+  });
+});
+
+describe('while every worker has more to do than it can', () => {
+  it('pages come and go on, and what is asked for is done', async () => {
+    const [service, browser] = await Promise.all([
+      ServiceProcess.start({ job: 'ui-saturated', args: ['--parallelism', '2'] }),
+      BrowserUnderTest.launch(),
+    ]);
+    /** Of each subtask, in milliseconds per second. */
+    const busy = async (): Promise<readonly number[]> => {
+      const text = await (await service.fetch('/metrics')).text();
+      return [...text.matchAll(/^millrace_task_busy_time_ms_per_second\{.*\} ([\d.]+)$/gm)].map(([, value]) =>
+        Number(value),
+      );
+    };
+    try {
+      const page = await browser.open(`${service.url}/ui/#/overview`);
+      // Longer than this nobody would call it usable, on whatever machine.
+      page.setDefaultTimeout(USABLE_MS);
+      await page.getByText('Live', { exact: true }).waitFor();
+      for (const [id, shows] of [
+        ['graph', 'counts'],
+        ['workers', 'worker-1'],
+        ['checkpoints', 'Bytes written'],
+        ['state', 'State of a key'],
+      ] as const) {
+        await page.goto(`${service.url}/ui/#/${id}`);
+        await page.getByText(shows).first().waitFor();
+      }
+      await page.getByRole('combobox', { name: 'Operator' }).selectOption('counts');
+      await page.getByRole('textbox', { name: 'State' }).fill('count');
+      await page.getByRole('textbox', { name: 'Key' }).fill('7');
+      await page.getByRole('button', { name: 'Look' }).click();
+      await page.getByRole('region', { name: 'Value' }).getByText(/^\d+$/).waitFor();
+      await page.getByRole('button', { name: 'Actions' }).click();
+      await page.getByRole('menuitem', { name: 'Take a checkpoint' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Take a checkpoint now?' });
+      await dialog.getByRole('button', { name: 'Take checkpoint' }).click();
+      await dialog.getByText(/Checkpoint \d+ is complete/).waitFor();
+      await dialog.getByRole('button', { name: 'Close' }).click();
+      await page.goto(`${service.url}/ui/#/graph`);
+      // The stream of events goes on: what the page says changes by itself.
+      const drawn = (): Promise<string> => page.locator('.react-flow').innerText();
+      const seen = await drawn();
+      await expect.poll(drawn, { timeout: USABLE_MS }).not.toBe(seen);
+      await keepScreenshot(page, 'saturated');
+      const ofAll = await busy();
+      expect(ofAll.length).toBeGreaterThanOrEqual(2);
+      expect(ofAll.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThan(1_500);
+      expect(browser.faults).toEqual([]);
     } finally {
       await browser.close();
       await service.dispose();
