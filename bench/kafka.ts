@@ -24,6 +24,8 @@ const PARTITIONS = 16;
 /** Of the records of a stream, what has gone by before the measurement begins. */
 const WARM_UP_SHARE = 0.2;
 const LOOK_EVERY_MS = 50;
+/** A bound against hanging. */
+const STREAM_SECONDS_MAX = 60;
 
 interface Cluster {
   readonly bootstrap: string;
@@ -73,27 +75,30 @@ async function echo(brokers: string): Promise<Row[]> {
   };
   const loads: Record<'ours' | 'batched', LoadResult[]> = { ours: [], batched: [] };
   const probes: Record<'ours' | 'each', ProbeResult[]> = { ours: [], each: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    await whileRunning(start.batched, async ({ url }) => void loads.batched.push(await loadOf(url)));
-    await whileRunning(start.ours, async ({ url }) => {
-      loads.ours.push(await loadOf(url));
-      probes.ours.push(await probeOf(url));
-    });
-    await whileRunning(start.each, async ({ url }) => void probes.each.push(await probeOf(url)));
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      await whileRunning(start.batched, async ({ url }) => void loads.batched.push(await loadOf(url)));
+      await whileRunning(start.ours, async ({ url }) => {
+        loads.ours.push(await loadOf(url));
+        probes.ours.push(await probeOf(url));
+      });
+      await whileRunning(start.each, async ({ url }) => void probes.each.push(await probeOf(url)));
+    }
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
   }
-  await rm(dataDir, { recursive: true });
-  const of = <T>(results: readonly T[], figure: (result: T) => number): number => median(results.map(figure));
-  const [ours, batched] = [of(loads.ours, (each) => each.requestsPerSecond), of(loads.batched, (each) => each.requestsPerSecond)]; // prettier-ignore
-  const [p50, p50Each] = [of(probes.ours, (each) => each.p50Ms), of(probes.each, (each) => each.p50Ms)];
-  const p99 = of(probes.ours, (each) => each.p99Ms);
+  const medianOf = <T>(results: readonly T[], figure: (result: T) => number): number => median(results.map(figure));
+  const [ours, batched] = [medianOf(loads.ours, (each) => each.requestsPerSecond), medianOf(loads.batched, (each) => each.requestsPerSecond)]; // prettier-ignore
+  const [p50, p50Each] = [medianOf(probes.ours, (each) => each.p50Ms), medianOf(probes.each, (each) => each.p50Ms)];
+  const p99 = medianOf(probes.ours, (each) => each.p99Ms);
   const name = `echo, ${String(CONNECTIONS)} conn`;
   return [
     { name: `by hand, batching: ${name}`, value: batched, unit: 'requests/s' },
     { name, value: ours, unit: 'requests/s', against: { name: 'by hand, batching', ratio: ours / batched }, target: atLeast(ours / batched, 1.2, '1.2 × by hand') }, // prettier-ignore
-    { name: `${name}, p50`, value: of(loads.ours, (each) => each.p50Ms), unit: 'ms' },
-    { name: `${name}, p99`, value: of(loads.ours, (each) => each.p99Ms), unit: 'ms' },
+    { name: `${name}, p50`, value: medianOf(loads.ours, (each) => each.p50Ms), unit: 'ms' },
+    { name: `${name}, p99`, value: medianOf(loads.ours, (each) => each.p99Ms), unit: 'ms' },
     { name: 'by hand, a send each: echo, 1 conn, p50', value: p50Each, unit: 'ms' },
-    { name: 'by hand, a send each: echo, 1 conn, p99', value: of(probes.each, (each) => each.p99Ms), unit: 'ms' },
+    { name: 'by hand, a send each: echo, 1 conn, p99', value: medianOf(probes.each, (each) => each.p99Ms), unit: 'ms' },
     { name: 'echo, 1 conn, p50', value: p50, unit: 'ms', target: atMost(p50, p50Each, 'by hand') },
     { name: 'echo, 1 conn, p99', value: p99, unit: 'ms', target: atMost(p99, 5 * p50, '5 × p50') },
   ];
@@ -137,8 +142,11 @@ async function stream(brokers: string, kafka: Kafka, admin: Admin): Promise<Row[
   const rates: Record<'ours' | 'peer', number[]> = { ours: [], peer: [] };
   for (const { ours, peer } of names) {
     const loop = startLoop(brokers, from, peer);
-    rates.peer.push(await rateInto(admin, peer));
-    await stopped(loop);
+    try {
+      rates.peer.push(await rateInto(admin, peer));
+    } finally {
+      await stopped(loop);
+    }
     const args = ['--job', 'build/bench/jobs/topic-map-job.js'];
     await whileRunning(
       () => startOurs({ brokers, group: ours, args }, { env: { BENCH_FROM: from, BENCH_TO: ours } }),
@@ -185,9 +193,13 @@ async function rateInto(admin: Admin, topic: string): Promise<number> {
     return offsets.reduce((sum, { offset }) => sum + Number(offset), 0);
   };
   let begin: { readonly atMs: number; readonly records: number } | null = null;
+  const startedAtMs = performance.now();
   for (;;) {
     const records = await count();
     const atMs = performance.now();
+    if (atMs - startedAtMs > STREAM_SECONDS_MAX * 1000) {
+      throw new Error(`topic ${topic} has ${String(records)} of ${String(STREAM_RECORDS)} records`);
+    }
     if (begin === null && records >= STREAM_RECORDS * WARM_UP_SHARE) begin = { atMs, records };
     if (begin !== null && records >= STREAM_RECORDS) return ((records - begin.records) * 1000) / (atMs - begin.atMs);
     await delay(LOOK_EVERY_MS);

@@ -84,7 +84,7 @@ interface Pending {
 }
 const pending = new Map<string, Pending>();
 
-/** Reads a topic from its end on. Resolves when the consumer has its partitions. */
+/** Reads a topic that is new. Resolves when the consumer has its partitions. */
 async function consume(consumer: typeof worker, topic: string, take: (message: Message) => void): Promise<void> {
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });

@@ -76,3 +76,16 @@ export function only<T, P>(events: DataStream<T>, part: (event: T) => P): DataSt
   const parallelism = events.getParallelism();
   return parallelism === null ? parts : parts.setParallelism(parallelism);
 }
+
+/** What queries about prices need of a bid. */
+export type Offer = Omit<Bid, 'channel' | 'url'>;
+
+export function offersOf(bids: DataStream<Bid>): DataStream<Offer> {
+  return only(bids, ({ auction, bidder, price, dateTime, extra }): Offer => ({
+    auction,
+    bidder,
+    price,
+    dateTime,
+    extra,
+  }));
+}

@@ -1,15 +1,15 @@
 import { KeyedCoProcessFunction, KeyedProcessFunction, listState, valueState } from 'millrace';
 import type { Collector, DataStream, ListState, RuntimeContext, ValueState } from 'millrace';
-import { added, only } from './events.js';
-import type { Auction, Bid, Person, RowChange } from './events.js';
+import { added, offersOf, only } from './events.js';
+import type { Auction, Bid, Offer, Person, RowChange } from './events.js';
 
 /** Queries that join streams without a bound of time. */
 
-type Offer = Pick<Auction, 'id' | 'seller'>;
+type Item = Pick<Auction, 'id' | 'seller'>;
 type Seller = Pick<Person, 'id' | 'name' | 'city' | 'state'>;
 
 /** Pairs each auction with its seller, whichever comes first. */
-class LocalItems extends KeyedCoProcessFunction<number, Offer, Seller, RowChange> {
+class LocalItems extends KeyedCoProcessFunction<number, Item, Seller, RowChange> {
   #auctions: ListState<number> | null = null;
   #seller: ValueState<Seller> | null = null;
 
@@ -18,7 +18,7 @@ class LocalItems extends KeyedCoProcessFunction<number, Offer, Seller, RowChange
     this.#seller = context.getState(valueState<Seller>('seller'));
   }
 
-  processElement1({ id }: Offer, _context: unknown, out: Collector<RowChange>): void {
+  processElement1({ id }: Item, _context: unknown, out: Collector<RowChange>): void {
     this.#auctions?.add(id);
     const seller = this.#seller?.value();
     if (seller !== undefined) out.collect(localItem(seller, id));
@@ -37,31 +37,29 @@ function localItem({ name, city, state }: Seller, id: number): RowChange {
 /** Q3: items of one category from sellers in three states. */
 export function q3(persons: DataStream<Person>, auctions: DataStream<Auction>): DataStream<RowChange> {
   const sellers = persons.filter(({ state }) => state === 'OR' || state === 'ID' || state === 'CA');
-  const offers = auctions.filter(({ category }) => category === 10);
-  return only(offers, ({ id, seller }): Offer => ({ id, seller }))
+  const items = auctions.filter(({ category }) => category === 10);
+  return only(items, ({ id, seller }): Item => ({ id, seller }))
     .keyBy((auction) => auction.seller)
     .connect(only(sellers, ({ id, name, city, state }): Seller => ({ id, name, city, state })).keyBy(({ id }) => id))
     .process(new LocalItems())
     .uid('local-items');
 }
 
-type Offered = Omit<Bid, 'channel' | 'url'>;
-
 interface Winner {
   readonly auction: Auction;
-  readonly bid: Offered;
+  readonly bid: Offer;
 }
 
 /** The best bid of each auction so far: the highest price, of equal ones the earliest. Emits each change of it. */
-class WinningBids extends KeyedCoProcessFunction<number, Auction, Offered, Winner> {
+class WinningBids extends KeyedCoProcessFunction<number, Auction, Offer, Winner> {
   #auction: ValueState<Auction> | null = null;
-  #early: ListState<Offered> | null = null;
-  #best: ValueState<Offered> | null = null;
+  #early: ListState<Offer> | null = null;
+  #best: ValueState<Offer> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#auction = context.getState(valueState<Auction>('auction'));
-    this.#early = context.getListState(listState<Offered>('early-bids'));
-    this.#best = context.getState(valueState<Offered>('best'));
+    this.#early = context.getListState(listState<Offer>('early-bids'));
+    this.#best = context.getState(valueState<Offer>('best'));
   }
 
   processElement1(auction: Auction, _context: unknown, out: Collector<Winner>): void {
@@ -70,13 +68,13 @@ class WinningBids extends KeyedCoProcessFunction<number, Auction, Offered, Winne
     this.#early?.clear();
   }
 
-  processElement2(bid: Offered, _context: unknown, out: Collector<Winner>): void {
+  processElement2(bid: Offer, _context: unknown, out: Collector<Winner>): void {
     const auction = this.#auction?.value();
     if (auction === undefined) this.#early?.add(bid);
     else this.#consider(auction, bid, out);
   }
 
-  #consider(auction: Auction, bid: Offered, out: Collector<Winner>): void {
+  #consider(auction: Auction, bid: Offer, out: Collector<Winner>): void {
     if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return;
     const best = this.#best?.value();
     const isBetter =
@@ -168,16 +166,10 @@ export function q4(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataSt
 
 /** Q9: the winning bid of each auction. */
 export function q9(auctions: DataStream<Auction>, bids: DataStream<Bid>): DataStream<RowChange> {
-  const offered = only(bids, ({ auction, bidder, price, dateTime, extra }): Offered => ({
-    auction,
-    bidder,
-    price,
-    dateTime,
-    extra,
-  }));
+  const offers = offersOf(bids);
   const winners = auctions
     .keyBy((auction) => auction.id)
-    .connect(offered.keyBy((bid) => bid.auction))
+    .connect(offers.keyBy((bid) => bid.auction))
     .process(new WinningBids())
     .uid('winners');
   return winners.map(({ auction, bid }) => {

@@ -21,8 +21,8 @@ import type {
   TimeWindow,
   ValueState,
 } from 'millrace';
-import { added, only } from './events.js';
-import type { Auction, Bid, Person, RowChange } from './events.js';
+import { added, offersOf, only } from './events.js';
+import type { Auction, Bid, Offer, Person, RowChange } from './events.js';
 
 /** Queries over windows. */
 
@@ -99,25 +99,23 @@ export function q5(bids: DataStream<Bid>): DataStream<RowChange> {
 
 const Q7_WINDOW_MS = 10_000;
 
-type Offered = Omit<Bid, 'channel' | 'url'>;
-
 /**
  * The highest bids of one window, which is the key: its end. Bids at that very end count when they reach the highest price, and
  * so do bids that come after the window has ended; neither can raise it.
  */
-class HighestBids extends KeyedCoProcessFunction<number, Offered, Offered, RowChange> {
+class HighestBids extends KeyedCoProcessFunction<number, Offer, Offer, RowChange> {
   #price: ValueState<number> | null = null;
-  #bids: ListState<Offered> | null = null;
-  #atEnd: ListState<Offered> | null = null;
+  #bids: ListState<Offer> | null = null;
+  #atEnd: ListState<Offer> | null = null;
 
   override open(context: RuntimeContext): void {
     this.#price = context.getState(valueState<number>('price'));
-    this.#bids = context.getListState(listState<Offered>('bids'));
-    this.#atEnd = context.getListState(listState<Offered>('bids-at-end'));
+    this.#bids = context.getListState(listState<Offer>('bids'));
+    this.#atEnd = context.getListState(listState<Offer>('bids-at-end'));
   }
 
   /** A bid within the window. */
-  processElement1(bid: Offered, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+  processElement1(bid: Offer, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
     const timers = context.timerService();
     const lastMs = context.getCurrentKey() - 1;
     const highest = this.#price?.value();
@@ -136,7 +134,7 @@ class HighestBids extends KeyedCoProcessFunction<number, Offered, Offered, RowCh
   }
 
   /** A bid at the window's end. */
-  processElement2(bid: Offered, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
+  processElement2(bid: Offer, context: KeyedProcessContext<number>, out: Collector<RowChange>): void {
     const hasEnded = context.timerService().currentWatermark() >= context.getCurrentKey() - 1;
     if (!hasEnded) this.#atEnd?.add(bid);
     else if (bid.price === this.#price?.value()) out.collect(bidOfWindow(bid));
@@ -151,21 +149,15 @@ class HighestBids extends KeyedCoProcessFunction<number, Offered, Offered, RowCh
   }
 }
 
-function bidOfWindow({ auction, bidder, price, dateTime, extra }: Offered): RowChange {
+function bidOfWindow({ auction, bidder, price, dateTime, extra }: Offer): RowChange {
   return added({ auction, bidder, price, dateTime, extra });
 }
 
 /** Q7: the highest bids of each 10 seconds, both ends included. */
 export function q7(bids: DataStream<Bid>): DataStream<RowChange> {
-  const offered = only(bids, ({ auction, bidder, price, dateTime, extra }): Offered => ({
-    auction,
-    bidder,
-    price,
-    dateTime,
-    extra,
-  }));
-  const atEnds = offered.filter((bid) => bid.dateTime % Q7_WINDOW_MS === 0);
-  return offered
+  const offers = offersOf(bids);
+  const atEnds = offers.filter((bid) => bid.dateTime % Q7_WINDOW_MS === 0);
+  return offers
     .keyBy((bid) => bid.dateTime - (bid.dateTime % Q7_WINDOW_MS) + Q7_WINDOW_MS)
     .connect(atEnds.keyBy((bid) => bid.dateTime))
     .process(new HighestBids())

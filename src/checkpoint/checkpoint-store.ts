@@ -113,23 +113,15 @@ export class CheckpointStore {
 
   /** Forgets every checkpoint but the newest: they are of a job that has been restored to another point. */
   async dropOlder(): Promise<void> {
-    const { checkpointDir } = this.#options;
     this.#retained = this.#retained.slice(-1);
     const newest = this.#retained[0]?.checkpointId ?? 0;
-    for (const id of await manifestIds(checkpointDir)) {
-      if (id < newest) await rm(manifestPath(checkpointDir, id), { force: true });
-    }
-    await syncDirectory(checkpointDir);
+    await this.#removeManifests((id) => id < newest);
   }
 
   /** Forgets every checkpoint after this one, as if it had been the last: for whoever goes back in a copy of a data folder. */
   async dropNewer(checkpointId: number): Promise<void> {
-    const { checkpointDir } = this.#options;
     this.#retained = this.#retained.filter((manifest) => manifest.checkpointId <= checkpointId);
-    for (const id of await manifestIds(checkpointDir)) {
-      if (id > checkpointId) await rm(manifestPath(checkpointDir, id), { force: true });
-    }
-    await syncDirectory(checkpointDir);
+    await this.#removeManifests((id) => id > checkpointId);
   }
 
   /**
@@ -148,20 +140,26 @@ export class CheckpointStore {
   }
 
   async #dropOldest(): Promise<void> {
-    const { retainedCount, checkpointDir } = this.#options;
+    const { retainedCount } = this.#options;
     const dropped = this.#retained.slice(0, Math.max(0, this.#retained.length - retainedCount));
     if (dropped.length === 0) return;
     this.#retained = this.#retained.slice(dropped.length);
 
     // Every manifest below the oldest retained one, so that damaged ones, and those of failed commits, go as well.
     const oldest = this.#retained[0]?.checkpointId ?? 0;
-    for (const id of await manifestIds(checkpointDir)) {
-      if (id < oldest) await rm(manifestPath(checkpointDir, id), { force: true });
-    }
-    // First no manifest needs the segments, durably, then they go: a manifest without its segments would be a lie.
-    await syncDirectory(checkpointDir);
+    await this.#removeManifests((id) => id < oldest);
+    // Now no manifest needs the segments, durably, and they go: a manifest without its segments would be a lie.
     const needed = neededSegments(this.#retained);
     await this.#deleteSegments([...neededSegments(dropped)].filter((file) => !needed.has(file)));
+  }
+
+  /** Those of damaged ones, and of failed commits, as well. Durable when it resolves. */
+  async #removeManifests(isRemoved: (id: number) => boolean): Promise<void> {
+    const { checkpointDir } = this.#options;
+    for (const id of await manifestIds(checkpointDir)) {
+      if (isRemoved(id)) await rm(manifestPath(checkpointDir, id), { force: true });
+    }
+    await syncDirectory(checkpointDir);
   }
 
   async #deleteSegments(files: readonly string[]): Promise<void> {

@@ -343,7 +343,7 @@ export class AsyncWaitOperator<In, Out> extends OperatorBase<Out> implements Str
   }
 }
 
-/** Without results, a restore asks again, as the rest of what lies after the checkpoint does. */
+/** @param withResults whether a restore is to use what has been answered; else it asks again */
 function storedForm(entry: AsyncEntry<unknown, unknown>, withResults: boolean): StoredEntry {
   if (entry.kind !== 'record') return entry;
   const { kind, value, timestamp, request, originSource, originPartition, originOffset, originTime } = entry;

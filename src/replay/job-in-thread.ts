@@ -32,16 +32,19 @@ export interface JobInThreadOptions {
   /** `null` for a start from nothing. */
   readonly restored: RestoredJob | null;
   readonly clock: ReplayClock;
+  /** Ids of the requests whose answers are kept. */
+  readonly wanted: ReadonlySet<string>;
   readonly onPrinted: (text: string) => void;
 }
 
 /**
  * A whole job in this thread: the one worker that has all of its tasks, and what main does for it. Records go in by {@link put};
- * the answers that come out are kept, what goes to topics is dropped. Nothing runs but within {@link settleAt}, so that a debugger
+ * the answers that are wanted are kept, the rest of what comes out is dropped. Nothing runs but within {@link settleAt}, so that a debugger
  * sees one record's way from its source to its answer.
  */
 export class JobInThread {
   readonly #clock: ReplayClock;
+  readonly #wanted: ReadonlySet<string>;
   readonly #runtime: WorkerRuntime;
   readonly #events: MessagePort;
   readonly #inputs: readonly { readonly channel: IngressChannel; readonly output: ChannelOutput }[];
@@ -49,13 +52,14 @@ export class JobInThread {
   readonly #cursor = new TopicRecordCursor();
   readonly #answers = new Map<string, Answer>();
 
-  private constructor({ plan, jobModule, state, clock, onPrinted }: JobInThreadOptions) {
+  private constructor({ plan, jobModule, state, clock, wanted, onPrinted }: JobInThreadOptions) {
     const shared = allocateSharedMemory(plan, RING_BYTES);
     const { port1: eventPort, port2: events } = new MessageChannel();
     events.on('message', (event: WorkerEvent) => {
       if (event.kind === 'printed') onPrinted(event.text);
     });
     this.#clock = clock;
+    this.#wanted = wanted;
     this.#events = events;
     const deployment = { worker: 0, plan, jobModule, shared, state, attempt: 0, eventPort, commandPort: eventPort };
     this.#runtime = new WorkerRuntime(deployment, { wall: clock, monotonic: clock });
@@ -111,6 +115,11 @@ export class JobInThread {
     }
   }
 
+  /** Whether every request whose answer is wanted has one. */
+  get hasAnswered(): boolean {
+    return this.#answers.size === this.#wanted.size;
+  }
+
   /** The answer to a request; `null` while there is none. */
   answerTo(id: string): Answer | null {
     return this.#answers.get(id) ?? null;
@@ -153,7 +162,7 @@ export class JobInThread {
     while (cursor.advance()) {
       if (cursor.offset !== RESPONSE_SINK) continue;
       const id = headerTextOf(cursor, CORRELATION_ID_HEADER, 'utf8') ?? '';
-      if (!this.#answers.has(id)) this.#answers.set(id, answerOf(cursor));
+      if (this.#wanted.has(id) && !this.#answers.has(id)) this.#answers.set(id, answerOf(cursor));
     }
   }
 }

@@ -1,12 +1,10 @@
 import type { TopicPort, TopicRecord } from '../connectors/topic.js';
 import type { PlanTopicSource } from '../graph/execution-plan.js';
 import type { ExpiredRequests } from '../main/expired-requests.js';
+import type { SourceOffsets } from '../main/job-attempt.js';
 import { TopicContents } from './topic-contents.js';
 
-/** Offsets by the source's operator uid, then by topic partition. */
-type SourceOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
-
-/** What the workers were fed with: each record but those that were dropped because their deadline had passed. */
+/** Given each record that a worker was given: not those that were dropped because their deadline had passed. */
 export type TakeRecord = (source: PlanTopicSource, record: TopicRecord) => void;
 
 interface Feed {
@@ -18,8 +16,8 @@ interface Feed {
 }
 
 /**
- * The records of all sources of a job as one sequence. Within a topic they come in the order in which they were written. Of several topics
- * the oldest comes first: which of them a worker took first is not recorded, so that is as good a guess as any.
+ * The records of all sources of a job as one sequence: within a topic in the order in which they were written, between topics the
+ * oldest first. Which of two topics a worker read first is not recorded.
  */
 export class RecordFeed {
   readonly #feeds: readonly Feed[];

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import { silentLogger } from '../base/log.js';
+import type { CheckpointManifest } from '../checkpoint/checkpoint-manifest.js';
 import type { Environment } from '../checkpoint/object-store.js';
 import { EmbeddedLog } from '../connectors/log/embedded-log.js';
 import { createExecutionPlan } from '../graph/create-execution-plan.js';
@@ -99,14 +100,17 @@ async function replayIn(log: EmbeddedLog, clock: ReplayClock, options: ReplayOpt
   const plan = await planFor(graph, log);
   const requests = await findRequests(log, plan, wanted);
   if (requests.length === 0) throw notFound(wanted);
-  const recorded = await findAnswers(log, plan, new Set(requests.map(({ id }) => id)));
+  const ids = new Set(requests.map(({ id }) => id));
+  const recorded = await findAnswers(log, plan, ids);
   const start = await openStart(log, plan, clock, { options, requests });
   clock.advanceTo(start.timestamp);
-  const running = await JobInThread.start({ ...start, ...options, plan, job, clock });
+  const { state, restored } = start;
+  const { onPrinted } = options;
+  const running = await JobInThread.start({ plan, job, jobModule, state, restored, clock, wanted: ids, onPrinted });
   const feed = await RecordFeed.open(log, plan.topicSources, start);
   try {
     const run = new ReplayRun(running, feed, options.onProgress);
-    await run.until(requests, recorded);
+    await run.untilAnswered([...recorded.values()].map(({ timestamp }) => timestamp));
     const { recordCount } = run;
     const replayed = requests.map((request) => judged(request, running.answerTo(request.id), recorded));
     return { job: plan.jobName, checkpointId: start.restored?.checkpointId ?? null, recordCount, requests: replayed };
@@ -128,16 +132,10 @@ class ReplayRun {
     this.#onProgress = onProgress;
   }
 
-  /** Runs records until every request has its answer. Later ones belong to it when an answer needs what came after its request. */
-  async until(requests: readonly RecordedRequest[], recorded: ReadonlyMap<string, Answer>): Promise<void> {
-    let open = [...requests];
-    while (open.length > 0 && this.#feed.nextTimestamp < Infinity) {
-      await this.#step();
-      open = open.filter(({ id }) => this.#job.answerTo(id) === null);
-    }
-    // What a timer answers, when no record has come since.
-    const lastAnswer = Math.max(0, ...open.map(({ id }) => recorded.get(id)?.timestamp ?? 0));
-    if (lastAnswer > 0) await this.#job.settleAt(lastAnswer);
+  /** Runs records until every request has its answer, and then what comes when no record does: timers, until the last of `answerTimes`. */
+  async untilAnswered(answerTimes: readonly number[]): Promise<void> {
+    while (!this.#job.hasAnswered && this.#feed.nextTimestamp < Infinity) await this.#step();
+    if (!this.#job.hasAnswered) await this.#job.settleAt(Math.max(0, ...answerTimes));
   }
 
   async #step(): Promise<void> {
@@ -193,7 +191,7 @@ async function openStart(
   };
 }
 
-function requireBefore(manifest: Parameters<typeof isBefore>[0], requests: readonly RecordedRequest[]): void {
+function requireBefore(manifest: CheckpointManifest, requests: readonly RecordedRequest[]): void {
   const late = requests.find((request) => !isBefore(manifest, request));
   if (late === undefined) return;
   throw new MillraceError(

@@ -7,13 +7,20 @@ import { shardsOf, withInstances } from '../helpers/instances.js';
 const CONNECTIONS = 64;
 const COUNTERS = Array.from({ length: 40 }, (_, index) => `counter-${index}`);
 
-/** 100,000 in 4,000 requests, each under a key of its own: 100 to each counter. */
+const INCREMENTS = 100_000;
+/** With as many as there are increments, a run takes minutes. */
+const REQUESTS = Number(process.env['INCREMENT_REQUESTS'] ?? 4_000);
+
+/** 100,000, each request under a key of its own: 2,500 to each counter. */
 function increments(): RetriedRequest[] {
-  return Array.from({ length: 4_000 }, (_, index) => ({
+  return Array.from({ length: REQUESTS }, (_, index) => ({
     path: `/counters/${COUNTERS[index % COUNTERS.length]}`,
-    body: { amount: 25 },
+    body: { amount: INCREMENTS / REQUESTS },
   }));
 }
+
+/** How many requests are that share of all. */
+const after = (share: number): number => Math.round(REQUESTS * share);
 
 describeOnKafka('Several instances', () => {
   it('share the shards evenly, and a third one takes a third of them', async () => {
@@ -39,16 +46,16 @@ describeOnKafka('Several instances', () => {
         const first = await group.join();
         const clients = new RetryingClients([first]);
         const counting = clients.run(increments(), CONNECTIONS);
-        await clients.until(500);
+        await clients.until(after(0.125));
         const second = await group.join();
         clients.use([first, second]);
-        await clients.until(1_500);
+        await clients.until(after(0.375));
         const third = await group.join();
         clients.use([first, second, third]);
-        await clients.until(2_200);
+        await clients.until(after(0.55));
         clients.use([first, third]);
         await second.kill();
-        await clients.until(3_000);
+        await clients.until(after(0.75));
         clients.use([third]);
         await first.stop();
         const answers = (await counting) as { name: string; value: number }[];
@@ -59,10 +66,26 @@ describeOnKafka('Several instances', () => {
         );
         expect(values.map(({ value }) => value)).toEqual(COUNTERS.map(() => 2_500));
         // Each answer is of another addition: none was given for two, or twice.
-        expect(new Set(answers.map(({ name, value }) => `${name} ${value}`)).size).toBe(4_000);
+        expect(new Set(answers.map(({ name, value }) => `${name} ${value}`)).size).toBe(REQUESTS);
       });
     },
+    600_000,
   );
+
+  it('keeps its shards while the code of its job takes longer than the group waits for a member', async () => {
+    await withInstances({}, async (group) => {
+      const first = await group.join();
+      const both = [first, await group.join()];
+      await group.settled(both);
+      const before = both.map(({ stderr }) => stderr.split('"shards of this instance"').length);
+      // The instances have session time-outs of 3 s.
+      const answers = await Promise.all(
+        COUNTERS.slice(0, 2).map((counter) => first.post(`/counters/${counter}`, { amount: 1, busyMs: 4_500 })),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      expect(both.map(({ stderr }) => stderr.split('"shards of this instance"').length)).toEqual(before);
+    });
+  });
 
   it('cannot commit when it was paused for too long: what it did meanwhile is done by another', async () => {
     await withInstances({}, async (group) => {

@@ -10,34 +10,33 @@ const options = {
 
 /** A thread that is stuck is noticed by whoever wants something of it, as each checkpoint does. */
 const settingsFor = (how: string): NonNullable<JobUnderTestOptions['settings']> =>
-  how === 'spin' ? { ...options.settings, controlTimeoutMs: 5_000 } : options.settings;
+  how === 'spin' ? { ...options.settings, controlTimeoutMs: 3_000 } : options.settings;
 
 /** Keys of other workers, and of the same one. */
 const OTHERS = Array.from({ length: 10 }, (_, index) => `other-${String(index)}`);
 
-describe.each([
-  { how: 'exit', goesOn: ['deadly-record', 'deadly-record-retry'] },
-  // What is stuck is waited for, so one job is to do.
-  { how: 'spin', goesOn: ['deadly-record'] },
-])('a record that takes its thread along each time it is processed, by $how', ({ how, goesOn }) => {
-  it.each(goesOn)('is passed over after some attempts, and answered; others lose nothing (%s)', async (job) => {
-    await JobUnderTest.with({ ...options, settings: settingsFor(how), job }, async (running) => {
-      for (const key of [...OTHERS, 'deadly']) {
-        expect(await running.request({}, { key })).toMatchObject({ status: 200, body: { count: 1 } });
-      }
-      await running.manager.checkpoints.takeNow();
-      const answers = Promise.all([
-        running.request({ how }, { key: 'deadly' }),
-        running.request({}, { key: 'deadly' }),
-        ...OTHERS.map((key) => running.request({}, { key })),
-      ]);
-      const [deadly, ...others] = await answers;
-      expect(deadly).toMatchObject({ status: 500, body: { code: 'MILLRACE_RECORD_POISONOUS' } });
-      for (const answer of others) expect(answer).toMatchObject({ status: 200, body: { count: 2 } });
-      await expect.poll(() => running.manager.numRestarts).toBeGreaterThanOrEqual(2);
-      expect(running.ends).toEqual([]);
-    });
-  });
+describe.each(['exit', 'spin'])('a record that takes its thread along each time it is processed, by %s', (how) => {
+  it.each(['deadly-record', 'deadly-record-retry'])(
+    'is passed over after some attempts, and answered; others lose nothing (%s)',
+    async (job) => {
+      await JobUnderTest.with({ ...options, settings: settingsFor(how), job }, async (running) => {
+        for (const key of [...OTHERS, 'deadly']) {
+          expect(await running.request({}, { key })).toMatchObject({ status: 200, body: { count: 1 } });
+        }
+        await running.manager.checkpoints.takeNow();
+        const answers = Promise.all([
+          running.request({ how }, { key: 'deadly' }),
+          running.request({}, { key: 'deadly' }),
+          ...OTHERS.map((key) => running.request({}, { key })),
+        ]);
+        const [deadly, ...others] = await answers;
+        expect(deadly).toMatchObject({ status: 500, body: { code: 'MILLRACE_RECORD_POISONOUS' } });
+        for (const answer of others) expect(answer).toMatchObject({ status: 200, body: { count: 2 } });
+        await expect.poll(() => running.manager.numRestarts).toBeGreaterThanOrEqual(2);
+        expect(running.ends).toEqual([]);
+      });
+    },
+  );
 
   it('ends a job that goes on without no record, and is named', async () => {
     await JobUnderTest.with({ ...options, settings: settingsFor(how), job: 'deadly-record-fail' }, async (running) => {
