@@ -119,7 +119,18 @@ export const httpSettings = {
     default: SECOND,
     least: 100,
     most: DAY,
-    description: 'The window of rateLimitMax.',
+    description: 'The window of rateLimitMax and rateLimitKeyMax.',
+  },
+  rateLimitKeyMax: {
+    section: 'HTTP server',
+    kind: 'integer',
+    unit: 'none',
+    default: Infinity,
+    least: 1,
+    most: 1_000_000_000,
+    unlimited: true,
+    description:
+      'Requests that one route may get for one key of the job, such as an account, per window; more get 429.',
   },
   corsOrigins: {
     section: 'HTTP server',

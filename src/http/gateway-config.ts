@@ -69,6 +69,8 @@ export interface GatewayConfig {
   readonly rateLimitMax: number;
   /** @defaultValue 1 s */
   readonly rateLimitWindowMs: number;
+  /** Requests of one key to one route per window; then 429. @defaultValue Infinity */
+  readonly rateLimitKeyMax: number;
 
   /** Serve `/docs`, the page that renders the OpenAPI document. @defaultValue true */
   readonly docsPage: boolean;
@@ -111,6 +113,7 @@ export const defaultGatewayConfig: GatewayConfig = {
   corsOrigins: [],
   rateLimitMax: Infinity,
   rateLimitWindowMs: 1_000,
+  rateLimitKeyMax: Infinity,
   docsPage: true,
   logRequests: false,
 };

@@ -73,7 +73,7 @@ const codeTexts: Partial<Record<ErrorCode, CodeText>> = {
   },
   MILLRACE_HEADERS_TOO_LARGE: { title: 'Headers too large', detail: 'The request has too many or too long headers.' },
   MILLRACE_REQUEST_ABORTED: { title: 'Request aborted', detail: 'The client closed the connection.' },
-  MILLRACE_RATE_LIMITED: { title: 'Too many requests', detail: 'This client sends more than it may.' },
+  MILLRACE_RATE_LIMITED: { title: 'Too many requests', detail: 'More requests came than may come.' },
   MILLRACE_IDEMPOTENCY_KEY_MISSING: {
     title: 'Idempotency-Key missing',
     detail: 'This path takes requests with the header Idempotency-Key only.',

@@ -23,6 +23,7 @@ import type { ExchangeContext } from '../http-exchange.js';
 import type { RouteMetrics } from '../http-metrics.js';
 import { IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_KEY_LENGTH_MAX, parseIdempotencyKey } from '../idempotency-key-header.js';
 import { parseJsonBody } from '../json-body.js';
+import { KeyLimiter } from '../key-limiter.js';
 import { parsePrefer } from '../prefer-header.js';
 import type { FieldFault, Problem } from '../problem.js';
 import { writeProblem } from '../reply-writer.js';
@@ -133,8 +134,12 @@ class IngestHandler implements DirectRoute {
   readonly #compiled: IngestRoute;
   readonly #bodyLimitBytes: number;
   readonly #timeoutMs: number;
+  readonly #limiter: KeyLimiter | null;
 
   constructor(context: IngestContext, compiled: IngestRoute) {
+    const { rateLimitKeyMax: max, rateLimitWindowMs: windowMs } = context.config;
+    const isLimited = compiled.route.key !== null && Number.isFinite(max);
+    this.#limiter = isLimited ? new KeyLimiter({ max, windowMs, monotonic: context.monotonic }) : null;
     this.#context = context;
     this.#compiled = compiled;
     this.#bodyLimitBytes = compiled.route.bodyLimitBytes ?? context.config.bodyLimitBytes;
@@ -210,8 +215,22 @@ class IngestHandler implements DirectRoute {
     const queryFaults = this.#compiled.checkQuery === null ? null : this.#compiled.checkQuery(query);
     if (queryFaults !== null) return queryProblem(queryFaults);
 
-    this.#start(received, { startedAtMs, body: body.value, idempotencyKey });
+    const request = this.#keyable(received, body.value);
+    const waitMs = this.#limiter === null ? 0 : this.#limit(this.#limiter, request);
+    if (waitMs > 0) return keyLimitProblem(waitMs);
+
+    this.#start(received, { startedAtMs, request, idempotencyKey });
     return null;
+  }
+
+  /** @returns the milliseconds until the request's key may come again; 0 when it may pass */
+  #limit(limiter: KeyLimiter, request: KeyableRequest): number {
+    try {
+      return limiter.take(this.#compiled.route.key?.(request));
+    } catch {
+      // Without a key the request fails when it is submitted, and its caller is told why there.
+      return 0;
+    }
   }
 
   /** @returns the client's key, `null` when there is none, or what is wrong with it */
@@ -223,9 +242,9 @@ class IngestHandler implements DirectRoute {
     return method === 'GET' ? null : (parseIdempotencyKey(header) ?? idempotencyKeyProblem());
   }
 
-  #start(received: ReceivedRequest, checked: CheckedBody): void {
+  #start(received: ReceivedRequest, checked: CheckedParts): void {
     const { config, clock } = this.#context;
-    const { startedAtMs, body, idempotencyKey } = checked;
+    const { startedAtMs, request, idempotencyKey } = checked;
     const { id, message, response, bytes } = received;
     const { headers } = message;
     const preferences = parsePrefer(headers.prefer as string | undefined);
@@ -240,7 +259,7 @@ class IngestHandler implements DirectRoute {
         id,
         route: this.#compiled.route,
         metrics: this.#compiled.metrics,
-        request: this.#keyable(received, body),
+        request,
         body: bytes,
         idempotency: idempotencyKey === null ? null : this.#idempotency(idempotencyKey),
         traceparent,
@@ -289,9 +308,9 @@ class IngestHandler implements DirectRoute {
 }
 
 /** What was found by the checks that a request has passed. */
-interface CheckedBody {
+interface CheckedParts {
   readonly startedAtMs: number;
-  readonly body: unknown;
+  readonly request: KeyableRequest;
   readonly idempotencyKey: string | null;
 }
 
@@ -346,4 +365,12 @@ function missingBodyProblem(): Problem {
 
 function queryProblem(errors: readonly FieldFault[]): Problem {
   return { code: 'MILLRACE_REQUEST_INVALID', detail: 'The query does not fit the schema of this route.', errors };
+}
+
+function keyLimitProblem(waitMs: number): Problem {
+  return {
+    code: 'MILLRACE_RATE_LIMITED',
+    detail: "There are more requests for this request's key than this route takes.",
+    retryAfterSeconds: Math.ceil(waitMs / 1000),
+  };
 }

@@ -4,7 +4,9 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayPlugin } from '../../../src/http/gateway.js';
+import type { KeyableRequest } from '../../../src/main/job-control.js';
 import { GatewayUnderTest } from '../../helpers/gateway-under-test.js';
+import { requestRoute } from '../../helpers/loopback-job.js';
 import { withService } from '../../helpers/service-process.js';
 import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
@@ -48,6 +50,27 @@ describe('a rate limit', () => {
     const refused = await service.post('/echo', {});
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await refused.json()).toMatchObject({ code: 'MILLRACE_RATE_LIMITED', status: 429 });
+  });
+});
+
+describe('a limit per key', () => {
+  const byName = { ...requestRoute('POST /accounts/:name'), key: ({ params }: KeyableRequest) => params.name };
+
+  it('turns away the requests of one key, and of no other', async () => {
+    const service = await start({ rateLimitKeyMax: 2, rateLimitWindowMs: 60_000 }, [byName]);
+    const statusOf = async (name: string): Promise<number> => (await service.post(`/accounts/${name}`, {})).status;
+    expect(await Promise.all([statusOf('ada'), statusOf('ada'), statusOf('ben')])).toEqual([200, 200, 200]);
+    const refused = await service.post('/accounts/ada', {});
+    expect(await refused.json()).toMatchObject({ code: 'MILLRACE_RATE_LIMITED', status: 429 });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await statusOf('ben')).toBe(200);
+    expect(service.job.submissions).toHaveLength(4);
+  });
+
+  it('does not count what was refused at the door', async () => {
+    const service = await start({ rateLimitKeyMax: 1, rateLimitWindowMs: 60_000 }, [byName]);
+    expect((await service.post('/accounts/ada', '{broken')).status).toBe(400);
+    expect((await service.post('/accounts/ada', {})).status).toBe(200);
   });
 });
 
