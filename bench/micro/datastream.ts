@@ -145,7 +145,7 @@ function chainOf(specs: readonly Spec[], tail: operatorChainModule.ChainTarget):
     const operator = createOperator(spec, { writeLine: () => undefined }) as AnyStreamOperator;
     const targets = { main: [next], side: new Map() };
     operator.open(contextOf(chain.createChainOutput(targets, tally), null));
-    const [input] = fusedInputs(operator, chain.inputsInto(operator, tally, null), targets, tally);
+    const [input] = fusedInputs(operator, chain.inputsInto(operator, tally, null), targets, tally, null);
     if (input !== undefined) next = input;
   }
   return next;

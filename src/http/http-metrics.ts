@@ -1,4 +1,4 @@
-import type { MetricFamily, MetricSample } from '../metrics/prometheus.js';
+import { histogramSamples, type MetricFamily, type MetricSample } from '../metrics/prometheus.js';
 import { DurationHistogram } from './duration-histogram.js';
 
 /**
@@ -68,17 +68,8 @@ export class RouteMetrics {
   durationSamples(): MetricSample[] {
     if (this.#statuses.length === 0) return [];
     const { method, route } = this;
-    const labels = { method, route };
-    const samples: MetricSample[] = [];
-    let cumulative = 0;
-    for (const [bucket, count] of this.#bucketCounts.entries()) {
-      cumulative += count;
-      samples.push({ suffix: '_bucket', labels: { method, route, le: BUCKETS[bucket] ?? '+Inf' }, value: cumulative });
-    }
-    if (cumulative === 0) return [];
-    samples.push({ suffix: '_sum', labels, value: this.#secondsSum });
-    samples.push({ suffix: '_count', labels, value: cumulative });
-    return samples;
+    const durations = { bounds: BUCKETS, counts: [...this.#bucketCounts], sum: this.#secondsSum };
+    return histogramSamples({ method, route }, durations);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { MetricFamily, MetricSample } from '../metrics/prometheus.js';
+import { LATENCY_BOUNDS_MS } from '../metrics/counter-layout.js';
+import { histogramSamples, type MetricFamily, type MetricSample } from '../metrics/prometheus.js';
 import type { CheckpointScheduler } from './checkpoint-scheduler.js';
 import type { JobObserver, TaskReading } from './job-observer.js';
 
@@ -181,5 +182,31 @@ function operatorFamilies(readings: readonly TaskReading[]): MetricFamily[] {
       help: 'Records an operator has emitted (numRecordsOut).',
       samples: samplesOf(({ numRecordsOut }) => numRecordsOut),
     },
+    {
+      name: 'millrace_operator_latency_seconds',
+      type: 'histogram',
+      help: 'Time from the append of a record to its topic until an operator has it, of a sample (latency).',
+      samples: latencySamples(readings),
+    },
   ];
+}
+
+const LATENCY_BOUNDS_SECONDS = LATENCY_BOUNDS_MS.map((ms) => ms / 1000);
+
+/** By operator, over all subtasks: a histogram has many lines. */
+function latencySamples(readings: readonly TaskReading[]): MetricSample[] {
+  const merged = new Map<string, { labels: Record<string, string>; counts: number[]; sumMs: number }>();
+  for (const { vertex, counters } of readings) {
+    for (const [index, { latency }] of counters.operators.entries()) {
+      const operator = vertex.operators[index]?.id ?? '';
+      const entry = merged.get(operator) ?? { labels: { vertex: vertex.id, operator }, counts: [], sumMs: 0 };
+      merged.set(operator, entry);
+      for (const [bucket, count] of latency.counts.entries())
+        entry.counts[bucket] = (entry.counts[bucket] ?? 0) + count;
+      entry.sumMs += latency.sumMs;
+    }
+  }
+  return [...merged.values()].flatMap(({ labels, counts, sumMs }) =>
+    histogramSamples(labels, { bounds: LATENCY_BOUNDS_SECONDS, counts, sum: sumMs / 1000 }),
+  );
 }

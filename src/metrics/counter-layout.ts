@@ -10,8 +10,8 @@
  *   +16   spentMs    f64   for each state from 1 on: time of the stays that have ended
  * ```
  *
- * A task's counters are a time sheet of three states, then one f64 per field of {@link taskFields}, then two per operator of
- * the chain. A thread's are a time sheet of two states, then {@link threadFields}. Each block has cache lines of its own.
+ * A task's counters are a time sheet of three states, then one f64 per field of {@link taskFields}, then those of
+ * {@link operatorFields} per operator of the chain. A thread's are a time sheet of two states, then {@link threadFields}. Each block has cache lines of its own.
  *
  * Counts are f64: exact up to 2^53, and written in one piece on the 64-bit machines that Node supports.
  */
@@ -56,9 +56,19 @@ export const taskFields = {
   numFiredTimers: 7,
 } as const;
 
-/** f64 index of the first operator's records in; its records out follow, then the next operator's. */
+/** Upper bounds of the latencies of operators, in milliseconds: clocks of topics tell no less than one. */
+export const LATENCY_BOUNDS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
+
+/** f64 index of the first operator's fields, and of each field from there; then come the next operator's. */
 export const FIRST_OPERATOR_FIELD = 8;
-export const FIELDS_PER_OPERATOR = 2;
+export const operatorFields = {
+  numRecordsIn: 0,
+  numRecordsOut: 1,
+  latencySumMs: 2,
+  /** One for each bound, and one for what lies above the last. */
+  firstLatencyCount: 3,
+} as const;
+export const FIELDS_PER_OPERATOR = operatorFields.firstLatencyCount + LATENCY_BOUNDS_MS.length + 1;
 
 /** f64 index of each field of a thread, behind its time sheet. */
 export const threadFields = {

@@ -8,6 +8,8 @@
 import {
   FIELDS_PER_OPERATOR,
   FIRST_OPERATOR_FIELD,
+  LATENCY_BOUNDS_MS,
+  operatorFields,
   taskActivities,
   taskFields,
   taskFieldsOf,
@@ -108,9 +110,18 @@ export class TaskCountersWriter {
 
   /** Sets the totals of one operator, by its place in the chain. */
   setOperatorRecords(operatorIndex: number, numRecordsIn: number, numRecordsOut: number): void {
-    const field = FIRST_OPERATOR_FIELD + operatorIndex * FIELDS_PER_OPERATOR;
-    this.#fields[field] = numRecordsIn;
-    this.#fields[field + 1] = numRecordsOut;
+    const first = FIRST_OPERATOR_FIELD + operatorIndex * FIELDS_PER_OPERATOR;
+    this.#fields[first + operatorFields.numRecordsIn] = numRecordsIn;
+    this.#fields[first + operatorFields.numRecordsOut] = numRecordsOut;
+  }
+
+  /** Counts how long after it was appended a record came to an operator. */
+  observeOperatorLatency(operatorIndex: number, latencyMs: number): void {
+    const first = FIRST_OPERATOR_FIELD + operatorIndex * FIELDS_PER_OPERATOR;
+    let bucket = 0;
+    while (latencyMs > (LATENCY_BOUNDS_MS[bucket] ?? Infinity)) bucket++;
+    this.#add(first + operatorFields.firstLatencyCount + bucket, 1);
+    this.#add(first + operatorFields.latencySumMs, latencyMs);
   }
 
   #add(field: number, count: number): void {
@@ -140,6 +151,15 @@ export interface TaskSnapshot {
 export interface OperatorSnapshot {
   readonly numRecordsIn: number;
   readonly numRecordsOut: number;
+  /** Of a sample of its records. */
+  readonly latency: LatencySnapshot;
+}
+
+/** How long after they were appended records came to an operator. */
+export interface LatencySnapshot {
+  /** By {@link LATENCY_BOUNDS_MS}; the last is what lies above. */
+  readonly counts: readonly number[];
+  readonly sumMs: number;
 }
 
 /** The reading side of a task's counters. Thread: any. */
@@ -160,8 +180,7 @@ export class TaskCountersReader {
     times.refresh();
     const operators: OperatorSnapshot[] = [];
     for (let index = 0; index < this.#operatorCount; index++) {
-      const field = FIRST_OPERATOR_FIELD + index * FIELDS_PER_OPERATOR;
-      operators.push({ numRecordsIn: this.#field(field), numRecordsOut: this.#field(field + 1) });
+      operators.push(this.#operator(FIRST_OPERATOR_FIELD + index * FIELDS_PER_OPERATOR));
     }
     return {
       activity: taskActivities[times.state] ?? 'notRunning',
@@ -177,6 +196,18 @@ export class TaskCountersReader {
       numLateRecordsDropped: this.#field(taskFields.numLateRecordsDropped),
       numFiredTimers: this.#field(taskFields.numFiredTimers),
       operators,
+    };
+  }
+
+  #operator(first: number): OperatorSnapshot {
+    const firstCount = first + operatorFields.firstLatencyCount;
+    return {
+      numRecordsIn: this.#field(first + operatorFields.numRecordsIn),
+      numRecordsOut: this.#field(first + operatorFields.numRecordsOut),
+      latency: {
+        counts: [...this.#fields.subarray(firstCount, firstCount + LATENCY_BOUNDS_MS.length + 1)],
+        sumMs: this.#field(first + operatorFields.latencySumMs),
+      },
     };
   }
 

@@ -9,7 +9,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
-import type { MetricFamily, MetricSample } from './prometheus.js';
+import { histogramSamples, type MetricFamily } from './prometheus.js';
 
 const DELAY_RESOLUTION_MS = 20;
 
@@ -72,16 +72,9 @@ export class ProcessMetrics {
   }
 
   #gcFamily(): MetricFamily {
-    const samples: MetricSample[] = [];
-    for (const [kind, { counts, seconds }] of this.#collections) {
-      let count = 0;
-      for (const [bucket, inBucket] of counts.entries()) {
-        count += inBucket;
-        samples.push({ suffix: '_bucket', labels: { le: GC_BUCKETS[bucket] ?? '+Inf', kind }, value: count });
-      }
-      samples.push({ suffix: '_sum', labels: { kind }, value: seconds });
-      samples.push({ suffix: '_count', labels: { kind }, value: count });
-    }
+    const samples = [...this.#collections].flatMap(([kind, { counts, seconds }]) =>
+      histogramSamples({ kind }, { bounds: GC_BUCKETS, counts, sum: seconds }),
+    );
     const help = 'Garbage collection of the main thread, by kind: major, minor, incremental or weakcb.';
     return { name: 'nodejs_gc_duration_seconds', type: 'histogram', help, samples };
   }

@@ -22,6 +22,29 @@ export interface MetricFamily {
   readonly samples: readonly MetricSample[];
 }
 
+/** A histogram as it is counted: `counts` has one more than there are bounds, for what lies above the last. */
+export interface CountedHistogram {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+/** The lines of a histogram; none while it is empty. */
+export function histogramSamples(
+  labels: MetricSample['labels'],
+  { bounds, counts, sum }: CountedHistogram,
+): MetricSample[] {
+  const samples: MetricSample[] = [];
+  let cumulative = 0;
+  for (const [bucket, count] of counts.entries()) {
+    cumulative += count;
+    samples.push({ suffix: '_bucket', labels: { ...labels, le: bounds[bucket] ?? '+Inf' }, value: cumulative });
+  }
+  if (cumulative === 0) return [];
+  samples.push({ suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: cumulative });
+  return samples;
+}
+
 /** Asked for its metrics at each scrape. Families of one name from several sources become one. */
 export type MetricSource = () => readonly MetricFamily[] | Promise<readonly MetricFamily[]>;
 

@@ -47,7 +47,7 @@ export class RateMeter {
   }
 }
 
-const NO_RECORDS: OperatorSnapshot = { numRecordsIn: 0, numRecordsOut: 0 };
+const NO_RECORDS: Pick<OperatorSnapshot, 'numRecordsIn' | 'numRecordsOut'> = { numRecordsIn: 0, numRecordsOut: 0 };
 
 function ratesSince(base: TaskSnapshot | null, snapshot: TaskSnapshot): TaskRates {
   const elapsedMs = totalMs(snapshot) - (base === null ? 0 : totalMs(base));

@@ -1,9 +1,10 @@
 import type { StatelessStep, StreamOperator, TwoInputStreamOperator, WatermarkStatus } from '../operators/operator.js';
-import type { ChainTarget, OperatorTally, OutputTargets } from './operator-chain.js';
+import type { ChainTarget, OperatorTally, OutputTargets, RecordSamples } from './operator-chain.js';
 
 /** A step with the counts of its operator. */
 interface CountedStep extends StatelessStep {
   readonly tally: OperatorTally;
+  readonly samples: RecordSamples | null;
 }
 
 type Run = (value: unknown, timestamp: number) => void;
@@ -47,13 +48,14 @@ export function fusedInputs(
   linked: ChainTarget[],
   targets: OutputTargets,
   tally: OperatorTally,
+  samples: RecordSamples | null,
 ): ChainTarget[] {
   const [next] = targets.main;
   const [input] = linked;
   const step = 'processElement' in operator ? operator.step : undefined;
   if (step === undefined || input === undefined || next === undefined) return linked;
   if (targets.main.length > 1 || targets.side.size > 0) return linked;
-  const first = { ...step, tally };
+  const first = { ...step, tally, samples };
   try {
     return next instanceof FusedSteps
       ? [new FusedSteps([first, ...next.steps], next.next, input)]
@@ -75,10 +77,11 @@ export function fusedInputs(
  *     at = 1; tally1.numRecordsIn++; if (!call1(v)) return; tally1.numRecordsOut++;
  *   } catch (error) { throw steps[at].fail(error); }
  *   next.collect(v, timestamp);
+ *   if (tally0.numRecordsIn >= tally0.sampleAt) sample();
  * }
  * ```
  *
- * Nothing of the job gets into the text: functions come in as values.
+ * A record that came through is looked at for all its steps at once: they took it within the same moment. Nothing of the job gets into the text: functions come in as values.
  */
 function writeRun(steps: readonly CountedStep[]): (steps: readonly CountedStep[], next: ChainTarget) => Run {
   const names = steps.map(
@@ -97,7 +100,16 @@ return function run(value, timestamp) {
     throw steps[at].fail(error);
   }
   next.collect(v, timestamp);
+  if (tally0.numRecordsIn >= tally0.sampleAt) sample();
 };`;
   // oxlint-disable-next-line typescript/no-implied-eval -- call sites of its own are the point: decision 0232
-  return new Function('steps', 'next', text) as (steps: readonly CountedStep[], next: ChainTarget) => Run;
+  const write = new Function('steps', 'next', 'sample', text) as (
+    steps: readonly CountedStep[],
+    next: ChainTarget,
+    sample: () => void,
+  ) => Run;
+  return (ownSteps, next) =>
+    write(ownSteps, next, () => {
+      for (const { samples, tally } of ownSteps) samples?.sample(tally);
+    });
 }

@@ -10,12 +10,12 @@ import type { Output, StreamOperator, TwoInputStreamOperator, WatermarkStatus } 
 export interface OperatorTally {
   numRecordsIn: number;
   numRecordsOut: number;
-  /** The record in, by number, whose key is looked at next; `Infinity` for an operator without a key. */
+  /** The record in, by number, that is looked at next; `Infinity` when none is. */
   sampleAt: number;
 }
 
-/** Looks at the key of a record now and then. */
-export interface KeySamples {
+/** Looks at a record now and then, after it was processed. */
+export interface RecordSamples {
   sample(tally: OperatorTally): void;
 }
 
@@ -36,19 +36,19 @@ export interface ChainHead {
 class OperatorInput implements ChainTarget {
   readonly #operator: StreamOperator<unknown, unknown>;
   readonly #tally: OperatorTally;
-  readonly #keys: KeySamples | null;
+  readonly #samples: RecordSamples | null;
 
-  constructor(operator: StreamOperator<unknown, unknown>, tally: OperatorTally, keys: KeySamples | null) {
+  constructor(operator: StreamOperator<unknown, unknown>, tally: OperatorTally, samples: RecordSamples | null) {
     this.#operator = operator;
     this.#tally = tally;
-    this.#keys = keys;
+    this.#samples = samples;
   }
 
   collect(value: unknown, timestamp: number): void {
     const tally = this.#tally;
     tally.numRecordsIn++;
     this.#operator.processElement(value, timestamp);
-    if (tally.numRecordsIn >= tally.sampleAt) this.#keys?.sample(tally);
+    if (tally.numRecordsIn >= tally.sampleAt) this.#samples?.sample(tally);
   }
 
   emitWatermark(timestamp: number): void {
@@ -65,18 +65,18 @@ class NumberedInput implements ChainTarget {
   readonly #operator: TwoInputStreamOperator<unknown, unknown, unknown>;
   readonly #input: 1 | 2;
   readonly #tally: OperatorTally;
-  readonly #keys: KeySamples | null;
+  readonly #samples: RecordSamples | null;
 
   constructor(
     operator: TwoInputStreamOperator<unknown, unknown, unknown>,
     input: 1 | 2,
     tally: OperatorTally,
-    keys: KeySamples | null,
+    samples: RecordSamples | null,
   ) {
     this.#operator = operator;
     this.#input = input;
     this.#tally = tally;
-    this.#keys = keys;
+    this.#samples = samples;
   }
 
   collect(value: unknown, timestamp: number): void {
@@ -84,7 +84,7 @@ class NumberedInput implements ChainTarget {
     tally.numRecordsIn++;
     if (this.#input === 1) this.#operator.processElement1(value, timestamp);
     else this.#operator.processElement2(value, timestamp);
-    if (tally.numRecordsIn >= tally.sampleAt) this.#keys?.sample(tally);
+    if (tally.numRecordsIn >= tally.sampleAt) this.#samples?.sample(tally);
   }
 
   emitWatermark(timestamp: number): void {
@@ -102,10 +102,10 @@ class NumberedInput implements ChainTarget {
 export function inputsInto(
   operator: StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>,
   tally: OperatorTally,
-  keys: KeySamples | null,
+  samples: RecordSamples | null,
 ): ChainTarget[] {
-  if ('processElement' in operator) return [new OperatorInput(operator, tally, keys)];
-  return [new NumberedInput(operator, 1, tally, keys), new NumberedInput(operator, 2, tally, keys)];
+  if ('processElement' in operator) return [new OperatorInput(operator, tally, samples)];
+  return [new NumberedInput(operator, 1, tally, samples), new NumberedInput(operator, 2, tally, samples)];
 }
 
 /** The targets of one operator: of its main output, and of each side output by tag. */

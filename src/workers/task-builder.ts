@@ -8,13 +8,7 @@ import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import type { Serde } from '../api/serde.js';
 import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
-import type {
-  ExchangeChannel,
-  IngressChannel,
-  PlanOperator,
-  PlanTopicSource,
-  PlanVertex,
-} from '../graph/execution-plan.js';
+import type { ExchangeChannel, IngressChannel, PlanOperator, PlanVertex } from '../graph/execution-plan.js';
 import { alignedPartitions } from '../graph/source-alignment.js';
 import { isSource, type StreamGraph, type StreamNode } from '../graph/stream-graph.js';
 import type { TaskCountersWriter } from '../metrics/counters.js';
@@ -28,8 +22,9 @@ import type { SpanPlace } from '../protocol/trace-span.js';
 import { RespondSinkOperator, TopicSinkOperator } from './egress-sinks.js';
 import { fusedInputs } from './fused-steps.js';
 import { GeneratorSource, POSITION_STATE } from './generator-source.js';
-import { IdempotencyGuard } from './idempotency-guard.js';
+import { openTopicReader } from './open-topic-reader.js';
 import { KeySampler } from './key-sampler.js';
+import { RecordSampler } from './record-sampler.js';
 import { InputChannel, type TopicRecordReader } from './input-channel.js';
 import {
   type ChainHead,
@@ -52,7 +47,6 @@ import { TaskTimerService } from './task-timer-service.js';
 import { LateOutput, type TracedOperator, TaskTracer } from './task-tracer.js';
 import { RepartitionReader } from './repartition-reader.js';
 import { RepartitionSinkOperator } from './repartition-sink.js';
-import { placeInTopic, TopicSourceReader } from './topic-source-reader.js';
 import { WatermarkedSource } from './watermarked-source.js';
 import { WatermarkValve } from './watermark-valve.js';
 
@@ -214,11 +208,12 @@ class TaskBuilder {
     const late = isLate
       ? new LateOutput(this.#scope, output, this.#tracer.targetFor(output, this.#tracedOperator(plan, keyedState)))
       : output;
-    const keys = this.#keySampler(plan, keyedState);
-    const linked = inputsInto(operator, this.#tallyOf(plan), keys);
+    const keys = keyedState === null ? null : new KeySampler(keyedState);
+    const samples = this.#recordSampler(plan, keys);
+    const linked = inputsInto(operator, this.#tallyOf(plan), samples);
     return {
       operator: { ...this.#withContext(plan, { operator, output: late, keyedState }), keys },
-      inputs: fusedInputs(operator, linked, targets, this.#tallyOf(plan)),
+      inputs: fusedInputs(operator, linked, targets, this.#tallyOf(plan), samples),
       keyedState,
     };
   }
@@ -380,11 +375,17 @@ class TaskBuilder {
     return kind === 'async-wait' ? this.#host.outcomesOf(id, () => this.#task?.snapshotTaken ?? 0) : null;
   }
 
-  /** Seeded by its place: what is sampled decides nothing, and a test can repeat it. */
-  #keySampler(plan: PlanOperator, keyedState: KeyedStateBackend | null): KeySampler | null {
-    if (keyedState === null) return null;
+  #recordSampler(plan: PlanOperator, keys: KeySampler | null): RecordSampler {
     this.#tallyOf(plan).sampleAt = 1;
-    return new KeySampler(keyedState, new SeededPrng(this.#vertex.index * 1024 + this.#subtask));
+    return new RecordSampler({
+      keys,
+      counters: this.#counters,
+      operatorIndex: plan.index,
+      scope: this.#scope,
+      clock: this.#host.clock,
+      // Seeded by its place: what is sampled decides nothing, and a test can repeat it.
+      prng: new SeededPrng(this.#vertex.index * 1024 + this.#subtask),
+    });
   }
 
   #openInputs(heads: readonly ChainTarget[]): InputChannel[] {
@@ -414,57 +415,20 @@ class TaskBuilder {
   }
 
   #topicReader(channel: IngressChannel, heads: readonly ChainTarget[]): TopicRecordReader | null {
-    const source = this.#host.plan.topicSources[channel.topicSource];
-    const spec = source === undefined ? undefined : this.#graph.nodes[source.node]?.spec;
-    invariant(source !== undefined && spec !== undefined, 'an ingress channel belongs to a source of the plan');
-    const { index: sourceIndex, topic } = source;
-    if (spec.kind === 'repartition-source') return this.#repartitionReader(topic, channel.partitions, heads);
-    invariant(spec.kind === 'requests' || spec.kind === 'topic-source', 'main feeds sources that read topics');
-    const guard = spec.kind === 'requests' ? this.#idempotencyGuard(source, channel.partitions) : null;
-    const deadly = this.#deadlyRecordsOf(source);
-    return new TopicSourceReader({ spec, sourceIndex, topic, scope: this.#scope, guard, deadly });
-  }
-
-  #deadlyRecordsOf({ operatorId }: PlanTopicSource): ReadonlySet<string> {
-    const records = this.#host.setAside.flatMap((culprit) =>
-      culprit.kind === 'record' && culprit.isDeadly && culprit.record.sourceId === operatorId ? [culprit.record] : [],
+    return openTopicReader(
+      {
+        host: this.#host,
+        vertex: this.#vertex,
+        subtask: this.#subtask,
+        graph: this.#graph,
+        scope: this.#scope,
+        serde: this.#serde,
+        responses: this.#responses,
+        now: () => this.#timers.now(),
+      },
+      channel,
+      heads,
     );
-    return new Set(records.map(({ partition, offset }) => placeInTopic(partition, offset)));
-  }
-
-  /** `null` for a subtask without partitions, which is fed nothing. */
-  #repartitionReader(
-    topic: string,
-    partitions: readonly number[],
-    [output]: readonly ChainTarget[],
-  ): RepartitionReader | null {
-    invariant(output !== undefined, 'a source has an output');
-    if (partitions.length === 0) return null;
-    const { shardCount } = this.#host.plan;
-    const now = (): number => this.#timers.now();
-    return new RepartitionReader({
-      topic,
-      scope: this.#scope,
-      serde: this.#serde,
-      partitions,
-      shardCount,
-      output,
-      now,
-    });
-  }
-
-  #idempotencyGuard(
-    { topic, operatorId, partitionCount }: PlanTopicSource,
-    partitions: readonly number[],
-  ): IdempotencyGuard {
-    const namespace = this.#vertex.operators[0]?.stateNamespace ?? null;
-    const responses = this.#responses;
-    invariant(namespace !== null && responses !== null, 'a request source has state, and answers');
-    invariant(partitionCount === this.#host.plan.shardCount, 'a request topic has a partition for each shard');
-    const backend = this.#host.openKeyedState(namespace, this.#subtask, operatorId);
-    const guard = new IdempotencyGuard({ topic, partitions, backend, responses });
-    responses.keeper = guard;
-    return guard;
   }
 
   #valveFor(head: ChainTarget, inputs: readonly InputChannel[], input: number): WatermarkValve {

@@ -49,6 +49,11 @@ describe.each(['heap', 'lmdb'])('a running job with the state backend %s', (back
       await expect
         .poll(async () => (await read(service, `${job}/state/pages/hits/7`)).body, { timeout: 20_000 })
         .toMatchObject({ value: 78 });
+      // Of so few records each is looked at, on either side of the exchange between workers.
+      const metrics = await (await service.fetch('/metrics')).text();
+      for (const uid of ['clicks', 'pages']) {
+        expect(metrics).toMatch(new RegExp(`millrace_operator_latency_seconds_count{[^}]*operator="${uid}"} 78\n`));
+      }
     });
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   allocateTaskCounters,
   allocateThreadCounters,
+  LATENCY_BOUNDS_MS,
   taskCountersFootprintBytes,
   THREAD_COUNTERS_FOOTPRINT_BYTES,
 } from '../../../src/metrics/counter-layout.js';
@@ -12,6 +13,8 @@ import {
   ThreadCountersWriter,
 } from '../../../src/metrics/counters.js';
 import { SharedRegion } from '../../../src/shared-memory/shared-region.js';
+
+const noLatencies = [...LATENCY_BOUNDS_MS, Infinity].map(() => 0);
 
 function makeTask(operatorCount: number): { writer: TaskCountersWriter; reader: TaskCountersReader } {
   const region = SharedRegion.allocate(taskCountersFootprintBytes(operatorCount));
@@ -35,10 +38,20 @@ describe('the counters of a task', () => {
       numLateRecordsDropped: 0,
       numFiredTimers: 0,
       operators: [
-        { numRecordsIn: 0, numRecordsOut: 0 },
-        { numRecordsIn: 0, numRecordsOut: 0 },
+        { numRecordsIn: 0, numRecordsOut: 0, latency: { counts: noLatencies, sumMs: 0 } },
+        { numRecordsIn: 0, numRecordsOut: 0, latency: { counts: noLatencies, sumMs: 0 } },
       ],
     });
+  });
+
+  test('take latencies into the bucket whose bound they do not pass', () => {
+    const { writer, reader } = makeTask(2);
+    for (const latencyMs of [0, 1, 1.5, 60_000, 60_001]) writer.observeOperatorLatency(1, latencyMs);
+    const [other, operator] = reader.read(0).operators;
+    expect(other?.latency).toEqual({ counts: noLatencies, sumMs: 0 });
+    expect(operator?.latency.sumMs).toBe(120_003.5);
+    expect(operator?.latency.counts.slice(0, 2)).toEqual([2, 1]);
+    expect(operator?.latency.counts.slice(-2)).toEqual([1, 1]);
   });
 
   test('arrive each in its own field', () => {

@@ -43,7 +43,13 @@ describe('RateMeter', () => {
 
   test('gives rates between two snapshots, operators included, whose times add up to 1000', () => {
     const meter = new RateMeter();
-    meter.update(snapshot({ idleMs: 100, busyMs: 200.5, operators: [{ numRecordsIn: 10, numRecordsOut: 1 }] }));
+    meter.update(
+      snapshot({
+        idleMs: 100,
+        busyMs: 200.5,
+        operators: [{ numRecordsIn: 10, numRecordsOut: 1, latency: { counts: [], sumMs: 0 } }],
+      }),
+    );
     const rates = meter.update(
       snapshot({
         idleMs: 200,
@@ -51,7 +57,7 @@ describe('RateMeter', () => {
         backPressuredMs: 66.8,
         numRecordsIn: 400,
         numRecordsOut: 40,
-        operators: [{ numRecordsIn: 410, numRecordsOut: 41 }],
+        operators: [{ numRecordsIn: 410, numRecordsOut: 41, latency: { counts: [], sumMs: 0 } }],
       }),
     );
     expect(sumOfTimes(rates)).toBeCloseTo(1000, 6);

@@ -40,7 +40,7 @@ class Chain {
       const targets: OutputTargets = { main: [next], side: new Map() };
       const asOne = operator as StreamOperator<unknown, unknown>;
       asOne.open(contextOf(index, createChainOutput(targets, tally)));
-      const [input] = makeInputs(asOne, inputsInto(asOne, tally, null), targets, tally);
+      const [input] = makeInputs(asOne, inputsInto(asOne, tally, null), targets, tally, null);
       if (input !== undefined) next = input;
     }
     this.head = next;
@@ -110,5 +110,22 @@ describe('fused steps', () => {
       throw failure;
     });
     expect(() => chain.head.collect(1, 0)).toThrow(failure);
+  });
+
+  it('have a record that came through looked at for each of them', () => {
+    const sampled: number[] = [];
+    const chain = new Chain(['map', 'filter', 'map'], (operator, linked, targets, tally) =>
+      fusedInputs(operator, linked, targets, tally, {
+        sample: (own) => {
+          sampled.push(chain.tallies.indexOf(own));
+          own.sampleAt = Infinity;
+        },
+      }),
+    );
+    for (const tally of chain.tallies) tally.sampleAt = 2;
+    // The filter lets the second one not pass: the third is looked at.
+    for (const value of [1, 3, 4]) chain.head.collect(value, 0);
+    expect(chain.received).toHaveLength(2);
+    expect(sampled).toEqual([0, 1, 2]);
   });
 });
