@@ -26,6 +26,7 @@ import { planToText } from './graph/graph-text.js';
 import { loadJobModule } from './graph/job-module.js';
 import { buildStreamGraph, type StreamGraph } from './graph/stream-graph.js';
 import { Autoscaler, loadOf } from './main/autoscaler.js';
+import { jobAddress } from './main/job-address.js';
 import { JobAdministration } from './main/job-administration.js';
 import { FailingRecords } from './checkpoint/failing-records.js';
 import { CheckpointMirror } from './checkpoint/checkpoint-mirror.js';
@@ -179,6 +180,7 @@ class Service {
         port: log,
         traces,
         settings: describeConfig(config),
+        addressOf: (shard) => this.#group?.addressOf(shard) ?? null,
         cancel: () => this.shutDown('cancelled over HTTP'),
       }),
       savepoints: this.#savepoints,
@@ -202,9 +204,9 @@ class Service {
     this.#registry.register(() => processMetrics.families());
     this.#closers.push({ part: 'the metrics of the process', close: () => processMetrics.stop() });
     await manager.run();
-    this.#group?.start(manager);
     this.#autoscale(manager, observer);
     const address = await gateway.listen();
+    this.#group?.start(manager, jobAddress(manager.describe(), config.kafkaAdvertisedUrl ?? address));
     process.stdout.write(`${planToText(plan)}\n\ndata     ${dataDir}\nlistens  ${address}\n`);
     this.#logger.debug({ config: describeConfig(config) }, 'configuration');
   }

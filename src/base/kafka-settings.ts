@@ -30,6 +30,15 @@ export const kafkaSettings = {
     description:
       'Folder, or s3://bucket/prefix, that all instances of the group reach: through it the state of a shard follows its partition. Needed for more than one instance.',
   },
+  kafkaAdvertisedUrl: {
+    section: 'Kafka',
+    kind: 'optional-text',
+    placeholder: 'url',
+    default: null,
+    defaultText: 'the address it listens on, or the name of the machine',
+    description:
+      'Where the other instances of the group reach the admin API of this one, to read the state of keys that it owns.',
+  },
   kafkaSessionTimeoutMs: {
     section: 'Kafka',
     kind: 'integer',

@@ -9,8 +9,9 @@ export class BearerToken {
   }
 
   isIn(authorization: string | undefined): boolean {
-    const [scheme = '', token = ''] = (authorization ?? '').split(' ', 2);
+    const [scheme = '', ...words] = (authorization ?? '').split(' ');
     if (scheme.toLowerCase() !== 'bearer') return false;
+    const token = words.join(' ');
     // Hashes have one length, so that the comparison tells nothing about the token's.
     return timingSafeEqual(hashOf(token), this.#hash);
   }

@@ -6,6 +6,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from './problem.js';
+import { POSITION_HEADER } from './reply-writer.js';
 import { BearerToken } from './bearer-token.js';
 
 export interface FrontDoorConfig {
@@ -37,7 +38,7 @@ async function addCors(scope: FastifyInstance, origins: readonly string[]): Prom
   const { default: cors } = await import('@fastify/cors');
   await scope.register(cors, {
     origin: origins.includes('*') ? '*' : [...origins],
-    exposedHeaders: ['location', 'retry-after', 'x-request-id'],
+    exposedHeaders: ['location', 'retry-after', 'x-request-id', POSITION_HEADER],
   });
 }
 

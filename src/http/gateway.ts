@@ -367,7 +367,8 @@ export class Gateway {
   }
 
   #addAdminRoutes(scope: FastifyInstance): void {
-    const { control, admin, savepoints, clock, version } = this.#options;
+    const { control, admin, savepoints, clock, version, config } = this.#options;
+    const { adminToken } = config;
     const { guard, ...parts } = this.#context;
     const requests = new RequestsView({
       ...parts,
@@ -379,7 +380,7 @@ export class Gateway {
     });
     addJobRoutes(scope, control, clock);
     if (savepoints !== null) addSavepointRoutes(scope, control, savepoints);
-    if (admin !== null) addAdminRoutes(scope, { control, admin, clock, version, requests });
+    if (admin !== null) addAdminRoutes(scope, { control, admin, clock, version, requests, adminToken });
   }
 
   /** Every route that is added to `scope` after this is documented and counted as one of the gateway's own. */

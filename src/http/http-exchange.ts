@@ -21,7 +21,7 @@ import { PendingRequest } from './pending-requests.js';
 import type { PendingEnd, PendingRequests } from './pending-requests.js';
 import type { Preferences } from './prefer-header.js';
 import type { Problem } from './problem.js';
-import { writeBytes, writeProblem, writeReply } from './reply-writer.js';
+import { type AnswerOptions, writeBytes, writeProblem, writeReply } from './reply-writer.js';
 
 /**
  * One HTTP request on its way through the job: what is submitted, who is told, and who waits, in one object, so that a
@@ -93,7 +93,8 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
   readonly #preferences: Preferences;
   readonly #trace: RequestTrace | null;
   #isSubmitted = false;
-  #isDurable = false;
+  /** Where its record lies; `null` until it is durable. */
+  #position: string | null = null;
   #refusal: Error | null = null;
 
   constructor(context: ExchangeContext, checked: CheckedRequest, response: ServerResponse, connection: Connection) {
@@ -144,8 +145,8 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     }
   }
 
-  onDurable(): void {
-    this.#isDurable = true;
+  onDurable(position: string): void {
+    this.#position = position;
     this.#trace?.onDurable();
     const { respondAsync, waitMs } = this.#preferences;
     if (respondAsync && waitMs === 0) this.#context.pending.end(this, 'detached');
@@ -177,7 +178,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
       case 'detached':
         return this.#writeAccepted();
       case 'expired':
-        return this.#preferences.respondAsync && this.#isDurable ? this.#writeAccepted() : this.#writeExpired();
+        return this.#preferences.respondAsync && this.#position !== null ? this.#writeAccepted() : this.#writeExpired();
       case 'crowded-out':
         return this.#writeCode('MILLRACE_BACKPRESSURE');
       case 'shut-down':
@@ -233,7 +234,7 @@ export class HttpExchange extends PendingRequest implements RequestEnvelope, Req
     return writeProblem(this.#response, problem, this.#answerOptions());
   }
 
-  #answerOptions(): { readonly requestId: string; readonly closes: boolean } {
-    return { requestId: this.correlationId, closes: this.#context.isDraining };
+  #answerOptions(): AnswerOptions {
+    return { requestId: this.correlationId, closes: this.#context.isDraining, position: this.#position };
   }
 }

@@ -23,7 +23,12 @@ export interface AnswerOptions {
   readonly requestId: string;
   /** The connection is not to be used again. */
   readonly closes: boolean;
+  /** Where the request lies in its topic: whoever reads state can wait for it. `null` of one that was not stored. */
+  readonly position: string | null;
 }
+
+/** On an answer: {@link AnswerOptions.position}. */
+export const POSITION_HEADER = 'millrace-position';
 
 /**
  * Writes a reply. Copies the body before it returns.
@@ -57,6 +62,7 @@ export function writeBytes(
 ): void {
   if (response.headersSent || response.destroyed) return;
   headers.push('x-request-id', options.requestId);
+  if (options.position !== null) headers.push(POSITION_HEADER, options.position);
   if (options.closes && !headers.includes('connection')) headers.push('connection', 'close');
   if (status === 204 || status === 304) {
     response.writeHead(status, headers).end();

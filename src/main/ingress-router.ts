@@ -51,6 +51,8 @@ export class IngressChannel {
   #isStopped = false;
   #isPaused = false;
   #isPumping = false;
+  /** Who wants to know when a record was forwarded. */
+  #awaited: { readonly partition: number; readonly offset: number; readonly resolve: () => void }[] = [];
   /** Records dropped because their deadline had passed. */
   numRecordsExpired = 0;
   numRecordsIn = 0;
@@ -82,6 +84,7 @@ export class IngressChannel {
     try {
       this.#pumpReaders();
       this.#output.flush();
+      this.#settleAwaited();
     } catch (error) {
       this.stop();
       this.#onFailure(error as Error);
@@ -103,6 +106,24 @@ export class IngressChannel {
         emptyCount = 0;
       } else emptyCount++;
     }
+  }
+
+  /** Resolves when the record at this offset, if it is one of this channel's, lies in the ring or was passed over. */
+  whenForwarded(partition: number, offset: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaited.push({ partition, offset, resolve });
+      this.#settleAwaited();
+    });
+  }
+
+  #settleAwaited(): void {
+    if (this.#awaited.length === 0 || this.#output.hasOverflow) return;
+    const positions = this.positions();
+    this.#awaited = this.#awaited.filter(({ partition, offset, resolve }) => {
+      if ((positions.get(partition) ?? Infinity) <= offset) return true;
+      resolve();
+      return false;
+    });
   }
 
   /** Whether partitions of it may have to wait for others: then it has to be asked, from time to time, to go on. */
@@ -225,6 +246,12 @@ export class IngressRouter {
   /** Starts a checkpoint at every source that main feeds. @returns offsets by operator uid and topic partition */
   emitBarriers(checkpointId: number): Map<string, Map<number, number>> {
     return this.#merged((channel) => channel.emitBarrier(checkpointId));
+  }
+
+  /** Resolves when the record at this place has been forwarded to its source by every channel that reads it. */
+  async whenForwarded(source: PlanTopicSource, partition: number, offset: number): Promise<void> {
+    const channels = this.channels.filter((channel) => channel.source.index === source.index);
+    await Promise.all(channels.map((channel) => channel.whenForwarded(partition, offset)));
   }
 
   /** How far the topics have been read: offsets by operator uid and topic partition. */

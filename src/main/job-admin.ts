@@ -270,7 +270,7 @@ export interface JobAdmin {
   exceptions(): ExceptionsStatus;
   /** Every setting under its key; secrets are masked. */
   settings(): Readonly<Record<string, unknown>>;
-  /** The state of one key, from the worker that owns it. */
+  /** The state of one key, from the worker that owns it, or where to ask for it. */
   readState(request: StateReadRequest): Promise<StateReading>;
   /** Why event time stands where it does, for each subtask of a vertex. Empty for an unknown vertex. */
   explainWatermarks(vertexId: string): Promise<readonly WatermarkExplanation[]>;

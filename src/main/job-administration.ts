@@ -41,6 +41,7 @@ export class JobAdministration implements JobAdmin {
   readonly #cancel: () => void;
   readonly #clock: Clock;
   readonly #traces: RequestTraces;
+  readonly #addressOf: (shard: number) => string | null;
   #turn = 0;
 
   constructor(options: {
@@ -51,6 +52,8 @@ export class JobAdministration implements JobAdmin {
     traces: RequestTraces;
     /** With secrets masked. */
     settings: Readonly<Record<string, unknown>>;
+    /** The address of the job in the instance that runs a shard; `null` when none is known to. */
+    addressOf: (shard: number) => string | null;
     /** Ends the process in order. */
     cancel: () => void;
   }) {
@@ -61,6 +64,7 @@ export class JobAdministration implements JobAdmin {
     this.#cancel = options.cancel;
     this.#clock = options.clock;
     this.#traces = options.traces;
+    this.#addressOf = options.addressOf;
   }
 
   traces(): readonly TraceSummary[] {
@@ -113,8 +117,13 @@ export class JobAdministration implements JobAdmin {
   }
 
   readState(request: StateReadRequest): Promise<StateReading> {
-    const { attempt, plan } = this.#manager;
-    return readKeyedState(plan, request, (worker, query) => attempt.readState(worker, query));
+    const { attempt } = this.#manager;
+    return readKeyedState(request, {
+      plan: attempt.plan,
+      ask: (worker, query) => attempt.readState(worker, query),
+      passed: (position, vertex) => attempt.passed(position, vertex),
+      addressOf: this.#addressOf,
+    });
   }
 
   async explainWatermarks(vertexId: string): Promise<readonly WatermarkExplanation[]> {

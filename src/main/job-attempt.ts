@@ -19,6 +19,8 @@ import type { RestoredJob, SharedMemoryMap, StateSettings } from '../protocol/de
 import { RecordInWork } from '../shared-memory/record-in-work.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { AttemptMeasurements } from './attempt-measurements.js';
+import type { TopicPosition } from '../base/topic-position.js';
+import { RecordPassage } from './record-passage.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
 import { type GiveCommand, WorkerPool } from './worker-pool.js';
 import type { WorkerThreads } from './worker-thread.js';
@@ -59,6 +61,9 @@ export class JobAttempt {
   readonly measurements: AttemptMeasurements;
   #channels: AttemptChannels | null = null;
   #offsetsOfCheckpoint: SourceOffsets = new Map();
+  readonly #passage: RecordPassage;
+  readonly #ended: Promise<never>;
+  #end: (reason: Error) => void = () => undefined;
   #isStopped = false;
   #stopping: Promise<void> | null = null;
 
@@ -74,6 +79,15 @@ export class JobAttempt {
       onDeath: (worker, cause) => options.onFailure(cause, this.#recordInWork(worker)),
       onCancelled: (worker, measurements) => this.measurements.keep(worker, measurements),
     });
+    this.#passage = new RecordPassage({
+      plan,
+      ingress: () => this.#channels?.ingress ?? null,
+      watch: (vertex, ticket) => this.#pool.all((commands) => commands.watchPassage(vertex, ticket)),
+    });
+    this.#ended = new Promise((_resolve, reject) => {
+      this.#end = reject;
+    });
+    this.#ended.catch(() => undefined);
     this.measurements = new AttemptMeasurements(plan, (worker) =>
       this.#isStopped ? Promise.reject(attemptEnded()) : this.#pool.one(worker, (c) => c.readMeasurements()),
     );
@@ -108,6 +122,16 @@ export class JobAttempt {
   async start(): Promise<void> {
     await this.#pool.all((commands) => commands.start());
     this.#channels?.start();
+  }
+
+  /**
+   * Resolves when a record of a topic, and what was made of it, has come through a vertex; with false when nothing of that topic
+   * partition comes there.
+   *
+   * @throws MillraceError `MILLRACE_NOT_READY` when the attempt ends before
+   */
+  passed(position: TopicPosition, vertex: number): Promise<boolean> {
+    return Promise.race([this.#passage.through(position, vertex), this.#ended]);
   }
 
   /** Asks a worker for what its operators hold of a key. */
@@ -199,6 +223,7 @@ export class JobAttempt {
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
+    this.#end(attemptEnded());
     try {
       await this.#channels?.stop();
     } finally {
@@ -207,6 +232,7 @@ export class JobAttempt {
   }
 
   #onEvent(event: WorkerEvent): void {
+    if (event.kind === 'passed') return this.#passage.onPassed(event.worker, event.ticket);
     if (event.kind !== 'subtask-finished') return this.#options.onEvent(event);
     this.#subtasksLeft.delete(subtaskName(event.subtask.vertex, event.subtask.subtask));
     if (this.isFinished) this.#options.onFinished();

@@ -89,7 +89,8 @@ export interface RequestTrace {
 
 /** Told whether the request became durable. Called at most once, either one. Must not throw. */
 export interface RequestListener {
-  onDurable(): void;
+  /** @param position where its record lies: `topic:partition:offset` */
+  onDurable(position: string): void;
   onRefused(error: Error): void;
 }
 

@@ -50,8 +50,9 @@ export class RequestIngress {
     this.#record.block = this.#encode(envelope, key);
     // Without a key of their own, repetitions meet by the client's.
     const placing = key === null && idempotency !== null ? Buffer.from(idempotency.key) : key;
-    this.#record.partition = this.#partitionOf(placing, source.partitionCount);
-    this.#port.append(source.topic, this.#record, new RequestAppend(listener));
+    const partition = this.#partitionOf(placing, source.partitionCount);
+    this.#record.partition = partition;
+    this.#port.append(source.topic, this.#record, new RequestAppend(listener, source.topic, partition));
   }
 
   /** As Kafka's own producers: by the key's hash, else in turn. */
@@ -122,13 +123,17 @@ function forwarded(
 /** What the log calls back, in the request's own terms. */
 class RequestAppend implements AppendListener {
   readonly #listener: RequestListener;
+  readonly #topic: string;
+  readonly #partition: number;
 
-  constructor(listener: RequestListener) {
+  constructor(listener: RequestListener, topic: string, partition: number) {
     this.#listener = listener;
+    this.#topic = topic;
+    this.#partition = partition;
   }
 
-  onAppended(): void {
-    this.#listener.onDurable();
+  onAppended(offset: number): void {
+    this.#listener.onDurable(`${this.#topic}:${String(this.#partition)}:${String(offset)}`);
   }
 
   onAppendFailed(error: Error): void {

@@ -9,7 +9,9 @@ import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { GroupCheckpoints, ShardsToRun } from './group-checkpoints.js';
 import type { JobManager } from './job-manager.js';
 
-export interface ShardGroupOptions extends Omit<GroupMembershipOptions, 'onAssigned' | 'onLost' | 'onFailure'> {
+type OwnOptions = 'address' | 'onAssigned' | 'onLost' | 'onFailure';
+
+export interface ShardGroupOptions extends Omit<GroupMembershipOptions, OwnOptions> {
   readonly checkpoints: GroupCheckpoints;
   /** The layout of an attempt that runs these shards. */
   readonly planFor: (shards: readonly number[]) => ExecutionPlan;
@@ -34,6 +36,8 @@ export class ShardGroup {
   readonly #membership: GroupMembership;
   #manager: JobManager | null = null;
   #shards: readonly number[] = [];
+  #addresses: ReadonlyMap<number, string> = new Map();
+  #ownAddress: string | null = null;
   /** Whether an attempt runs that can be handed over from. */
   #isRunning = true;
 
@@ -41,6 +45,7 @@ export class ShardGroup {
     this.#options = options;
     this.#membership = new GroupMembership({
       ...options,
+      address: () => this.#ownAddress,
       // An instance that can never get shards must not look as if it were at work.
       onFailure: (error) => {
         options.logger.error({ err: error, group: options.group }, 'the group cannot be joined');
@@ -51,9 +56,14 @@ export class ShardGroup {
     });
   }
 
-  /** Joins the group. The manager runs an attempt without shards. */
-  start(manager: JobManager): void {
+  /**
+   * Joins the group. The manager runs an attempt without shards.
+   *
+   * @param address where the others reach the job in this instance
+   */
+  start(manager: JobManager, address: string): void {
     this.#manager = manager;
+    this.#ownAddress = address;
     this.#options.checkpoints.copyBasesWith((request) => manager.copyBase(request));
     this.#membership.start();
   }
@@ -61,6 +71,11 @@ export class ShardGroup {
   /** What this instance runs. */
   get shards(): readonly number[] {
     return this.#shards;
+  }
+
+  /** Where the job is reached in the instance that runs a shard, as of the last assignment; `null` when none is known to. */
+  addressOf(shard: number): string | null {
+    return this.#addresses.get(shard) ?? null;
   }
 
   /** Leaves it; the job has ended. */
@@ -77,7 +92,8 @@ export class ShardGroup {
     return true;
   };
 
-  async #onAssigned({ shards, generation }: AssignedShards): Promise<void> {
+  async #onAssigned({ shards, generation, addresses }: AssignedShards): Promise<void> {
+    this.#addresses = addresses;
     if (
       this.#isRunning &&
       shards.length === this.#shards.length &&

@@ -1,5 +1,5 @@
 /**
- * Reads of keyed state from outside: finds out which worker owns the key, and asks it.
+ * Reads of keyed state from outside: finds out which worker, or which other instance, owns the key, and asks it.
  *
  * Thread: main.
  */
@@ -7,6 +7,7 @@ import { keyGroupOf } from '../api/internal/key-bytes.js';
 import { shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
 import type { ExecutionPlan } from '../graph/execution-plan.js';
 import type { StateAnswer, StateQuery } from '../protocol/inspection.js';
+import type { TopicPosition } from '../base/topic-position.js';
 
 /** Whose state is to be read. */
 export interface StateReadRequest {
@@ -18,22 +19,38 @@ export interface StateReadRequest {
    * number, a boolean, an array, an object), as that value.
    */
   readonly key: string;
+  /** The record that the operator must have seen before its state is read; `null` to read it as it stands. */
+  readonly after: TopicPosition | null;
+  /** How long that may be waited for. */
+  readonly timeoutMs: number;
 }
 
 export type StateReading =
   | StateAnswer
   /** `known` names the operators that keep state. */
-  | { readonly kind: 'unknown-operator'; readonly known: readonly string[] };
+  | { readonly kind: 'unknown-operator'; readonly known: readonly string[] }
+  /** Nothing of the topic partition of `after` comes to the operator. */
+  | { readonly kind: 'foreign-position' }
+  /** The record of `after` has not come to the operator in time. */
+  | { readonly kind: 'too-late' }
+  /** Other instances own the key: the addresses of the job there. Empty while nobody is known to. */
+  | { readonly kind: 'elsewhere'; readonly owners: readonly string[] };
 
-/** Asks a worker. */
-export type AskForState = (worker: number, query: StateQuery) => Promise<StateAnswer>;
+/** The running attempt, and the instances beside this one. */
+export interface StateOwners {
+  readonly plan: ExecutionPlan;
+  /** Asks a worker. */
+  readonly ask: (worker: number, query: StateQuery) => Promise<StateAnswer>;
+  /** Resolves when what came of a record has come through the vertex; with false when nothing of it comes there. */
+  readonly passed: (position: TopicPosition, vertex: number) => Promise<boolean>;
+  /** The address of the job in the instance that runs a shard; `null` when none is known to. */
+  readonly addressOf: (shard: number) => string | null;
+}
 
-/** Reads the state of a key where it is owned. What the owner has not processed yet is not in it. */
-export async function readKeyedState(
-  plan: ExecutionPlan,
-  { uid, state, key }: StateReadRequest,
-  ask: AskForState,
-): Promise<StateReading> {
+/** Reads the state of a key where it is owned. What the owner has not processed yet is not in it, unless it was waited for. */
+export async function readKeyedState(request: StateReadRequest, owners: StateOwners): Promise<StateReading> {
+  const { uid, state, key, after, timeoutMs } = request;
+  const { plan, ask, passed, addressOf } = owners;
   const keyed = plan.vertices.flatMap((vertex) =>
     vertex.operators.flatMap(({ id, stateNamespace }) =>
       stateNamespace === null ? [] : [{ id, stateNamespace, vertex }],
@@ -41,15 +58,46 @@ export async function readKeyedState(
   );
   const operator = keyed.find(({ id }) => id === uid);
   if (operator === undefined) return { kind: 'unknown-operator', known: keyed.map(({ id }) => id) };
-  let answer: StateAnswer = { kind: 'no-value' };
-  for (const candidate of candidatesOf(key)) {
-    const shard = shardOfKeyGroup(keyGroupOf(candidate), plan.shardCount);
-    const subtask = subtaskOfShard(shard, operator.vertex.parallelism);
-    const query = { operatorId: uid, stateNamespace: operator.stateNamespace, subtask, state, key: candidate };
-    answer = await ask(subtask % plan.workerCount, query);
-    if (answer.kind !== 'no-value') return answer;
+  const { vertex, stateNamespace } = operator;
+  const candidates = candidatesOf(key).map((value) => ({
+    value,
+    shard: shardOfKeyGroup(keyGroupOf(value), plan.shardCount),
+  }));
+  const isHere = (shard: number): boolean => plan.ownedShards?.includes(shard) ?? true;
+  const here = candidates.filter(({ shard }) => isHere(shard));
+  const elsewhere = candidates.filter(({ shard }) => !isHere(shard));
+  let reading: StateReading = { kind: 'no-value' };
+  if (here.length > 0) {
+    const missing = after === null ? null : await whyNotPassed(passed(after, vertex.index), timeoutMs);
+    if (missing !== null) reading = { kind: missing };
+    for (const { value, shard } of missing === null ? here : []) {
+      const subtask = subtaskOfShard(shard, vertex.parallelism);
+      reading = await ask(subtask % plan.workerCount, { operatorId: uid, stateNamespace, subtask, state, key: value });
+      if (reading.kind !== 'no-value') break;
+    }
   }
-  return answer;
+  if (elsewhere.length === 0 || reading.kind === 'value' || reading.kind === 'too-late') return reading;
+  const addresses = new Set(elsewhere.flatMap(({ shard }) => addressOf(shard) ?? []));
+  return here.length > 0 && addresses.size === 0 ? reading : { kind: 'elsewhere', owners: [...addresses] };
+}
+
+/** @returns `null` when the record came through */
+async function whyNotPassed(
+  passing: Promise<boolean>,
+  timeoutMs: number,
+): Promise<'foreign-position' | 'too-late' | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'too-late'>((resolve) => {
+    timer = setTimeout(() => resolve('too-late'), timeoutMs);
+  });
+  try {
+    const outcome = await Promise.race([passing, late]);
+    if (outcome === 'too-late') return outcome;
+    return outcome ? null : 'foreign-position';
+  } finally {
+    clearTimeout(timer);
+    passing.catch(() => undefined);
+  }
 }
 
 function candidatesOf(text: string): unknown[] {

@@ -43,6 +43,11 @@ export interface WorkerCommands {
    * end comes as the event `base-copied`.
    */
   copyBase(request: BaseCopyRequest): CommandOutcome<boolean>;
+  /**
+   * Has the worker watch until its subtasks of a vertex have taken in what waits for them at this moment. Resolves at once; the
+   * end comes as the event `passed`.
+   */
+  watchPassage(vertex: number, ticket: number): CommandOutcome<null>;
   /** What an operator holds of a key. Answered by a worker that is parked, and by one that is busy after its present turn. */
   readState(query: StateQuery): CommandOutcome<StateAnswer>;
   /** Where the watermarks of the worker's subtasks stand. */
@@ -107,6 +112,8 @@ export type WorkerEvent =
       /** Why there is no copy; `null` when there is one. */
       readonly cause: WireError | null;
     }
+  /** What was asked about with {@link WorkerCommands.watchPassage}. */
+  | { readonly kind: 'passed'; readonly worker: number; readonly ticket: number }
   /** Dirty state outgrew its budget: a checkpoint should come before its time. */
   | { readonly kind: 'checkpoint-wanted'; readonly worker: number }
   /** A record was dropped because its processing threw and the job says `skip`. Rate-limited by the worker. */

@@ -114,6 +114,16 @@ export class ChannelReader {
     return this.#ring.isEmpty();
   }
 
+  /** Marks the end of what waits at this moment, for {@link hasPassed}. */
+  mark(): number {
+    return this.#ring.publishedPosition;
+  }
+
+  /** Whether `poll` has handed out everything that was there at the mark, or has it in hand. */
+  hasPassed(mark: number): boolean {
+    return this.#ring.hasPassed(mark);
+  }
+
   /** How full the ring is: 0 … 1. What was polled into this thread's memory does not count. */
   fillRatio(): number {
     return this.#ring.fillRatio();

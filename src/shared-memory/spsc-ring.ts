@@ -264,6 +264,16 @@ export class RingConsumer {
     return this.#next === this.#filled && Atomics.load(this.#control, RING_TAIL) === this.#head;
   }
 
+  /** Position behind all that is published at this moment. */
+  get publishedPosition(): number {
+    return Atomics.load(this.#control, RING_TAIL);
+  }
+
+  /** Whether every frame before this position was polled. */
+  hasPassed(position: number): boolean {
+    return ((this.#position - position) | 0) >= 0;
+  }
+
   /** Published bytes that were not taken yet, as a part of the capacity: 0 … 1. */
   fillRatio(): number {
     return ((Atomics.load(this.#control, RING_TAIL) - this.#head) | 0) / this.#units;

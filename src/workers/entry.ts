@@ -54,6 +54,7 @@ class WorkerHost {
       notifyCheckpointComplete: (id, positions) => done(() => runtime.notifyCheckpointComplete(id, positions)),
       notifyCheckpointAborted: (id) => done(() => runtime.notifyCheckpointAborted(id)),
       copyBase: (request) => outcomeNow(() => runtime.copyBase(request)),
+      watchPassage: (vertex, ticket) => done(() => runtime.watchPassage(vertex, ticket)),
       readState: (query) => outcomeNow(() => runtime.readState(query)),
       describeWatermarks: () => outcomeNow(() => runtime.describeWatermarks()),
       hotKeys: () => outcomeNow(() => runtime.hotKeys()),

@@ -73,6 +73,13 @@ export class InputChannel {
     return this.#serde.deserialise(frame.subarray(valueStart, valueEnd));
   }
 
+  /** @returns whether everything that waits here at this moment has been taken, whenever it is asked later */
+  watch(): () => boolean {
+    const { source } = this;
+    const mark = source.mark();
+    return () => source.hasPassed(mark);
+  }
+
   /** Whether the task may take a frame from here now. */
   isReadable(): boolean {
     return !this.isBlocked && !this.hasEnded && !this.source.isEmpty();

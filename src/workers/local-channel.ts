@@ -1,5 +1,4 @@
 import { MillraceError } from '../base/errors.js';
-import type { WatermarkStatus } from '../operators/operator.js';
 import { type TravellingScope, withoutOrigin } from '../protocol/exchange-codec.js';
 import { BARRIER, END_OF_INPUT, RECORD_BATCH, STATUS, WATERMARK } from '../protocol/stream-element.js';
 
@@ -32,7 +31,7 @@ export class LocalChannel {
   /** Of the element that {@link poll} took: the kind as in stream-element.ts; a record's is RECORD_BATCH. */
   kind = 0;
   value: unknown = undefined;
-  /** A record's timestamp; of a control element its number: watermark or checkpoint id. */
+  /** A record's timestamp; of a control element its number: watermark, checkpoint id, or 1 for active. */
   number = 0;
   readonly #channel: number;
   #mask = ROOM_LEAST - 1;
@@ -52,6 +51,16 @@ export class LocalChannel {
 
   isEmpty(): boolean {
     return this.#head === this.#tail;
+  }
+
+  /** Marks the end of what waits at this moment, for {@link hasPassed}. */
+  mark(): number {
+    return this.#tail;
+  }
+
+  /** Whether everything that was there at the mark was taken. */
+  hasPassed(mark: number): boolean {
+    return ((this.#head - mark) | 0) >= 0;
   }
 
   /** Whether the producer's task has to wait. */
@@ -122,11 +131,6 @@ export class LocalChannel {
     return true;
   }
 
-  /** Of a STATUS element that was polled. */
-  get status(): WatermarkStatus {
-    return this.number === 1 ? 'ACTIVE' : 'IDLE';
-  }
-
   #emit(kind: number, number: number): void {
     const at = this.#claim();
     this.#kinds[at] = kind;
@@ -155,8 +159,9 @@ export class LocalChannel {
     );
   }
 
-  /** Moves what waits, from the front of the queue, to columns of another size. */
+  /** Moves what waits to columns of another size. Positions stay what they are: somebody may have marked one. */
   #resize(room: number): void {
+    const mask = room - 1;
     const kinds = new Uint8Array(room);
     const values = new Array<unknown>(room).fill(undefined);
     const numbers = new Float64Array(room);
@@ -164,18 +169,17 @@ export class LocalChannel {
     const count = (this.#tail - this.#head) | 0;
     for (let index = 0; index < count; index++) {
       const from = (this.#head + index) & this.#mask;
-      kinds[index] = this.#kinds[from] as number;
-      values[index] = this.#values[from];
-      numbers[index] = this.#numbers[from] as number;
-      if (this.#kinds[from] === SCOPED_RECORD) this.#scopes?.copyTo(from, scopes, index);
+      const to = (this.#head + index) & mask;
+      kinds[to] = this.#kinds[from] as number;
+      values[to] = this.#values[from];
+      numbers[to] = this.#numbers[from] as number;
+      if (this.#kinds[from] === SCOPED_RECORD) this.#scopes?.copyTo(from, scopes, to);
     }
     this.#kinds = kinds;
     this.#values = values;
     this.#numbers = numbers;
     this.#scopes = scopes;
-    this.#mask = room - 1;
-    this.#head = 0;
-    this.#tail = count;
+    this.#mask = mask;
   }
 }
 

@@ -179,6 +179,12 @@ export class Task {
     this.#refreshBlocked();
   }
 
+  /** @returns whether what waits in the inputs now was taken in, and its results handed over, when it is asked between two steps */
+  watchInputs(): () => boolean {
+    const watches = this.#inputs.map((input) => input.watch());
+    return () => !this.#hasOverflow() && watches.every((hasPassed) => hasPassed());
+  }
+
   /** Where event time stands here, and what holds it. */
   describeWatermarks(): SubtaskWatermarks {
     const { source, valves } = this.#options;
@@ -293,18 +299,8 @@ export class Task {
       case TOPIC_BATCH:
         this.#takeTopicRecords(input, frame, start, end);
         break;
-      case WATERMARK:
-        this.#valveOf(input).inputWatermark(input.indexInInput, decodeNumber(frame, start));
-        break;
-      case STATUS:
-        this.#valveOf(input).inputStatus(input.indexInInput, frame[start] === 1 ? 'ACTIVE' : 'IDLE');
-        break;
-      case BARRIER:
-        this.#takeBarrier(this.#inputs.indexOf(input), decodeNumber(frame, start));
-        break;
       default:
-        invariant(kind === END_OF_INPUT, 'a frame is of a known kind');
-        this.#endInput(input);
+        this.#takeControl(input, kind, controlNumber(kind, frame, start));
     }
     reader.release();
   }
@@ -321,20 +317,19 @@ export class Task {
           this.#options.deadLetters?.writeValue(failure, channel.value, channel.number);
         }
       } else {
-        this.#takeLocalControl(input, channel);
+        this.#takeControl(input, channel.kind, channel.number);
         if (input.isBlocked || input.hasEnded) return;
       }
       if (!this.chain.hasCapacity()) return;
     }
   }
 
-  #takeLocalControl(input: InputChannel, channel: LocalChannel): void {
-    const { kind, number } = channel;
+  #takeControl(input: InputChannel, kind: number, number: number): void {
     switch (kind) {
       case WATERMARK:
         return this.#valveOf(input).inputWatermark(input.indexInInput, number);
       case STATUS:
-        return this.#valveOf(input).inputStatus(input.indexInInput, channel.status);
+        return this.#valveOf(input).inputStatus(input.indexInInput, number === 1 ? 'ACTIVE' : 'IDLE');
       case BARRIER:
         return this.#takeBarrier(this.#inputs.indexOf(input), number);
       default:
@@ -493,4 +488,10 @@ export class Task {
     this.#flush();
     this.#options.onFinished(this);
   }
+}
+
+/** What a control element says: a watermark, a checkpoint's id, or 1 for active. */
+function controlNumber(kind: number, frame: Buffer, start: number): number {
+  if (kind === END_OF_INPUT) return 0;
+  return kind === STATUS ? (frame[start] as number) : decodeNumber(frame, start);
 }

@@ -43,6 +43,7 @@ import { CheckpointParticipant } from './checkpoint-participant.js';
 import { LocalChannel } from './local-channel.js';
 import { OutcomeDirectory } from './outcome-file.js';
 import { OutcomeJournal } from './outcome-journal.js';
+import { PassageWatch } from './passage-watch.js';
 import { SkipReport } from './skip-report.js';
 import { SpanReport } from './span-report.js';
 import { ThreadReport } from './thread-report.js';
@@ -78,6 +79,7 @@ export class WorkerRuntime {
   readonly #skips: SkipReport;
   readonly #spans: SpanReport;
   readonly #report: ThreadReport;
+  readonly #passages: PassageWatch;
   readonly #graphs = new Map<number, StreamGraph>();
   /** By the plan's channel index. */
   readonly #localChannels = new Map<number, LocalChannel>();
@@ -110,6 +112,7 @@ export class WorkerRuntime {
     this.#report = new ThreadReport(new ThreadCountersWriter(counters));
     this.#skips = new SkipReport(deployment.worker, (event) => this.#post(event));
     this.#spans = new SpanReport(deployment.worker, (event) => this.#post(event));
+    this.#passages = new PassageWatch((ticket) => this.#post({ kind: 'passed', worker: deployment.worker, ticket }));
     this.#checkpoints = new CheckpointParticipant({
       worker: deployment.worker,
       taskCount: this.#subtasks().length,
@@ -222,6 +225,12 @@ export class WorkerRuntime {
     return true;
   }
 
+  /** Says in an event when the subtasks of a vertex have taken in what waits for them now. */
+  watchPassage(vertex: number, ticket: number): void {
+    const tasks = this.#tasks.filter(({ name }) => name.vertex === vertex);
+    this.#passages.watch(ticket, tasks);
+  }
+
   /** Answers from outside the data plane: between two turns, so nothing is in the middle of a record. */
   readState(query: StateQuery): StateAnswer {
     return this.#state.read(query);
@@ -265,6 +274,7 @@ export class WorkerRuntime {
     this.#skips.send(nowMs);
     this.#spans.send(nowMs);
     this.#sampleMeters(nowMs);
+    this.#passages.settle();
     this.#sendPrinted();
     return hasWorked;
   }

@@ -99,7 +99,7 @@ export class LoopbackJob implements JobControl {
 
   /** The request becomes durable now. */
   makeDurable({ listener }: Submission): void {
-    listener.onDurable();
+    listener.onDurable(`requests:0:${this.submissions.length - 1}`);
   }
 
   /** The answer comes now. Its memory is spoilt right after, as that of a real topic would be. */
@@ -133,7 +133,7 @@ export class LoopbackJob implements JobControl {
       return;
     }
     if (!this.makesDurable) return;
-    submission.listener.onDurable();
+    submission.listener.onDurable(`requests:0:${this.submissions.length - 1}`);
     if (this.answers) setImmediate(() => this.reply(submission));
   }
 }

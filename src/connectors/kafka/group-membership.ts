@@ -5,7 +5,7 @@ import { MemberAssignment, MemberMetadata } from './kafkajs-wire.js';
 import { assignShards, type GroupMember } from './shard-assignment.js';
 
 /** Names the way in which shards are assigned: members that know another one are refused by the group. */
-const PROTOCOL = 'millrace-sticky-1';
+const PROTOCOL = 'millrace-sticky-2';
 const RETRY_MS = 200;
 const LEAVE_WAIT_MS = 1000;
 
@@ -16,6 +16,8 @@ export interface GroupMembershipOptions {
   readonly topics: readonly string[];
   readonly shardCount: number;
   readonly isExclusive: boolean;
+  /** Where the others reach the job in this instance; it may become known after the first join, and `null` is nowhere. */
+  readonly address: () => string | null;
   /** Silence after which the group takes a member for dead. */
   readonly sessionTimeoutMs: number;
   /** How long a member may take to join again, a checkpoint included. */
@@ -34,6 +36,8 @@ export interface GroupMembershipOptions {
 
 export interface AssignedShards {
   readonly shards: readonly number[];
+  /** By shard: where the others that run some are reached. */
+  readonly addresses: ReadonlyMap<number, string>;
   /** Counts the assignments of the group. */
   readonly generation: number;
 }
@@ -49,6 +53,14 @@ interface JoinResponse {
 interface MemberClaim {
   readonly owned: readonly number[];
   readonly generation: number;
+  readonly address: string | null;
+}
+
+/** What the leader tells a member. */
+interface MemberOrders {
+  readonly shards: readonly number[];
+  /** The same for all: who runs which shards, as far as they can be reached. */
+  readonly directory: readonly { readonly address: string; readonly shards: readonly number[] }[];
 }
 
 /**
@@ -119,19 +131,18 @@ export class GroupMembership {
   async #run(): Promise<void> {
     while (!this.#isLeaving) {
       try {
-        const assignment = await this.#join();
-        await this.#runGeneration(assignment);
+        await this.#runGeneration(await this.#join());
       } catch (error) {
         await this.#recover(error);
       }
     }
   }
 
-  /** @returns what the leader gave us */
-  async #join(): Promise<readonly number[]> {
+  async #join(): Promise<MemberOrders> {
     const { group, topics, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
     this.#mustRejoin = false;
-    const claim: MemberClaim = { owned: this.#owned, generation: this.#ownedGeneration };
+    const address = this.#options.address();
+    const claim: MemberClaim = { owned: this.#owned, generation: this.#ownedGeneration, address };
     const metadata = MemberMetadata.encode({ version: 0, topics, userData: Buffer.from(JSON.stringify(claim)) });
     const joined = await this.#call<JoinResponse>(
       'JoinGroup',
@@ -158,34 +169,41 @@ export class GroupMembership {
       rebalanceTimeoutMs + 5000,
     );
     const assignment = MemberAssignment.decode(synced.memberAssignment);
-    return assignment === null ? [] : (JSON.parse(assignment.userData.toString('utf8')) as number[]);
+    if (assignment === null) return { shards: [], directory: [] };
+    return JSON.parse(assignment.userData.toString('utf8')) as MemberOrders;
   }
 
   #assign(joined: JoinResponse): { memberId: string; memberAssignment: Buffer }[] {
     const { topics, shardCount, isExclusive, logger } = this.#options;
-    const members = joined.members.map(({ memberId, memberMetadata }): GroupMember => {
+    const members = joined.members.map(({ memberId, memberMetadata }): GroupMember & MemberClaim => {
       const { userData } = MemberMetadata.decode(memberMetadata);
       return { id: memberId, ...(JSON.parse(userData.toString('utf8')) as MemberClaim) };
     });
     const assignment = assignShards(members, { shardCount, isExclusive });
+    const directory = members.flatMap(({ id, address }) =>
+      address === null ? [] : [{ address, shards: assignment.get(id) ?? [] }],
+    );
     logger.debug({ generation: joined.generationId, assignment: [...assignment] }, 'shards assigned');
     return [...assignment].map(([memberId, shards]) => ({
       memberId,
       memberAssignment: MemberAssignment.encode({
         version: 0,
         assignment: Object.fromEntries(topics.map((topic) => [topic, shards])),
-        userData: Buffer.from(JSON.stringify(shards)),
+        userData: Buffer.from(JSON.stringify({ shards, directory } satisfies MemberOrders)),
       }),
     }));
   }
 
   /** Resolves when the group has to be joined again. */
-  async #runGeneration(shards: readonly number[]): Promise<void> {
+  async #runGeneration({ shards, directory }: MemberOrders): Promise<void> {
     const { onAssigned } = this.#options;
     const letsGo = this.#owned.some((shard) => !shards.includes(shard));
     const generation = this.#generation;
     let isTakenUp = false;
-    const takingUp = onAssigned({ shards, generation }).then(() => {
+    const addresses = new Map(
+      directory.flatMap(({ address, shards: theirs }) => theirs.map((shard) => [shard, address])),
+    );
+    const takingUp = onAssigned({ shards, generation, addresses }).then(() => {
       if (!this.#mustRejoin) this.#owned = shards;
       this.#ownedGeneration = generation;
       isTakenUp = true;

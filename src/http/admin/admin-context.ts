@@ -11,6 +11,8 @@ export interface AdminContext {
   readonly clock: Clock;
   readonly version: string;
   readonly requests: RequestsView;
+  /** What this instance shows to others of its group; `null` when there is none. */
+  readonly adminToken: string | null;
 }
 
 /** A route below `/jobs/:jobId`. */

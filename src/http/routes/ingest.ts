@@ -170,7 +170,7 @@ class IngestHandler implements DirectRoute {
     const startedAtMs = this.#context.monotonic.nowMs();
     const problem = this.#open(received, startedAtMs);
     if (problem === null) return;
-    const options = { requestId: received.id, closes: this.#context.isDraining };
+    const options = { requestId: received.id, closes: this.#context.isDraining, position: null };
     const status = writeProblem(received.response, problem, options);
     this.#compiled.metrics.observe(status, this.#context.monotonic.nowMs() - startedAtMs);
   }
@@ -188,7 +188,7 @@ class IngestHandler implements DirectRoute {
     const { logger, retryAfterSeconds, isDraining } = this.#context;
     const problem = problemOfError(error, retryAfterSeconds);
     if (isServerFault(problem)) logger.error({ err: error, requestId }, 'answering a request failed');
-    this.#compiled.metrics.count(writeProblem(response, problem, { requestId, closes: isDraining }));
+    this.#compiled.metrics.count(writeProblem(response, problem, { requestId, closes: isDraining, position: null }));
   }
 
   /** Checks the request and starts its exchange. @returns what is wrong with it, or `null` when it is on its way. */

@@ -29,6 +29,7 @@ describe('a data token', () => {
     expect(without.status).toBe(401);
     expect(await without.json()).toMatchObject({ code: 'MILLRACE_UNAUTHORIZED' });
     expect((await service.post('/echo', { a: 1 }, { authorization: 'Bearer open sesam' })).status).toBe(401);
+    expect((await service.post('/echo', { a: 1 }, { authorization: 'Bearer open sesame' })).status).toBe(200);
     expect((await service.post('/echo', { a: 1 }, { authorization: 'Basic open sesame' })).status).toBe(401);
     expect((await service.fetch('/requests/00000000-0000-4000-8000-000000000000')).status).toBe(401);
     expect((await service.fetch('/healthz')).status).toBe(200);

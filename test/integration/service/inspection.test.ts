@@ -13,6 +13,10 @@ async function jobPath(service: ServiceProcess): Promise<string> {
   return `/jobs/${(body as { jobs: { id: string }[] }).jobs[0]?.id ?? ''}`;
 }
 
+function offsetOf(position: string): number {
+  return Number(position.split(':')[2]);
+}
+
 interface WatermarkAnswer {
   readonly id: string;
   readonly value: string;
@@ -54,6 +58,42 @@ describe.each(['heap', 'lmdb'])('a running job with the state backend %s', (back
       for (const uid of ['clicks', 'pages']) {
         expect(metrics).toMatch(new RegExp(`millrace_operator_latency_seconds_count{[^}]*operator="${uid}"} 78\n`));
       }
+    });
+  });
+
+  it('lets a caller read what its own request has changed, also behind an exchange between workers', async () => {
+    await withService({ job: 'inspected', args: argsOf(backend) }, async (service) => {
+      const job = await jobPath(service);
+      // Some of them are in another worker than the page. A hit takes its time, and so large a record is a frame of its own.
+      const pad = 'x'.repeat(20_000);
+      for (const [round, user] of ['ada', 'ben', 'cem', 'dan', 'eve'].entries()) {
+        const answers = await Promise.all(
+          Array.from({ length: 8 }, (_, at) => service.post(`/clicks/${user}`, { page: -1, at, pad })),
+        );
+        const positions = answers.map((answer) => answer.headers.get('millrace-position') ?? '');
+        const newest = positions.toSorted((a, b) => offsetOf(a) - offsetOf(b)).at(-1) ?? '';
+        expect(newest).toMatch(/^inspected\.requests\.[\w-]+:\d+:\d+$/);
+        const hits = await read(service, `${job}/state/pages/hits/-1?after=${newest}`);
+        expect(hits).toMatchObject({ status: 200, body: { value: 8 * (round + 1) } });
+      }
+    });
+  });
+
+  it('waits no longer for a request than it is told, and for none that cannot come', async () => {
+    await withService({ job: 'inspected', args: argsOf(backend) }, async (service) => {
+      const job = await jobPath(service);
+      const answer = await service.post('/clicks/ada', { page: 7, at: 1 });
+      const [topic = '', partition = ''] = (answer.headers.get('millrace-position') ?? '').split(':');
+      const after = async (position: string): Promise<{ status: number; body: unknown }> =>
+        read(service, `${job}/state/clicks/count/ada?after=${position}&timeout-ms=50`);
+      expect(await after(`${topic}:${partition}:1000`)).toMatchObject({
+        status: 504,
+        body: { code: 'MILLRACE_DEADLINE_EXCEEDED' },
+      });
+      expect(await after(`${topic}:9999:0`)).toMatchObject({ status: 400, body: { code: 'MILLRACE_REQUEST_INVALID' } });
+      expect(await after('anything:0:0')).toMatchObject({ status: 400 });
+      expect(await after('nonsense')).toMatchObject({ status: 400 });
+      expect(await after(`${topic}:${partition}:0`)).toMatchObject({ status: 200, body: { value: 1 } });
     });
   });
 

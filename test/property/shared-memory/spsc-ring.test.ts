@@ -39,6 +39,9 @@ class Pair {
   readonly #written: Frame[] = [];
   readonly #published: Frame[] = [];
   #count = 0;
+  #polledCount = 0;
+  /** A position that the consumer has marked, and how many frames were published by then. */
+  #mark = { position: 0, frameCount: 0 };
 
   constructor(capacity: number, position: number) {
     const ring = makeRingAt(capacity, position);
@@ -46,6 +49,7 @@ class Pair {
     this.consumer = new RingConsumer(ring, { producer: new Doorbell(makeControlBlock()) });
     this.observer = new RingObserver(ring);
     this.#capacityBytes = capacity;
+    this.#mark.position = position;
   }
 
   apply(step: Step): void {
@@ -54,6 +58,7 @@ class Pair {
     else if ('write' in step) this.#write(Math.round(step.write * this.producer.payloadBytesMax));
     else for (let i = 0; i < step.poll; i++) this.#poll();
     expect(this.consumer.isEmpty()).toBe(this.#published.length === 0);
+    expect(this.consumer.hasPassed(this.#mark.position)).toBe(this.#polledCount >= this.#mark.frameCount);
     expect(this.observer.fillRatio()).toBe(this.consumer.fillRatio());
     expect(this.observer.usedBytes()).toBeLessThanOrEqual(this.#capacityBytes);
   }
@@ -86,6 +91,12 @@ class Pair {
     const frameBytes = this.#written.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length / 2, 0);
     expect(bytes).toBeGreaterThanOrEqual(frameBytes);
     this.#published.push(...this.#written.splice(0));
+    this.#markPublished();
+  }
+
+  #markPublished(): void {
+    const frameCount = this.#polledCount + this.#published.length;
+    this.#mark = { position: this.consumer.publishedPosition, frameCount };
   }
 
   #poll(): void {
@@ -95,12 +106,14 @@ class Pair {
     const { kind, frame, start, end } = this.consumer;
     expect({ kind, payload: frame.toString('hex', start, end) }).toEqual(expected);
     expect(start % UNIT_BYTES).toBe(0);
+    this.#polledCount++;
   }
 
   #markBlocked(): void {
     const payloadBytes = this.producer.payloadBytesMax;
     const isBlocked = this.producer.markBlocked(payloadBytes);
     this.#published.push(...this.#written.splice(0));
+    this.#markPublished();
     expect(this.observer.isProducerBlocked()).toBe(isBlocked);
     // The mark and the write agree on what has room.
     if (!isBlocked) this.#write(payloadBytes);

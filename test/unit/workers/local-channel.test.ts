@@ -77,4 +77,24 @@ describe('a channel within a thread', () => {
     channel.write('after', 0, scope);
     expect(takeAll(channel)).toEqual([[RECORD_BATCH, 'after']]);
   });
+
+  it('says when what waited at a mark was taken, whatever has come since, and although it has grown and shrunk', () => {
+    const channel = new LocalChannel(0);
+    const scope = newScope();
+    for (let index = 0; index < 900; index++) channel.write(index, 0, scope);
+    takeAll(channel);
+    expect(channel.hasPassed(channel.mark())).toBe(true);
+    for (let index = 0; index < 200_000; index++) channel.write(index, 0, scope);
+    const mark = channel.mark();
+    for (let index = 0; index < 200_000; index++) channel.write(index, 0, scope);
+    for (let index = 0; index < 199_999; index++) channel.poll(scope);
+    expect(channel.hasPassed(mark)).toBe(false);
+    channel.poll(scope);
+    expect(channel.hasPassed(mark)).toBe(true);
+    takeAll(channel);
+    // The room is given back with the next write.
+    channel.write('after', 0, scope);
+    expect([channel.hasPassed(mark), channel.hasPassed(channel.mark())]).toEqual([true, false]);
+    expect(takeAll(channel)).toEqual([[RECORD_BATCH, 'after']]);
+  });
 });
