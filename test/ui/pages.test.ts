@@ -15,7 +15,8 @@ const USABLE_MS = 15_000;
 const pages: readonly (readonly [id: string, shows: string])[] = [
   ['overview', 'Requests per second'],
   ['graph', 'spending'],
-  ['graph/orders', 'What the windows wait for'],
+  ['graph/orders', 'Where event time stands'],
+  ['graph/revenue', 'What the windows wait for'],
   ['state', 'State of a key'],
   ['checkpoints', 'Bytes written'],
   ['topics', 'revenue'],
@@ -84,15 +85,27 @@ describe('the web UI', () => {
     },
   );
 
-  it.each(['overview', 'graph', 'topics', 'workers', 'requests', 'checkpoints', 'exceptions'])(
-    'fits a phone: %s',
-    async (id) => {
-      const page = await visit(id, { viewport: { width: 390, height: 844 }, hasTouch: true });
-      await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
-      await keepScreenshot(page, `${id}-phone`);
-    },
-  );
+  it.each(pages)('fits a phone: %s', async (id, shows) => {
+    const page = await visit(id, { viewport: { width: 390, height: 844 }, hasTouch: true });
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+    await page.getByText(shows).first().waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+    await keepScreenshot(page, `${id.replaceAll('/', '-')}-phone`);
+  });
+
+  it('shows the subtasks of a task without a cut, and how full its rings are', async () => {
+    const page = await visit('graph/revenue');
+    const panel = page.getByRole('complementary', { name: 'Task revenue' });
+    await panel.getByRole('columnheader', { name: 'Watermark' }).waitFor();
+    // A watermark is a date: as wide as it gets.
+    await panel
+      .getByRole('cell', { name: /^\d+ \w+ \d{4}/ })
+      .first()
+      .waitFor();
+    const frame = panel.locator('.table-frame').first();
+    expect(await frame.evaluate('(element) => element.scrollWidth - element.clientWidth')).toBeLessThanOrEqual(0);
+    await panel.getByRole('meter', { name: 'Fullest ring from orders to revenue' }).waitFor();
+  });
 
   it('counts the records of the graph as they come', async () => {
     const page = await visit('graph/orders');

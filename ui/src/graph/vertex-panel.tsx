@@ -111,10 +111,13 @@ function Subtasks({ vertex, jid }: { readonly vertex: Vertex; readonly jid: stri
           })}
         </tbody>
       </TableFrame>
-      {watermarks !== null && <Waiting watermarks={watermarks} />}
+      {watermarks !== null && <Waiting vertex={vertex} watermarks={watermarks} />}
     </>
   );
 }
+
+/** Kinds of operators that wait for event time. */
+const WINDOW_KINDS: ReadonlySet<string> = new Set(['window', 'window-all', 'interval-join']);
 
 interface Load {
   readonly busy: number;
@@ -134,11 +137,17 @@ function loadSince(before: VertexDetails | null, { subtask, attempt, metrics }: 
   return { busy: busy / all, idle: idle / all, backPressured: backPressured / all };
 }
 
-/** Why a window does not fire: what holds the watermark of each subtask back. */
-function Waiting({ watermarks }: { readonly watermarks: readonly WatermarkMetric[] }): ReactElement {
+interface WaitingProps {
+  readonly vertex: Vertex;
+  readonly watermarks: readonly WatermarkMetric[];
+}
+
+/** Why a window does not fire, or why those behind this task do not: what holds the watermark of each subtask back. */
+function Waiting({ vertex, watermarks }: WaitingProps): ReactElement {
+  const hasWindows = vertex.operators.some(({ kind }) => WINDOW_KINDS.has(kind));
   return (
     <>
-      <h3>What the windows wait for</h3>
+      <h3>{hasWindows ? 'What the windows wait for' : 'Where event time stands'}</h3>
       <ul className="explanations">
         {watermarks.map(({ subtask, explanation }) => (
           <li key={subtask}>
