@@ -157,6 +157,7 @@ export class ArchiveFolder {
     const parts = keys.filter((key) => /^(?:segments|bases)\//.test(key));
     const manifests = keys.filter((key) => !parts.includes(key));
     for (const key of [...manifests, ...parts]) await this.#objects.delete(this.#prefix + key);
+    if (this.#prefix === '') await this.#objects.removeEmpty();
   }
 
   async #putFile(prefix: string, path: string): Promise<number> {

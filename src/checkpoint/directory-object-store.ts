@@ -67,11 +67,24 @@ export class DirectoryObjectStore implements ObjectStore {
     try {
       await rm(path, { force: true });
       // Objects of one file have a folder to themselves: nobody writes to one whose objects are being deleted.
-      await rmdir(dirname(path)).catch((error: unknown) => {
-        if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(systemCode(error))) throw error;
-      });
+      await removeIfEmpty(dirname(path));
     } catch (error) {
       throw storageError(error, 'delete the object', path);
+    }
+  }
+
+  async removeEmpty(): Promise<void> {
+    try {
+      const entries = await readdir(this.location, { recursive: true, withFileTypes: true });
+      const folders = entries
+        .filter((entry) => entry.isDirectory())
+        .map(({ parentPath, name }) => join(parentPath, name));
+      // The deepest first.
+      for (const folder of [this.location, ...folders].toSorted((a, b) => b.length - a.length)) {
+        await removeIfEmpty(folder);
+      }
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw storageError(error, 'remove the empty folder', this.location);
     }
   }
 
@@ -79,4 +92,10 @@ export class DirectoryObjectStore implements ObjectStore {
     invariant(!key.split('/').includes('..'), 'a key stays within its store');
     return join(this.location, key);
   }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch((error: unknown) => {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(systemCode(error))) throw error;
+  });
 }

@@ -15,6 +15,8 @@ export interface ObjectStore {
   list(prefix: string): Promise<string[]>;
   /** Deletes an object, if it is there. */
   delete(key: string): Promise<void>;
+  /** Removes what is left of a store whose objects are all deleted: empty folders, where there are folders. */
+  removeEmpty(): Promise<void>;
 }
 
 /** Environment variables: what credentials come from. */

@@ -104,6 +104,10 @@ export class S3ObjectStore implements ObjectStore {
     await response.arrayBuffer();
   }
 
+  async removeEmpty(): Promise<void> {
+    // A bucket has no folders.
+  }
+
   async #send(
     action: string,
     key: string,

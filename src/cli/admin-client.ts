@@ -82,12 +82,14 @@ function parseJson(text: string): unknown {
 }
 
 function refusal(what: string, status: number, problem: unknown): MillraceError {
-  const { code, detail, title } = (typeof problem === 'object' && problem !== null ? problem : {}) as {
+  const { code, detail, title, errors } = (typeof problem === 'object' && problem !== null ? problem : {}) as {
     code?: string;
     detail?: string;
     title?: string;
+    errors?: readonly { readonly pointer: string; readonly message: string }[];
   };
-  const words = detail ?? title ?? `status ${String(status)}`;
+  const faults = (errors ?? []).map(({ pointer, message }) => `${pointer} ${message}`.trim());
+  const words = [detail ?? title ?? `status ${String(status)}`, ...faults].join(' ');
   return new MillraceError(
     status === 404 ? 'MILLRACE_REQUEST_NOT_FOUND' : 'MILLRACE_REQUEST_INVALID',
     `${what}: ${words}`,

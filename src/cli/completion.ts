@@ -33,14 +33,17 @@ async function completionWords(commands: Commands): Promise<ReadonlyMap<string, 
 function bashScript(words: ReadonlyMap<string, readonly string[]>): string {
   const cases = [...words].map(([name, flags]) => `    ${name}) words='${flags.join(' ')} --help' ;;`);
   return `_millrace() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words
+  local current="\${COMP_WORDS[COMP_CWORD]}" words
   case \${COMP_WORDS[1]} in
 ${cases.join('\n')}
     *) words='${[...words.keys()].join(' ')} help --help --version' ;;
   esac
   [ "$COMP_CWORD" -eq 1 ] && words='${[...words.keys()].join(' ')} help --help --version'
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-  [ \${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  [ \${#COMPREPLY[@]} -gt 0 ] && return
+  # A path may have a space in it.
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _millrace millrace
 `;

@@ -4,10 +4,14 @@ import { MillraceError } from '../base/errors.js';
 import { AdminClient, adminOptions } from './admin-client.js';
 import { type Command, type CommandOption, EXIT_OK, type Invocation, UsageError } from './command.js';
 
-/** How often a savepoint that is being taken is asked about. */
+/** How often an operation that is under way is asked about. */
 const POLL_MS = 100;
 
-interface SavepointStatus {
+interface OperationBegun {
+  readonly 'request-id': string;
+}
+
+interface OperationProgress {
   readonly status: { readonly id: 'IN_PROGRESS' | 'COMPLETED' };
   readonly operation?: { readonly location?: string; readonly 'failure-cause'?: { readonly 'stack-trace'?: string } };
 }
@@ -50,34 +54,44 @@ async function take(
   place?: string,
 ): Promise<number> {
   const client = await AdminClient.of(values, (path) => readFile(path, 'utf8'));
-  const job = await client.jobId();
+  const job = `/jobs/${await client.jobId()}`;
   const body = place === undefined ? {} : { [how === 'stop' ? 'targetDirectory' : 'target-directory']: place };
-  const answer = (await client.request('POST', `/jobs/${job}/${how}`, body)) as { 'request-id': string };
+  const begun = (await client.request('POST', `${job}/${how}`, body)) as OperationBegun;
   terminal.err('taking a savepoint …\n');
-  for (;;) {
-    const path = `/jobs/${job}/savepoints/${answer['request-id']}`;
-    const state = (await client.request('GET', path)) as SavepointStatus;
-    if (state.status.id === 'COMPLETED') return report(state, values['json'] === true, terminal.out.bind(terminal));
-    await delay(POLL_MS, undefined, { signal });
-  }
-}
-
-function report({ operation }: SavepointStatus, isJson: boolean, out: (text: string) => void): number {
-  const failure = operation?.['failure-cause'];
-  if (failure !== undefined || operation?.location === undefined) {
-    throw new MillraceError(
-      'MILLRACE_CHECKPOINT_DECLINED',
-      `the savepoint failed: ${failure?.['stack-trace'] ?? 'no cause given'}`,
-    );
-  }
-  out(isJson ? `${JSON.stringify({ location: operation.location })}\n` : `${operation.location}\n`);
+  const location = await endOf(client, `${job}/savepoints/${begun['request-id']}`, 'the savepoint failed', signal);
+  terminal.out(values['json'] === true ? `${JSON.stringify({ location })}\n` : `${String(location)}\n`);
   return EXIT_OK;
 }
 
-async function dispose({ values, terminal }: Invocation, path: string | undefined): Promise<number> {
+async function dispose({ values, terminal, signal }: Invocation, path: string | undefined): Promise<number> {
   if (path === undefined) throw new UsageError('expected the path of a savepoint');
   const client = await AdminClient.of(values, (file) => readFile(file, 'utf8'));
-  await client.request('POST', '/savepoint-disposal', { 'savepoint-path': path });
+  const begun = (await client.request('POST', '/savepoint-disposal', { 'savepoint-path': path })) as OperationBegun;
+  await endOf(client, `/savepoint-disposal/${begun['request-id']}`, 'the savepoint is not removed', signal);
   terminal.out(values['json'] === true ? `${JSON.stringify({ disposed: path })}\n` : `disposed of ${path}\n`);
   return EXIT_OK;
+}
+
+/**
+ * Waits until an operation has ended.
+ *
+ * @returns the place of what came of it, where something has
+ * @throws MillraceError why it failed
+ */
+async function endOf(
+  client: AdminClient,
+  path: string,
+  what: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    const { status, operation } = (await client.request('GET', path)) as OperationProgress;
+    if (status.id === 'COMPLETED') {
+      const failure = operation?.['failure-cause'];
+      if (failure === undefined) return operation?.location;
+      const cause = failure['stack-trace'] ?? 'no cause given';
+      throw new MillraceError('MILLRACE_CHECKPOINT_DECLINED', `${what}: ${cause}`);
+    }
+    await delay(POLL_MS, undefined, { signal });
+  }
 }

@@ -47,4 +47,15 @@ export function describeObjectStore(open: () => ObjectStore): void {
     expect(await store.get('deleted/one')).toBeNull();
     expect(await store.list('deleted/')).toEqual([]);
   });
+
+  it('keeps what it holds when it is asked to remove what is empty', async () => {
+    const store = open();
+    await store.put('kept/deep/one', Buffer.from('1'));
+    await store.removeEmpty();
+    expect(await store.list('kept/')).toEqual(['kept/deep/one']);
+    await store.delete('kept/deep/one');
+    await store.removeEmpty();
+    await store.put('kept/deep/two', Buffer.from('2'));
+    expect(await store.list('kept/')).toEqual(['kept/deep/two']);
+  });
 }

@@ -56,6 +56,10 @@ class MortalStore implements ObjectStore {
     return this.#do(() => void this.objects.delete(key));
   }
 
+  removeEmpty(): Promise<void> {
+    return this.#do(() => undefined);
+  }
+
   async #do<T>(act: () => T): Promise<T> {
     await Promise.resolve();
     this.#call();

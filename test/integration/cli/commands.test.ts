@@ -69,6 +69,11 @@ describe('millrace graph', () => {
 describe('millrace completion', () => {
   it('gives a script that completes commands and their options', async () => {
     const { stdout } = await runMillrace(['completion', 'bash']);
+    expect((await runMillrace(['completion', 'zsh'])).stdout).toBe(
+      `autoload -U +X bashcompinit && bashcompinit\n${stdout}`,
+    );
+    // zsh runs the same functions, and has no such command.
+    expect(stdout).not.toContain('mapfile');
     const ask = (words: string[]): string =>
       `${stdout}\nCOMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _millrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect((await runProgram('bash', ['-c', ask(['millrace', 'gr'])])).stdout).toBe('graph\n');
