@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { parser } from '@prometheus-io/lezer-promql';
+import { DCLinter } from 'dclint';
 import { validate } from 'dockerfile-utils';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -77,6 +78,18 @@ describe('the image', () => {
     const text = readProjectFile('Dockerfile');
     expect(text).toMatch(/^USER node$/m);
     expect(text).toMatch(/^HEALTHCHECK /m);
+  });
+
+  it('is part of a composition that fits the specification of compose files', () => {
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
+    const faultsOf = (path: string): string[] =>
+      linter
+        .lintFiles([path], false)
+        .flatMap(({ messages }) => messages)
+        .filter(({ type }) => type === 'error')
+        .map(({ message }) => message);
+    expect(faultsOf(projectPath('compose.yaml'))).toEqual([]);
+    expect(faultsOf(projectPath('test/fixtures/ops/compose-broken.yaml'))).not.toEqual([]);
   });
 
   it('is part of a composition whose ports are open on this machine alone', () => {
