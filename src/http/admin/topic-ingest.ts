@@ -51,6 +51,11 @@ export function addTopicIngestRoute(app: FastifyInstance, { admin, clock }: Admi
         // What of the body nobody reads is dropped: the next request on this connection comes behind it.
         request.raw.once('error', () => undefined);
         if (body !== null) reply.raw.once('finish', () => body.resume());
+        const coding = request.headers['content-encoding'];
+        // Nothing is decompressed, so nothing can expand.
+        if (coding !== undefined && coding !== 'identity') {
+          throw new ProblemError({ code: 'MILLRACE_MEDIA_TYPE_UNSUPPORTED', accept: 'application/x-ndjson' });
+        }
         const topic = requireTopic(await admin.topics(), request.params);
         if (topic.role === 'requests' || topic.role === 'responses') {
           throw invalid('Requests and answers belong to the gateway: this topic takes no others.');
