@@ -2,7 +2,7 @@ import type { TaskSnapshot, ThreadSnapshot } from '../metrics/counters.js';
 import type { TaskRates } from '../metrics/rate-meter.js';
 import type { TraceSpan } from '../protocol/trace-span.js';
 import type { MeasuredSubtask } from './attempt-measurements.js';
-import type { StateReading, StateReadRequest } from './state-reads.js';
+import type { StateNames, StateReading, StateReadRequest } from './state-reads.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
 
 export type { MeasuredSubtask, StateReading, StateReadRequest, TraceSpan, WatermarkExplanation };
@@ -270,6 +270,8 @@ export interface JobAdmin {
   exceptions(): ExceptionsStatus;
   /** Every setting under its key; secrets are masked. */
   settings(): Readonly<Record<string, unknown>>;
+  /** What the states of an operator are called. */
+  namesOfStates(uid: string): Promise<StateNames>;
   /** The state of one key, from the worker that owns it, or where to ask for it. */
   readState(request: StateReadRequest): Promise<StateReading>;
   /** Why event time stands where it does, for each subtask of a vertex. Empty for an unknown vertex. */

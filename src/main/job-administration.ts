@@ -25,8 +25,8 @@ import type { SourceOffsets } from './job-attempt.js';
 import type { JobManager } from './job-manager.js';
 import type { JobObserver } from './job-observer.js';
 import type { RequestTraces } from './request-traces.js';
-import { readKeyedState } from './state-reads.js';
-import type { StateReading, StateReadRequest } from './state-reads.js';
+import { namesOfStates, readKeyedState } from './state-reads.js';
+import type { StateNames, StateReading, StateReadRequest } from './state-reads.js';
 import { WatermarkExplainer } from './watermark-explanation.js';
 import type { WatermarkExplanation } from './watermark-explanation.js';
 import { hotKeysOf } from './hot-keys.js';
@@ -114,6 +114,11 @@ export class JobAdministration implements JobAdmin {
 
   settings(): Readonly<Record<string, unknown>> {
     return this.#settings;
+  }
+
+  namesOfStates(uid: string): Promise<StateNames> {
+    const { attempt } = this.#manager;
+    return namesOfStates(uid, { plan: attempt.plan, ask: (worker, query) => attempt.readState(worker, query) });
   }
 
   readState(request: StateReadRequest): Promise<StateReading> {

@@ -5,7 +5,7 @@
  */
 import { keyGroupOf } from '../api/internal/key-bytes.js';
 import { shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
-import type { ExecutionPlan } from '../graph/execution-plan.js';
+import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
 import type { StateAnswer, StateQuery } from '../protocol/inspection.js';
 import type { TopicPosition } from '../base/topic-position.js';
 
@@ -25,10 +25,17 @@ export interface StateReadRequest {
   readonly timeoutMs: number;
 }
 
+/** `known` names the operators that keep state. */
+export interface UnknownOperator {
+  readonly kind: 'unknown-operator';
+  readonly known: readonly string[];
+}
+
+export type StateNames = { readonly kind: 'names'; readonly names: readonly string[] } | UnknownOperator;
+
 export type StateReading =
   | StateAnswer
-  /** `known` names the operators that keep state. */
-  | { readonly kind: 'unknown-operator'; readonly known: readonly string[] }
+  | UnknownOperator
   /** Nothing of the topic partition of `after` comes to the operator. */
   | { readonly kind: 'foreign-position' }
   /** The record of `after` has not come to the operator in time. */
@@ -51,13 +58,8 @@ export interface StateOwners {
 export async function readKeyedState(request: StateReadRequest, owners: StateOwners): Promise<StateReading> {
   const { uid, state, key, after, timeoutMs } = request;
   const { plan, ask, passed, addressOf } = owners;
-  const keyed = plan.vertices.flatMap((vertex) =>
-    vertex.operators.flatMap(({ id, stateNamespace }) =>
-      stateNamespace === null ? [] : [{ id, stateNamespace, vertex }],
-    ),
-  );
-  const operator = keyed.find(({ id }) => id === uid);
-  if (operator === undefined) return { kind: 'unknown-operator', known: keyed.map(({ id }) => id) };
+  const operator = keyedOperator(plan, uid);
+  if ('kind' in operator) return operator;
   const { vertex, stateNamespace } = operator;
   const candidates = candidatesOf(key).map((value) => ({
     value,
@@ -79,6 +81,38 @@ export async function readKeyedState(request: StateReadRequest, owners: StateOwn
   if (elsewhere.length === 0 || reading.kind === 'value' || reading.kind === 'too-late') return reading;
   const addresses = new Set(elsewhere.flatMap(({ shard }) => addressOf(shard) ?? []));
   return here.length > 0 && addresses.size === 0 ? reading : { kind: 'elsewhere', owners: [...addresses] };
+}
+
+/** What an operator's states are called: those that its subtasks in this instance have asked for. */
+export async function namesOfStates(
+  uid: string,
+  { plan, ask }: Pick<StateOwners, 'plan' | 'ask'>,
+): Promise<StateNames> {
+  const operator = keyedOperator(plan, uid);
+  if ('kind' in operator) return operator;
+  const { vertex, stateNamespace } = operator;
+  const names = new Set<string>();
+  for (let subtask = 0; subtask < vertex.parallelism; subtask++) {
+    // No state has this name.
+    const query = { operatorId: uid, stateNamespace, subtask, state: '', key: '' };
+    const answer = await ask(subtask % plan.workerCount, query);
+    if (answer.kind === 'unknown-state') for (const name of answer.known) names.add(name);
+  }
+  return { kind: 'names', names: [...names].toSorted() };
+}
+
+interface KeyedOperator {
+  readonly vertex: PlanVertex;
+  readonly stateNamespace: string;
+}
+
+function keyedOperator(plan: ExecutionPlan, uid: string): KeyedOperator | UnknownOperator {
+  const keyed = plan.vertices.flatMap((vertex) =>
+    vertex.operators.flatMap(({ id, stateNamespace }) =>
+      stateNamespace === null ? [] : [{ id, stateNamespace, vertex }],
+    ),
+  );
+  return keyed.find(({ id }) => id === uid) ?? { kind: 'unknown-operator', known: keyed.map(({ id }) => id) };
 }
 
 /** @returns `null` when the record came through */

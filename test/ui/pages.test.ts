@@ -102,8 +102,8 @@ describe('the web UI', () => {
       .getByRole('cell', { name: /^\d+ \w+ \d{4}/ })
       .first()
       .waitFor();
-    const frame = panel.locator('.table-frame').first();
-    expect(await frame.evaluate('(element) => element.scrollWidth - element.clientWidth')).toBeLessThanOrEqual(0);
+    const cut = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.vertex-panel .table-frame'))`;
+    expect(await page.evaluate(cut)).toBeLessThanOrEqual(0);
     await panel.getByRole('meter', { name: 'Fullest ring from orders to revenue' }).waitFor();
   });
 
@@ -129,16 +129,20 @@ describe('the web UI', () => {
     await keepScreenshot(page, 'record');
   });
 
-  it('reads the state of a key, and says what there is where the name is wrong', async () => {
+  it('finds operator, state and key by choice, and says when there is nothing', async () => {
     const page = await visit('state');
     await page.getByRole('combobox', { name: 'Operator' }).selectOption('spending');
-    await page.getByRole('textbox', { name: 'State' }).fill('sum');
-    await page.getByRole('textbox', { name: 'Key' }).fill('alice');
+    const state = page.getByRole('combobox', { name: 'State' });
+    await expect.poll(() => state.inputValue()).toBe('total');
+    const key = page.getByRole('combobox', { name: 'Key' });
+    await expect.poll(() => page.locator('#frequent-keys option').count()).toBeGreaterThan(3);
+    expect(await page.locator('#frequent-keys option').first().getAttribute('value')).toBe('alice');
+    await key.fill('nobody');
     await page.getByRole('button', { name: 'Look' }).click();
-    await page.getByText('It has: "total"').waitFor();
+    await page.getByText('holds nothing for this key').waitFor();
     // The browser notes each answer that is not 2xx.
     expect(browser.faults.splice(0).every((fault) => fault.includes('404'))).toBe(true);
-    await page.getByRole('textbox', { name: 'State' }).fill('total');
+    await key.fill('alice');
     await page.keyboard.press('Enter');
     await page.getByRole('region', { name: 'Value' }).getByText('870').waitFor();
     await keepScreenshot(page, 'state-of-alice');
@@ -320,8 +324,10 @@ describe('while every worker has more to do than it can', () => {
         await page.getByText(shows).first().waitFor();
       }
       await page.getByRole('combobox', { name: 'Operator' }).selectOption('counts');
-      await page.getByRole('textbox', { name: 'State' }).fill('count');
-      await page.getByRole('textbox', { name: 'Key' }).fill('7');
+      await expect
+        .poll(() => page.getByRole('combobox', { name: 'State' }).inputValue(), { timeout: 15_000 })
+        .toBe('count');
+      await page.getByRole('combobox', { name: 'Key' }).fill('7');
       await page.getByRole('button', { name: 'Look' }).click();
       await page.getByRole('region', { name: 'Value' }).getByText(/^\d+$/).waitFor();
       await page.getByRole('button', { name: 'Actions' }).click();

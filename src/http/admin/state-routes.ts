@@ -5,8 +5,8 @@ import { ProblemError } from '../problem.js';
 import { requireJob, notFound } from './admin-context.js';
 import type { AdminContext, JobParams } from './admin-context.js';
 import { adminSchema } from './admin-schema.js';
-import { anything, object, objectWith, text } from './json-schemas.js';
-import type { Described } from './json-schemas.js';
+import { type StateNames, stateNamesSchema, stateSchema, type StateValue } from './answers/state.js';
+import { objectWith, text } from './json-schemas.js';
 import { askOwners, FORWARDED_HEADER } from './owner-requests.js';
 
 interface StateParams extends JobParams {
@@ -20,20 +20,35 @@ interface StateQuery {
   readonly 'timeout-ms'?: string | readonly string[];
 }
 
+const NAMES_PATH = '/jobs/:jobId/state/:uid';
 const PATH = '/jobs/:jobId/state/:uid/:name/:key';
 const TIMEOUT = /^[1-9]\d{0,5}$/;
 /** Of a read that waits and says no limit. */
 const TIMEOUT_MS = 30_000;
-const stateSchema = object({ uid: text, name: text, key: text, value: anything });
-
-/** What is answered: the value of one key. */
-export type StateValue = Described<typeof stateSchema>;
 
 /**
  * Keyed state, read where it is owned: the value of one key as the operator itself would see it now, or, `after` the
  * `millrace-position` of an answer, not before it has seen that request. Of several instances any may be asked.
  */
 export function addStateRoutes(app: FastifyInstance, context: AdminContext): void {
+  const namesSchema = adminSchema({
+    tag: 'jobs',
+    summary: 'The names of the states of an operator',
+    answer: stateNamesSchema,
+    params: ['jobId', 'uid'],
+  });
+  app.get<{ Params: Pick<StateParams, 'jobId' | 'uid'> }>(
+    NAMES_PATH,
+    { schema: namesSchema },
+    async (request): Promise<StateNames> => {
+      requireJob(context, request.params);
+      const { uid } = request.params;
+      const found = await context.admin.namesOfStates(uid);
+      if (found.kind === 'names') return { uid, states: found.names };
+      throw unknownOperator(uid, found.known);
+    },
+  );
+
   const params = ['jobId', 'uid', 'name', 'key'];
   const summary =
     "The state of one key of an operator, from the key's owner; `after` a request whose millrace-position is given";
@@ -53,7 +68,7 @@ export function addStateRoutes(app: FastifyInstance, context: AdminContext): voi
       case 'unknown-state':
         throw notFound(`Operator "${uid}" has no state "${name}". It has: ${listed(reading.known)}.`);
       case 'unknown-operator':
-        throw notFound(`No operator with the uid "${uid}" keeps state. Those that do: ${listed(reading.known)}.`);
+        throw unknownOperator(uid, reading.known);
       case 'foreign-position':
         throw invalid(
           `Nothing of the topic partition of "after" comes to operator "${uid}" in the instance that owns the key.`,
@@ -100,6 +115,10 @@ function queryOf({ after, 'timeout-ms': timeout }: StateQuery): string {
 
 function invalid(detail: string): ProblemError {
   return new ProblemError({ code: 'MILLRACE_REQUEST_INVALID', detail });
+}
+
+function unknownOperator(uid: string, known: readonly string[]): ProblemError {
+  return notFound(`No operator with the uid "${uid}" keeps state. Those that do: ${listed(known)}.`);
 }
 
 function listed(names: readonly string[]): string {

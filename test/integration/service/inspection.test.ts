@@ -100,6 +100,8 @@ describe.each(['heap', 'lmdb'])('a running job with the state backend %s', (back
   it('says what is unknown, and that a key has no state', async () => {
     await withService({ job: 'inspected', args: argsOf(backend) }, async (service) => {
       const job = await jobPath(service);
+      expect((await read(service, `${job}/state/clicks`)).body).toEqual({ uid: 'clicks', states: ['count', 'pages'] });
+      expect((await read(service, `${job}/state/nobody`)).status).toBe(404);
       const unknownUid = await read(service, `${job}/state/nobody/count/ada`);
       expect(unknownUid.status).toBe(404);
       expect(JSON.stringify(unknownUid.body)).toContain('No operator with the uid \\"nobody\\" keeps state');
