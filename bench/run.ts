@@ -14,6 +14,7 @@ import { formatTable, type Suite, type SuiteResult } from './lib/report.js';
 const suites: readonly Suite[] = [
   { name: 'calibration', run: async () => (await import('./calibration.js')).run() },
   { name: 'ring', run: async (isNamed) => (await import('./micro/ring.js')).run({ isFull: isNamed }) },
+  { name: 'codec', run: async () => (await import('./micro/codec.js')).run() },
   { name: 'log', run: async () => (await import('./micro/log.js')).run() },
   { name: 'state', run: async (isNamed) => (await import('./micro/state.js')).run({ isFull: isNamed }) },
   { name: 'nexmark', run: async (isNamed) => (await import('./nexmark/suite.js')).run({ isFull: isNamed }) },

@@ -48,6 +48,8 @@ export type { RichSinkFunction, SinkContext, SinkFunction } from './api/sink-fun
 export type { Key } from './api/key.js';
 export type { Serde } from './api/serde.js';
 export { bytesSerde, jsonSerde, stringSerde } from './api/standard-serdes.js';
+export { struct } from './api/struct-serde.js';
+export type { StructFieldKind, StructFields, StructOf, StructSerde } from './api/struct-serde.js';
 export {
   WatermarkStrategy,
   type TimestampAssigner,

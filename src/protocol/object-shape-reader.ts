@@ -1,9 +1,9 @@
 import type { Serde } from '../api/serde.js';
+import { compile } from '../base/compile.js';
 import { invariant } from '../base/invariant.js';
 import {
   ARRAY,
   ASCII,
-  compile,
   FALSE,
   FLOAT64,
   INT32,

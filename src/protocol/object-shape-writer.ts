@@ -1,9 +1,9 @@
+import { compile } from '../base/compile.js';
 import type { Serde } from '../api/serde.js';
 import type { ByteWriter } from './byte-writer.js';
 import {
   ARRAY,
   ASCII,
-  compile,
   DEPTH_MAX,
   FALSE,
   FIELDS_MAX,

@@ -7,6 +7,7 @@ import {
   jsonSerde,
   KeyedProcessFunction,
   stringSerde,
+  struct,
   topic,
   topicSink,
   valueState,
@@ -31,6 +32,23 @@ interface Bid {
 
 declare const env: StreamEnvironment;
 declare const bids: SingleOutputStreamOperator<Bid>;
+
+export function structs(): void {
+  const order = struct('order', { id: 'int32', customer: 'text', data: 'bytes', note: 'text?', extra: 'json?' });
+  type Order = ReturnType<typeof order.deserialise>;
+  sameType<Order['id'], number>(true);
+  sameType<Order['customer'], string>(true);
+  sameType<Order['data'], Uint8Array>(true);
+  sameType<Order['note'], string | undefined>(true);
+  sameType<Order['extra'], unknown>(true);
+  order.serialise({ id: 1, customer: 'ada', data: new Uint8Array() });
+  // @ts-expect-error a field is missing
+  order.serialise({ id: 1, customer: 'ada' });
+  // @ts-expect-error no such kind
+  struct('order', { id: 'int64' });
+  const orders = env.fromSource(topic('orders', order.lazily()), WatermarkStrategy.noWatermarks());
+  orders.map(({ note }) => note ?? '');
+}
 
 export function jobs(): void {
   const job = defineJob('typed', (environment) => {
