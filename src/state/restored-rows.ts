@@ -1,7 +1,7 @@
 import type { Namespace } from '../api/internal/state-backend.js';
 import { RowKeyReader } from './key-encoding.js';
 import { blocksOf, forEachNumber } from './number-blocks.js';
-import { CHECKSUM_BYTES, MergeCursor, type Section, type SnapshotSection } from './section.js';
+import { CHECKSUM_BYTES, MergeCursor, type Section, SectionCursor, type SnapshotSection } from './section.js';
 import { numberRows, sortedRows, sortedSection } from './section-reader.js';
 import type { WriteBuffer } from './write-buffer.js';
 
@@ -14,12 +14,20 @@ interface RowList {
   readonly rowStarts: number[];
 }
 
+/** Where a row lies. The same object with every call. */
+export interface RestoredRow {
+  readonly keyGroup: number;
+  readonly source: Buffer;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
 /** Takes the restored rows of a state. */
 export interface RestoredRowVisitor {
   /** The schema version under which the state takes numbers as such; `null` when it takes none. */
   readonly numberVersion: number | null;
-  /** A row. The reader stands on the key. */
-  readonly onRow: (reader: RowKeyReader, keyGroup: number, value: Buffer) => void;
+  /** A row. The reader stands on the key; the value lies in `source[valueStart, valueEnd)`. */
+  readonly onRow: (reader: RowKeyReader, row: RestoredRow) => void;
   /** A number under an integer key, or that it was removed: later ones replace earlier ones. */
   readonly onNumber: (namespace: Namespace, key: number, value: number | undefined) => void;
 }
@@ -36,49 +44,68 @@ const SEVERAL = -1;
  * enter some of them twice.
  */
 export class RestoredRows {
+  /** Oldest first; those with rows that nobody has looked at yet. */
+  #sections: readonly Section[];
+  /** Rows by state, once {@link #sections} was walked for the first state. */
   readonly #lists = new Map<number, RowList>();
   /** With numbers of the states below, oldest first. */
-  #sections: readonly SnapshotSection[] = [];
+  #numberSections: readonly SnapshotSection[] = [];
   /** The schema version of numbers, by state, of states that have nothing else. */
-  readonly #numberVersions = new Map<number, number>();
+  readonly #numberVersions: Map<number, number>;
 
   /** @param sections oldest first */
   constructor(sections: readonly SnapshotSection[]) {
     const versions = numberVersionsOf(sections);
-    const found = this.#addRows(sections.map(sortedRows));
-    if ([...versions.keys()].some((stateId) => found.has(stateId))) {
-      // Rows and numbers of one state replace each other.
-      this.#lists.clear();
-      this.#addRows(sections.map(sortedSection));
-      return;
-    }
-    this.#sections = sections;
-    this.#numberVersions = versions;
+    // Rows and numbers of one state replace each other.
+    const isMixed = versions.size > 0 && sections.some((section) => hasRowsOf(sortedRows(section), versions));
+    this.#sections = sections.map(isMixed ? sortedSection : sortedRows);
+    this.#numberVersions = isMixed ? new Map() : versions;
+    if (this.#numberVersions.size > 0) this.#numberSections = sections;
   }
 
   /** Calls back for each row of a state and forgets them. */
   take(stateId: number, visitor: RestoredRowVisitor): void {
     const version = this.#numberVersions.get(stateId);
+    const reader = new RowKeyReader();
+    const row = new RowPlace();
+    const visit = (source: Buffer, keyStart: number, keyEnd: number, valueEnd: number): void => {
+      reader.open(source, keyStart, keyEnd);
+      row.keyGroup = source.readUInt16BE(keyStart);
+      row.source = source;
+      row.valueStart = keyEnd + CHECKSUM_BYTES;
+      row.valueEnd = valueEnd;
+      visitor.onRow(reader, row);
+    };
     if (version !== undefined && version === visitor.numberVersion) this.#visitNumbers(stateId, visitor);
-    else if (version !== undefined) this.#addRows(this.#sections.map((section) => numberRows(section, stateId)));
+    else if (version !== undefined) {
+      const rows = new MergeCursor(this.#numberSections.map((section) => numberRows(section, stateId)));
+      while (rows.advance()) {
+        const { source, keyStart, keyEnd, valueEnd, isTombstone } = rows.current as SectionCursor;
+        if (!isTombstone) visit(source, keyStart, keyEnd, valueEnd);
+      }
+    }
     this.#forgetNumbers(stateId);
+    // Of the first state nothing needs to be remembered: most jobs have no other.
+    this.#walkSections((cursor) => {
+      if (cursor.stateId !== stateId) return false;
+      visit(cursor.source, cursor.keyStart, cursor.keyEnd, cursor.valueEnd);
+      return true;
+    });
     const list = this.#lists.get(stateId);
     if (list === undefined) return;
     this.#lists.delete(stateId);
-    const reader = new RowKeyReader();
     list.frames.forEach((frame, index) => {
-      const keyStart = list.keyStarts[index] as number;
-      const keyEnd = list.keyEnds[index] as number;
-      reader.open(frame, keyStart, keyEnd);
-      const value = frame.subarray(keyEnd + CHECKSUM_BYTES, list.valueEnds[index]);
-      visitor.onRow(reader, frame.readUInt16BE(keyStart), value);
+      const { keyStarts, keyEnds, valueEnds } = list;
+      visit(frame, keyStarts[index] as number, keyEnds[index] as number, valueEnds[index] as number);
     });
   }
 
   /** Adds every row that nobody asked for to a snapshot. @returns how many */
   copyTo(buffer: WriteBuffer): number {
-    for (const stateId of this.#numberVersions.keys()) {
-      this.#addRows(this.#sections.map((section) => numberRows(section, stateId)));
+    this.#walkSections(() => false);
+    for (const stateId of [...this.#numberVersions.keys()]) {
+      this.#sections = this.#numberSections.map((section) => numberRows(section, stateId));
+      this.#walkSections(() => false);
       this.#forgetNumbers(stateId);
     }
     let count = 0;
@@ -91,15 +118,13 @@ export class RestoredRows {
     return count;
   }
 
-  /** @returns the states of which there are rows, removed ones included */
-  #addRows(sections: readonly Section[]): Set<number> {
-    const found = new Set<number>();
-    const cursor = new MergeCursor(sections);
+  /** Walks the rows that nobody has looked at yet, and lists those that `isTaken` leaves. */
+  #walkSections(isTaken: (row: SectionCursor) => boolean): void {
+    const cursor = new MergeCursor(this.#sections);
+    this.#sections = [];
     while (cursor.advance()) {
-      const row = cursor.current;
-      if (row === null) break;
-      found.add(row.stateId);
-      if (row.isTombstone) continue;
+      const row = cursor.current as SectionCursor;
+      if (row.isTombstone || isTaken(row)) continue;
       const list = this.#listOf(row.stateId);
       list.frames.push(row.source);
       list.rowStarts.push(row.rowStart);
@@ -107,11 +132,10 @@ export class RestoredRows {
       list.keyEnds.push(row.keyEnd);
       list.valueEnds.push(row.valueEnd);
     }
-    return found;
   }
 
   #visitNumbers(stateId: number, { onNumber }: RestoredRowVisitor): void {
-    for (const frame of this.#sections.flatMap(({ numberFrames }) => numberFrames)) {
+    for (const frame of this.#numberSections.flatMap(({ numberFrames }) => numberFrames)) {
       for (const block of blocksOf(frame)) {
         if (block.stateId !== stateId) continue;
         forEachNumber(frame, block, (key, value) => onNumber(block.namespace, key, value));
@@ -121,7 +145,7 @@ export class RestoredRows {
 
   #forgetNumbers(stateId: number): void {
     this.#numberVersions.delete(stateId);
-    if (this.#numberVersions.size === 0) this.#sections = [];
+    if (this.#numberVersions.size === 0) this.#numberSections = [];
   }
 
   #listOf(stateId: number): RowList {
@@ -143,4 +167,17 @@ function numberVersionsOf(sections: readonly SnapshotSection[]): Map<number, num
     }
   }
   return versions;
+}
+
+function hasRowsOf(section: Section, states: ReadonlyMap<number, unknown>): boolean {
+  const cursor = new SectionCursor(section);
+  while (cursor.advance()) if (states.has(cursor.stateId)) return true;
+  return false;
+}
+
+class RowPlace implements RestoredRow {
+  keyGroup = 0;
+  source: Buffer = Buffer.alloc(0);
+  valueStart = 0;
+  valueEnd = 0;
 }

@@ -48,6 +48,7 @@ export class SectionCursor {
   /** Also the end of the row. */
   valueEnd = 0;
   isTombstone = false;
+  hasEnded = false;
   readonly #frames: readonly Buffer[];
   #frameIndex = -1;
 
@@ -59,7 +60,10 @@ export class SectionCursor {
   advance(): boolean {
     while (this.valueEnd >= this.source.length) {
       const next = this.#frames[this.#frameIndex + 1];
-      if (next === undefined) return false;
+      if (next === undefined) {
+        this.hasEnded = true;
+        return false;
+      }
       this.#frameIndex += 1;
       this.source = next;
       this.valueEnd = 0;
@@ -96,6 +100,8 @@ export class MergeCursor {
   current: SectionCursor | null = null;
   /** Oldest first. */
   #live: SectionCursor[];
+  /** Those that stand on the key of the current row, itself included. */
+  readonly #onKey: SectionCursor[] = [];
 
   /** @param sections oldest first */
   constructor(sections: readonly Section[]) {
@@ -103,24 +109,25 @@ export class MergeCursor {
   }
 
   advance(): boolean {
-    if (this.current !== null) this.#skipKeyOf(this.current);
+    this.#leaveKey();
     let least: SectionCursor | null = null;
     for (const cursor of this.#live) {
-      // Not less than: of equal keys the newest section's row stands.
-      if (least === null || compareKeys(cursor, least) <= 0) least = cursor;
+      const order = least === null ? -1 : compareKeys(cursor, least);
+      if (order > 0) continue;
+      if (order < 0) this.#onKey.length = 0;
+      this.#onKey.push(cursor);
+      // Of equal keys the newest section's row stands.
+      least = cursor;
     }
     this.current = least;
     return least !== null;
   }
 
-  /** Moves every cursor off the key of `row`. */
-  #skipKeyOf(row: SectionCursor): void {
-    if (this.#live.length === 1) {
-      if (!row.advance()) this.#live = [];
-      return;
-    }
-    const others = this.#live.filter((cursor) => cursor === row || compareKeys(cursor, row) !== 0 || cursor.advance());
-    this.#live = others.filter((cursor) => cursor !== row || cursor.advance());
+  #leaveKey(): void {
+    let hasEnded = false;
+    for (const cursor of this.#onKey) hasEnded = !cursor.advance() || hasEnded;
+    this.#onKey.length = 0;
+    if (hasEnded) this.#live = this.#live.filter((cursor) => !cursor.hasEnded);
   }
 }
 

@@ -31,7 +31,9 @@ export function loadRestored(shards: readonly (Shard | undefined)[], rows: State
     const stateId = rows.stateIds[shard.id] as number;
     shard.restored.take(stateId, {
       numberVersion: rows.codec.numberVersion,
-      onRow: (reader, keyGroup, value) => rows.insertStored(keyGroup, reader, rows.decode(value, 0, value.length)),
+      onRow: (reader, { keyGroup, source, valueStart, valueEnd }) => {
+        rows.insertStored(keyGroup, reader, rows.decode(source, valueStart, valueEnd));
+      },
       onNumber: (namespace, key, value) => rows.setStoredNumber(namespace, key, value),
     });
   }

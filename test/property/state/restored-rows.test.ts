@@ -69,8 +69,8 @@ function takeAll(restored: RestoredRows, stateId: number, numberVersion: number 
   const found = new Map<string, [number, number]>();
   restored.take(stateId, {
     numberVersion,
-    onRow: (reader, keyGroup, value) => {
-      const [name, stored] = readRow(reader, value);
+    onRow: (reader, { keyGroup, source, valueStart, valueEnd }) => {
+      const [name, stored] = readRow(reader, source.subarray(valueStart, valueEnd));
       expect(found.has(name)).toBe(false);
       expect(keyGroup).toBe(keyGroupOf(Number(name.split(' ')[1])));
       found.set(name, stored);
