@@ -22,6 +22,7 @@ import type { Clock } from '../base/clock.js';
 import { MillraceError } from '../base/errors.js';
 import type { KeyGroup } from '../base/ids.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
+import { AwaitedRows } from './awaited-rows.js';
 import type { KeyContext } from './key-context.js';
 import type { RowKeyReader } from './key-encoding.js';
 import { ListStateImpl, TtlListState } from './list-state.js';
@@ -43,8 +44,8 @@ export interface BackendHost {
   readonly clock: Clock;
   /** What rows of a new state are made with: ids in all shards are assigned, and the kind is checked against what is stored. */
   rowsOptions(name: StateRowsOptions['name'], serde: string, context: KeyContext, codec: ValueCodec): StateRowsOptions;
-  /** Moves restored rows of a state into memory. */
-  loadRestored(rows: StateRows): void;
+  /** Moves restored rows of a state into memory, or has them wait. */
+  loadRestored(rows: StateRows, awaited: AwaitedRows): void;
   /** Visits stored rows of a state that are beneath the memtable. The reader stands on the key. */
   forEachStored(rows: StateRows, visit: (reader: RowKeyReader, keyGroup: number) => void): void;
 }
@@ -73,6 +74,7 @@ export class OperatorStateBackend implements KeyedStateBackend {
   readonly #context: KeyContext;
   readonly #states = new Map<string, KnownState>();
   readonly #defaultSerde = new MessagePackSerde<unknown>();
+  readonly #awaited = new AwaitedRows();
 
   constructor(operatorUid: string, host: BackendHost, context: KeyContext) {
     this.operatorUid = operatorUid;
@@ -111,6 +113,12 @@ export class OperatorStateBackend implements KeyedStateBackend {
   invalidate(): void {
     const rows = this.allRows;
     for (let index = 0; index < rows.length; index++) (rows[index] as StateRows).invalidate();
+    if (!this.#awaited.isEmpty) this.#loadCurrentShard();
+  }
+
+  /** Loads all restored rows that wait: for who walks them. */
+  loadAll(): void {
+    this.#awaited.loadAll();
   }
 
   valueState<T>(descriptor: ValueStateDescriptor<T>): InternalValueState<T> {
@@ -177,6 +185,7 @@ export class OperatorStateBackend implements KeyedStateBackend {
   forEachRow(stateName: string, visit: (key: unknown, namespace: Namespace) => void): void {
     const rows = this.#states.get(stateName)?.rows;
     if (!(rows instanceof SingleRows)) return;
+    this.loadAll();
     rows.forEachInMemory(visit);
     this.#host.forEachStored(rows, (reader) => {
       const key = reader.readElement();
@@ -225,6 +234,7 @@ export class OperatorStateBackend implements KeyedStateBackend {
   #keysOf(rows: StateRows): unknown[] {
     const keys: unknown[] = [];
     if (!(rows instanceof SingleRows || rows instanceof MapRows)) return keys;
+    this.loadAll();
     for (const entry of rows.voidEntries()) if (entry.value !== undefined) keys.push(entry.key);
     const seen = new Set(keys.map(canonicalKey));
     this.#host.forEachStored(rows, (reader) => {
@@ -269,10 +279,22 @@ export class OperatorStateBackend implements KeyedStateBackend {
       return known.state as S;
     }
     const { rows, state } = make();
-    this.#host.loadRestored(rows);
+    this.#host.loadRestored(rows, this.#awaited);
     this.allRows.push(rows);
     this.#states.set(name, { kind, rows, state });
+    if (!this.#awaited.isEmpty) this.#loadCurrentShard();
     return state;
+  }
+
+  #loadCurrentShard(): void {
+    if (!this.#context.hasKey) return;
+    try {
+      this.#awaited.load(this.#context.shard);
+    } catch (error) {
+      // A key whose rows are not there must not be the current one: they would be taken for absent.
+      this.#context.clear();
+      throw error;
+    }
   }
 
   #conflict(name: string, known: StateKind, asked: StateKind): MillraceError {

@@ -5,7 +5,7 @@ import { OperatorStateBackend, type BackendHost } from './keyed-state-backend.js
 import { KeyContext } from './key-context.js';
 import type { SnapshotSection } from './section.js';
 import type { Shard } from './shard.js';
-import { declareRows, loadRestored, shardsById } from './shard-states.js';
+import { declareRows, loadShard, shardsById } from './shard-states.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
 import { StateSnapshot } from './state-snapshot.js';
 import type { ValueCodec } from './value-codec.js';
@@ -74,7 +74,7 @@ export class MemoryStateStore implements BackendHost, RowHost {
   }
 
   loadRestored(rows: StateRows): void {
-    loadRestored(this.#shards, rows);
+    for (const shard of this.#shards) if (shard !== undefined) loadShard(shard, rows);
   }
 
   forEachStored(): void {

@@ -52,6 +52,8 @@ export class RestoredRows {
   #numberSections: readonly SnapshotSection[] = [];
   /** The schema version of numbers, by state, of states that have nothing else. */
   readonly #numberVersions: Map<number, number>;
+  /** States whose rows somebody is going to take. */
+  readonly #claimed = new Set<number>();
 
   /** @param sections oldest first */
   constructor(sections: readonly SnapshotSection[]) {
@@ -59,12 +61,18 @@ export class RestoredRows {
     // Rows and numbers of one state replace each other.
     const isMixed = versions.size > 0 && sections.some((section) => hasRowsOf(sortedRows(section), versions));
     this.#sections = sections.map(isMixed ? sortedSection : sortedRows);
-    this.#numberVersions = isMixed ? new Map() : versions;
+    this.#numberVersions = isMixed ? new Map<number, number>() : versions;
     if (this.#numberVersions.size > 0) this.#numberSections = sections;
+  }
+
+  /** Somebody is going to take the rows of a state, and answers for their being in snapshots until then. */
+  claim(stateId: number): void {
+    this.#claimed.add(stateId);
   }
 
   /** Calls back for each row of a state and forgets them. */
   take(stateId: number, visitor: RestoredRowVisitor): void {
+    this.#claimed.delete(stateId);
     const version = this.#numberVersions.get(stateId);
     const reader = new RowKeyReader();
     const row = new RowPlace();
@@ -103,13 +111,15 @@ export class RestoredRows {
   /** Adds every row that nobody asked for to a snapshot. @returns how many */
   copyTo(buffer: WriteBuffer): number {
     this.#walkSections(() => false);
-    for (const stateId of [...this.#numberVersions.keys()]) {
+    for (const stateId of this.#numberVersions.keys()) {
+      if (this.#claimed.has(stateId)) continue;
       this.#sections = this.#numberSections.map((section) => numberRows(section, stateId));
       this.#walkSections(() => false);
       this.#forgetNumbers(stateId);
     }
     let count = 0;
-    for (const list of this.#lists.values()) {
+    for (const [stateId, list] of this.#lists) {
+      if (this.#claimed.has(stateId)) continue;
       count += list.frames.length;
       list.frames.forEach((frame, index) => {
         buffer.appendEncoded(frame, list.rowStarts[index] as number, list.valueEnds[index] as number);

@@ -24,17 +24,13 @@ export function declareRows(
   return shards.map((shard) => shard?.dictionary.idOf(name.operatorUid, name.name, name.kind, serde));
 }
 
-/** Moves the restored rows of a state, which until now were only bytes, into memory. */
-export function loadRestored(shards: readonly (Shard | undefined)[], rows: StateRows): void {
-  for (const shard of shards) {
-    if (shard === undefined || shard.restored === null) continue;
-    const stateId = rows.stateIds[shard.id] as number;
-    shard.restored.take(stateId, {
-      numberVersion: rows.codec.numberVersion,
-      onRow: (reader, { keyGroup, source, valueStart, valueEnd }) => {
-        rows.insertStored(keyGroup, reader, rows.decode(source, valueStart, valueEnd));
-      },
-      onNumber: (namespace, key, value) => rows.setStoredNumber(namespace, key, value),
-    });
-  }
+/** Moves the restored rows of a state in a shard, which until now were only bytes, into memory. */
+export function loadShard(shard: Shard, rows: StateRows): void {
+  shard.restored?.take(rows.stateIds[shard.id] as number, {
+    numberVersion: rows.codec.numberVersion,
+    onRow: (reader, { keyGroup, source, valueStart, valueEnd }) => {
+      rows.insertStored(keyGroup, reader, rows.decode(source, valueStart, valueEnd));
+    },
+    onNumber: (namespace, key, value) => rows.setStoredNumber(namespace, key, value),
+  });
 }

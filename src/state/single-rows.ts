@@ -41,6 +41,11 @@ export class SingleRows extends StateRows {
     this.#tables = new ShardTables(options.stateIds.map((id) => id !== undefined));
   }
 
+  override get mayWait(): boolean {
+    // What has a time to live is swept.
+    return this.ttl === null;
+  }
+
   setNamespace(namespace: Namespace): void {
     if (namespace === this.#namespace) return;
     this.#namespace = namespace;

@@ -87,6 +87,7 @@ export class SnapshotQueue {
     const work = this.#workOf(checkpointId);
     if (work === null || work.sealed.has(backend)) return;
     work.sealed.add(backend);
+    if (work.snapshot.kind === 'full') backend.loadAll();
     work.snapshot.seal(backend.allRows);
   }
 

@@ -137,6 +137,11 @@ export abstract class StateRows {
   abstract detach(entry: Entry): void;
   /** Puts a stored row into memory. `reader` stands on the key. @returns its entry; `null` when it lies in columns */
   abstract insertStored(keyGroup: number, reader: RowKeyReader, value: unknown): Entry | null;
+  /** Whether its restored rows may stay in bytes until a key of their shard is current: its rows are only found by key. */
+  get mayWait(): boolean {
+    return false;
+  }
+
   /** Whether the row of this row key is in memory, or known not to exist. `reader` stands on the key. */
   abstract isInMemory(keyGroup: number, reader: RowKeyReader): boolean;
 

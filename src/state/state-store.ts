@@ -6,6 +6,7 @@ import { systemMonotonicClock, type Clock, type MonotonicClock } from '../base/c
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { RestoredState, SnapshotHandle } from '../protocol/snapshot-handle.js';
+import type { AwaitedRows } from './awaited-rows.js';
 import { BaseApplier } from './base-applier.js';
 import { BaseVerifier } from './base-verifier.js';
 import { Evictor } from './evictor.js';
@@ -18,7 +19,7 @@ import { LmdbRowBase } from './lmdb-row-base.js';
 import { uidTaken } from './memory-state-store.js';
 import { SegmentChain, type ChainSegment } from './segment-chain.js';
 import type { Shard } from './shard.js';
-import { declareRows, loadRestored, shardsById } from './shard-states.js';
+import { declareRows, loadShard, shardsById } from './shard-states.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { type RestoredBases, restoreHeap, restoreLmdb } from './state-restore.js';
 import { MemoryUsage, type RowHost, type StateRows, type StateRowsOptions } from './state-rows.js';
@@ -122,6 +123,8 @@ export class StateStore implements BackendHost, RowHost {
   readonly #sweeper: TtlSweeper;
   /** Up to this checkpoint, segments have been given to the applier. */
   #enqueuedId = 0;
+  /** Of operators, restored rows that are still to come into memory. */
+  #awaited: AwaitedRows[] = [];
   /** Folders that bases are being copied into. */
   readonly #copies = new Set<string>();
   #copying: Promise<unknown> = Promise.resolve();
@@ -352,8 +355,13 @@ export class StateStore implements BackendHost, RowHost {
     return { name, context, codec, host: this, stateIds: declareRows(this.#shards, name, serde) };
   }
 
-  loadRestored(rows: StateRows): void {
-    loadRestored(this.#shards, rows);
+  loadRestored(rows: StateRows, awaited: AwaitedRows): void {
+    for (const shard of this.#shards) {
+      if (shard === undefined || shard.restored === null) continue;
+      if (rows.mayWait) awaited.add(shard, rows);
+      else loadShard(shard, rows);
+    }
+    if (!awaited.isEmpty && !this.#awaited.includes(awaited)) this.#awaited.push(awaited);
     const all = [...this.#allRows(), rows];
     this.#evictor?.watch(all);
     this.#sweeper.watch(all);
@@ -375,7 +383,8 @@ export class StateStore implements BackendHost, RowHost {
   get #hasWork(): boolean {
     const isApplying = this.#verifier.isPending || (this.#applier?.pendingCount ?? 0) > 0;
     const hasRowsToRemove = (this.#evictor?.canEvict ?? false) || this.#sweeper.hasWork;
-    return isApplying || this.#snapshots.pendingCount > 0 || hasRowsToRemove;
+    const isBusy = isApplying || this.#snapshots.pendingCount > 0 || hasRowsToRemove;
+    return isBusy || this.#awaited.length > 0;
   }
 
   /**
@@ -390,6 +399,13 @@ export class StateStore implements BackendHost, RowHost {
     );
   }
 
+  /** Brings some restored rows into memory. @returns whether more wait */
+  #loadSome(): boolean {
+    this.#awaited[0]?.loadNext();
+    this.#awaited = this.#awaited.filter(({ isEmpty }) => !isEmpty);
+    return this.#awaited.length > 0;
+  }
+
   get #isFarOverBudget(): boolean {
     return this.usage.bytes > this.#options.memtableBudgetBytes * 1.25 && (this.#evictor?.canEvict ?? false);
   }
@@ -400,7 +416,8 @@ export class StateStore implements BackendHost, RowHost {
     const hasApplierWork = this.#verifier.isPending ? this.#verifier.step() : (this.#applier?.step() ?? false);
     const hasEvictorWork = this.#evictor?.step() ?? false;
     const hasSweeperWork = this.#sweeper.step();
-    return hasSnapshotWork || hasApplierWork || hasEvictorWork || hasSweeperWork;
+    const hasRestoredRows = this.#awaited.length > 0 && this.#loadSome();
+    return hasRestoredRows || hasSnapshotWork || hasApplierWork || hasEvictorWork || hasSweeperWork;
   }
 
   /**
