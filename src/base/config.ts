@@ -133,8 +133,11 @@ function conflicts(config: Config, origins: ReadonlyMap<string, string>): Config
   if (malformed.length > 0) {
     refuse('brokers', `expected host:port, got ${malformed.map((broker) => JSON.stringify(broker)).join(', ')}`);
   }
-  if (config.otlpEndpoint !== null && !isHttpUrl(config.otlpEndpoint)) {
-    refuse('otlpEndpoint', `expected an http:// or https:// URL, got ${JSON.stringify(config.otlpEndpoint)}`);
+  for (const key of ['otlpEndpoint', 'kafkaAdvertisedUrl'] as const) {
+    const url = config[key];
+    if (url !== null && !isHttpUrl(url)) {
+      refuse(key, `expected an http:// or https:// URL, got ${JSON.stringify(url)}`);
+    }
   }
   return problems;
 }

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { canonicalKey } from '../api/internal/key-bytes.js';
 import type { MonotonicClock } from '../base/clock.js';
 
 /** Keys counted at one time. Some 100 bytes each; what a window sees beyond them is let in uncounted. */
 const KEYS_MAX = 1_000_000;
+/** A longer key, which may be as long as a body, is counted by its digest. */
+const KEY_LENGTH_MAX = 64;
 
 /**
  * Counts the requests of each key in fixed windows that begin for all keys at once, so that nothing is kept of a key once its
@@ -32,7 +35,7 @@ export class KeyLimiter {
       this.#counts = new Map();
       this.#endsAtMs = nowMs + this.#windowMs;
     }
-    const canonical = canonicalKey(key);
+    const canonical = boundedKey(key);
     const count = this.#counts.get(canonical);
     if (count === undefined) {
       if (this.#counts.size < this.#keysMax) this.#counts.set(canonical, 1);
@@ -42,4 +45,10 @@ export class KeyLimiter {
     this.#counts.set(canonical, count + 1);
     return 0;
   }
+}
+
+function boundedKey(key: unknown): string | number {
+  const canonical = canonicalKey(key);
+  if (typeof canonical === 'number' || canonical.length <= KEY_LENGTH_MAX) return canonical;
+  return createHash('sha256').update(canonical).digest('base64');
 }

@@ -25,6 +25,12 @@ export interface IngressChannelOptions {
   readonly onFailure: (error: Error) => void;
 }
 
+/** Where a record lies within its topic. */
+export interface RecordPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
 /** A cursor over some partitions; over one alone when each of them may have to wait for others. */
 interface PartitionReader {
   readonly partitions: readonly number[];
@@ -52,7 +58,7 @@ export class IngressChannel {
   #isPaused = false;
   #isPumping = false;
   /** Who wants to know when a record was forwarded. */
-  #awaited: { readonly partition: number; readonly offset: number; readonly resolve: () => void }[] = [];
+  #awaited: (RecordPlace & { readonly resolve: () => void })[] = [];
   /** Records dropped because their deadline had passed. */
   numRecordsExpired = 0;
   numRecordsIn = 0;
@@ -108,10 +114,16 @@ export class IngressChannel {
     }
   }
 
-  /** Resolves when the record at this offset, if it is one of this channel's, lies in the ring or was passed over. */
-  whenForwarded(partition: number, offset: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#awaited.push({ partition, offset, resolve });
+  /** Resolves when the record at this place, if it is one of this channel's, lies in the ring or was passed over. */
+  whenForwarded(place: RecordPlace, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const awaited = { ...place, resolve };
+      this.#awaited.push(awaited);
+      const giveUp = (): void => {
+        this.#awaited = this.#awaited.filter((other) => other !== awaited);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
       this.#settleAwaited();
     });
   }
@@ -249,9 +261,9 @@ export class IngressRouter {
   }
 
   /** Resolves when the record at this place has been forwarded to its source by every channel that reads it. */
-  async whenForwarded(source: PlanTopicSource, partition: number, offset: number): Promise<void> {
+  async whenForwarded(source: PlanTopicSource, place: RecordPlace, signal: AbortSignal): Promise<void> {
     const channels = this.channels.filter((channel) => channel.source.index === source.index);
-    await Promise.all(channels.map((channel) => channel.whenForwarded(partition, offset)));
+    await Promise.all(channels.map((channel) => channel.whenForwarded(place, signal)));
   }
 
   /** How far the topics have been read: offsets by operator uid and topic partition. */

@@ -126,7 +126,7 @@ export class JobAdministration implements JobAdmin {
     return readKeyedState(request, {
       plan: attempt.plan,
       ask: (worker, query) => attempt.readState(worker, query),
-      passed: (position, vertex) => attempt.passed(position, vertex),
+      passed: (position, vertex) => attempt.passed(position, vertex, request.timeoutMs),
       addressOf: this.#addressOf,
     });
   }

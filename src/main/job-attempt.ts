@@ -20,7 +20,7 @@ import { RecordInWork } from '../shared-memory/record-in-work.js';
 import { AttemptChannels, type AttemptChannelsOptions, type SourceOffsets } from './attempt-channels.js';
 import { AttemptMeasurements } from './attempt-measurements.js';
 import type { TopicPosition } from '../base/topic-position.js';
-import { RecordPassage } from './record-passage.js';
+import { type PassageOutcome, RecordPassage } from './record-passage.js';
 import { allocateSharedMemory } from './shared-memory-plan.js';
 import { type GiveCommand, WorkerPool } from './worker-pool.js';
 import type { WorkerThreads } from './worker-thread.js';
@@ -62,8 +62,6 @@ export class JobAttempt {
   #channels: AttemptChannels | null = null;
   #offsetsOfCheckpoint: SourceOffsets = new Map();
   readonly #passage: RecordPassage;
-  readonly #ended: Promise<never>;
-  #end: (reason: Error) => void = () => undefined;
   #isStopped = false;
   #stopping: Promise<void> | null = null;
 
@@ -84,10 +82,6 @@ export class JobAttempt {
       ingress: () => this.#channels?.ingress ?? null,
       watch: (vertex, ticket) => this.#pool.all((commands) => commands.watchPassage(vertex, ticket)),
     });
-    this.#ended = new Promise((_resolve, reject) => {
-      this.#end = reject;
-    });
-    this.#ended.catch(() => undefined);
     this.measurements = new AttemptMeasurements(plan, (worker) =>
       this.#isStopped ? Promise.reject(attemptEnded()) : this.#pool.one(worker, (c) => c.readMeasurements()),
     );
@@ -125,13 +119,13 @@ export class JobAttempt {
   }
 
   /**
-   * Resolves when a record of a topic, and what was made of it, has come through a vertex; with false when nothing of that topic
-   * partition comes there.
+   * Waits until a record of a topic, and what was made of it, has come through a vertex.
    *
-   * @throws MillraceError `MILLRACE_NOT_READY` when the attempt ends before
+   * @throws MillraceError `MILLRACE_NOT_READY` when the attempt has ended, or ends before
    */
-  passed(position: TopicPosition, vertex: number): Promise<boolean> {
-    return Promise.race([this.#passage.through(position, vertex), this.#ended]);
+  passed(position: TopicPosition, vertex: number, timeoutMs: number): Promise<PassageOutcome> {
+    if (this.#isStopped) return Promise.reject(attemptEnded());
+    return this.#passage.through(position, vertex, timeoutMs);
   }
 
   /** Asks a worker for what its operators hold of a key. */
@@ -223,7 +217,7 @@ export class JobAttempt {
 
   async #stop(): Promise<void> {
     this.#isStopped = true;
-    this.#end(attemptEnded());
+    this.#passage.stop(attemptEnded());
     try {
       await this.#channels?.stop();
     } finally {

@@ -9,6 +9,9 @@ export interface RecordPassageOptions {
   readonly watch: (vertex: number, ticket: number) => Promise<unknown>;
 }
 
+/** `foreign-position`: nothing of the topic partition comes to the vertex, not in this instance at least. */
+export type PassageOutcome = 'passed' | 'foreign-position' | 'too-late';
+
 /**
  * Waits until a record, and everything that operators have made of it, has come through a vertex.
  *
@@ -25,19 +28,42 @@ export interface RecordPassageOptions {
 export class RecordPassage {
   readonly #options: RecordPassageOptions;
   readonly #waiting = new Map<number, { readonly workers: Set<number>; readonly resolve: () => void }>();
+  /** Of every wait that goes on: what ends it. */
+  readonly #cuts = new Set<AbortController>();
   #lastTicket = 0;
 
   constructor(options: RecordPassageOptions) {
     this.#options = options;
   }
 
-  /** @returns false when nothing of that topic partition comes to the vertex, not in this instance at least */
-  async through(position: TopicPosition, vertex: number): Promise<boolean> {
+  /** Nothing of a wait is left when this has resolved or rejected. */
+  async through(position: TopicPosition, vertex: number, timeoutMs: number): Promise<PassageOutcome> {
     const way = this.#wayFrom(position, vertex);
-    if (way === null) return false;
-    await this.#options.ingress()?.whenForwarded(way.source, position.partition, position.offset);
-    for (const at of way.vertices) await this.#throughVertex(at);
-    return true;
+    if (way === null) return 'foreign-position';
+    const cut = new AbortController();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      cut.abort();
+    }, timeoutMs);
+    this.#cuts.add(cut);
+    try {
+      const { partition, offset } = position;
+      await this.#options.ingress()?.whenForwarded(way.source, { partition, offset }, cut.signal);
+      for (const at of way.vertices) await this.#throughVertex(at, cut.signal);
+      return 'passed';
+    } catch (error) {
+      if (isLate) return 'too-late';
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#cuts.delete(cut);
+    }
+  }
+
+  /** Whoever waits is told why it is in vain. */
+  stop(reason: Error): void {
+    for (const cut of this.#cuts) cut.abort(reason);
   }
 
   /** A worker says that its part of a vertex has taken in what it was asked about. */
@@ -70,17 +96,19 @@ export class RecordPassage {
     return null;
   }
 
-  #throughVertex(vertex: number): Promise<void> {
+  #throughVertex(vertex: number, signal: AbortSignal): Promise<void> {
     const { plan, watch } = this.#options;
     this.#lastTicket++;
     const ticket = this.#lastTicket;
     return new Promise((resolve, reject) => {
       const workers = new Set(Array.from({ length: plan.workerCount }, (_, worker) => worker));
-      this.#waiting.set(ticket, { workers, resolve });
-      watch(vertex, ticket).catch((error: unknown) => {
+      const giveUp = (reason: unknown): void => {
         this.#waiting.delete(ticket);
-        reject(error);
-      });
+        reject(reason);
+      };
+      this.#waiting.set(ticket, { workers, resolve });
+      signal.addEventListener('abort', () => giveUp(signal.reason), { once: true });
+      watch(vertex, ticket).catch(giveUp);
     });
   }
 }

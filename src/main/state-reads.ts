@@ -8,6 +8,7 @@ import { shardOfKeyGroup, subtaskOfShard } from '../api/internal/key-groups.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
 import type { StateAnswer, StateQuery } from '../protocol/inspection.js';
 import type { TopicPosition } from '../base/topic-position.js';
+import type { PassageOutcome } from './record-passage.js';
 
 /** Whose state is to be read. */
 export interface StateReadRequest {
@@ -48,15 +49,15 @@ export interface StateOwners {
   readonly plan: ExecutionPlan;
   /** Asks a worker. */
   readonly ask: (worker: number, query: StateQuery) => Promise<StateAnswer>;
-  /** Resolves when what came of a record has come through the vertex; with false when nothing of it comes there. */
-  readonly passed: (position: TopicPosition, vertex: number) => Promise<boolean>;
+  /** Waits until what came of a record has come through the vertex. */
+  readonly passed: (position: TopicPosition, vertex: number) => Promise<PassageOutcome>;
   /** The address of the job in the instance that runs a shard; `null` when none is known to. */
   readonly addressOf: (shard: number) => string | null;
 }
 
 /** Reads the state of a key where it is owned. What the owner has not processed yet is not in it, unless it was waited for. */
 export async function readKeyedState(request: StateReadRequest, owners: StateOwners): Promise<StateReading> {
-  const { uid, state, key, after, timeoutMs } = request;
+  const { uid, state, key, after } = request;
   const { plan, ask, passed, addressOf } = owners;
   const operator = keyedOperator(plan, uid);
   if ('kind' in operator) return operator;
@@ -70,9 +71,9 @@ export async function readKeyedState(request: StateReadRequest, owners: StateOwn
   const elsewhere = candidates.filter(({ shard }) => !isHere(shard));
   let reading: StateReading = { kind: 'no-value' };
   if (here.length > 0) {
-    const missing = after === null ? null : await whyNotPassed(passed(after, vertex.index), timeoutMs);
-    if (missing !== null) reading = { kind: missing };
-    for (const { value, shard } of missing === null ? here : []) {
+    const outcome = after === null ? 'passed' : await passed(after, vertex.index);
+    if (outcome !== 'passed') reading = { kind: outcome };
+    for (const { value, shard } of outcome === 'passed' ? here : []) {
       const subtask = subtaskOfShard(shard, vertex.parallelism);
       reading = await ask(subtask % plan.workerCount, { operatorId: uid, stateNamespace, subtask, state, key: value });
       if (reading.kind !== 'no-value') break;
@@ -113,25 +114,6 @@ function keyedOperator(plan: ExecutionPlan, uid: string): KeyedOperator | Unknow
     ),
   );
   return keyed.find(({ id }) => id === uid) ?? { kind: 'unknown-operator', known: keyed.map(({ id }) => id) };
-}
-
-/** @returns `null` when the record came through */
-async function whyNotPassed(
-  passing: Promise<boolean>,
-  timeoutMs: number,
-): Promise<'foreign-position' | 'too-late' | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'too-late'>((resolve) => {
-    timer = setTimeout(() => resolve('too-late'), timeoutMs);
-  });
-  try {
-    const outcome = await Promise.race([passing, late]);
-    if (outcome === 'too-late') return outcome;
-    return outcome ? null : 'foreign-position';
-  } finally {
-    clearTimeout(timer);
-    passing.catch(() => undefined);
-  }
 }
 
 function candidatesOf(text: string): unknown[] {

@@ -15,6 +15,8 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Name of a module in `test/fixtures/jobs`, without its extension; the demo job when absent. */
   readonly job?: string;
+  /** What stands in front of the settings, such as another command with a `--` behind it. */
+  readonly command?: readonly string[];
   /** A free one when absent. */
   readonly port?: number;
   readonly args?: readonly string[];
@@ -64,6 +66,7 @@ export class ServiceProcess {
     const job = options.job === undefined ? [] : ['--job', projectPath(`test/fixtures/jobs/${options.job}.mjs`)];
     const args = [
       projectPath('dist/main.js'),
+      ...(options.command ?? []),
       '--port',
       String(options.port ?? 0),
       '--data-dir',

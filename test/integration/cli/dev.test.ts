@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { projectPath } from '../../helpers/project-files.js';
-import { RunningProgram } from '../../helpers/running-program.js';
+import { ServiceProcess } from '../../helpers/service-process.js';
 import { withTemporaryDirectory } from '../../helpers/temporary-directory.js';
 
 /** A job that counts by name, and says which version of it answers. */
@@ -36,12 +36,13 @@ it('millrace dev runs a job anew when its files change, with the state that it h
     await mkdir(watched);
     await writeFile(job, jobText('one'));
     const broken = join(watched, 'broken');
-    const watching = ['dev', '--job', job, '--watch', watched, '--build', `test ! -e ${broken}`];
-    const settings = ['--port', '0', '--data-dir', join(folder, 'data'), '--log-level', 'warn'];
-    const command = [projectPath('dist/main.js'), ...watching, '--', ...settings];
-    const dev = RunningProgram.start(process.execPath, command);
+    const command = ['dev', '--job', job, '--watch', watched, '--build', `test ! -e ${broken}`, '--'];
+    const dev = await ServiceProcess.launch({ command, args: ['--log-level', 'warn'] });
     const addresses = (): string[] => [...dev.stdout.matchAll(/^listens\s+(\S+)$/gm)].map(([, url = '']) => url);
-    const started = (count: number): Promise<string> => dev.until(() => addresses()[count - 1], `start ${count}`);
+    const started = async (count: number): Promise<string> => {
+      await dev.until(() => addresses().length === count, `start ${count}`);
+      return addresses()[count - 1] ?? '';
+    };
     const add = async (url: string): Promise<unknown> =>
       (
         await fetch(`${url}/counters/ada`, {
@@ -57,24 +58,23 @@ it('millrace dev runs a job anew when its files change, with the state that it h
       expect(await add(second)).toEqual({ version: 'two', count: 2 });
 
       await writeFile(broken, '');
-      await dev.until(() => dev.stderr.includes('the build failed; the job runs on as it was') || null, 'the failure');
+      await dev.until(() => dev.stderr.includes('the build failed; the job runs on as it was'), 'the failure');
       expect(await add(second)).toEqual({ version: 'two', count: 3 });
       await rm(broken);
       expect(await add(await started(3))).toEqual({ version: 'two', count: 4 });
 
       await writeFile(job, 'throw new Error("half a thought");\n');
-      await dev.until(
-        () => dev.stderr.includes('the job ended with exit code 1; waiting for a change') || null,
-        'its end',
-      );
+      await dev.until(() => dev.stderr.includes('the job ended with exit code 1; waiting for a change'), 'its end');
       await writeFile(job, jobText('three'));
       const last = await started(4);
       expect(await add(last)).toEqual({ version: 'three', count: 5 });
 
-      expect((await dev.end()).code).toBe(0);
+      expect(await dev.stop('SIGINT')).toEqual({ code: 0, signal: null });
       await expect(fetch(last)).rejects.toThrow('fetch failed');
     } finally {
-      await dev.end('SIGTERM');
+      // In order, so that the job goes with it.
+      if (!dev.hasEnded) await dev.stop();
+      await dev.dispose();
     }
   });
 });

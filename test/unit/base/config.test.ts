@@ -133,6 +133,7 @@ describe('an invalid configuration', () => {
     ],
     [['--otlp-endpoint', 'collector'], '--otlp-endpoint: expected an http:// or https:// URL, got "collector"'],
     [['--otlp-endpoint', 'http://'], '--otlp-endpoint: expected an http:// or https:// URL, got "http://"'],
+    [['--kafka-advertised-url', 'foo'], '--kafka-advertised-url: expected an http:// or https:// URL, got "foo"'],
     [['--headers-timeout-ms', '1m'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 30 s, got 1 m'],
     [['--receive-timeout-ms', '1s'], '--headers-timeout-ms: expected at most receiveTimeoutMs, which is 1 s, got 10 s'],
     [

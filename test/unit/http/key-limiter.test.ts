@@ -27,4 +27,10 @@ describe('KeyLimiter', () => {
     expect([limiter.take(1), limiter.take(2), limiter.take(3), limiter.take(3)]).toEqual([0, 0, 0, 0]);
     expect([limiter.take(1), limiter.take(2)]).toEqual([500, 500]);
   });
+
+  it('tells long keys apart that begin alike', () => {
+    const limiter = new KeyLimiter({ max: 1, windowMs: 500, monotonic: { nowMs: () => 0 } });
+    const long = 'x'.repeat(100_000);
+    expect([limiter.take(`${long}a`), limiter.take(`${long}b`), limiter.take(`${long}a`)]).toEqual([0, 0, 500]);
+  });
 });

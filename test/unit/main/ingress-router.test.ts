@@ -201,4 +201,28 @@ describe('a source that main feeds', () => {
       second.router.stop();
     });
   });
+
+  it('says when a record has been forwarded, and waits no longer than it is told', async () => {
+    await withTemporaryLog(async (log) => {
+      await log.createTopic(TOPIC, { partitions: 1, ...keepAll });
+      await append(log, ['a']);
+      const { router, channel } = setUp(log, 65_536);
+      const { signal } = new AbortController();
+      const forwarded: string[] = [];
+      const first = channel.whenForwarded({ partition: 0, offset: 0 }, signal).then(() => forwarded.push('first'));
+      const second = channel.whenForwarded({ partition: 0, offset: 1 }, signal).then(() => forwarded.push('second'));
+      const cut = new AbortController();
+      const never = channel.whenForwarded({ partition: 0, offset: 2 }, cut.signal);
+      router.start();
+      await first;
+      expect(forwarded).toEqual(['first']);
+      cut.abort(new Error('enough'));
+      await expect(never).rejects.toThrow('enough');
+      await append(log, ['b']);
+      await second;
+      // Of a partition that the channel does not read there is nothing to wait for.
+      await channel.whenForwarded({ partition: 7, offset: 0 }, signal);
+      router.stop();
+    });
+  });
 });
