@@ -13,7 +13,12 @@ interface OperationBegun {
 
 interface OperationProgress {
   readonly status: { readonly id: 'IN_PROGRESS' | 'COMPLETED' };
-  readonly operation?: { readonly location?: string; readonly 'failure-cause'?: { readonly 'stack-trace'?: string } };
+  readonly operation?: OperationOutcome;
+}
+
+interface OperationOutcome {
+  readonly location?: string;
+  readonly 'failure-cause'?: { readonly 'stack-trace'?: string };
 }
 
 const checkOptions = {
@@ -58,8 +63,12 @@ async function take(
   const body = place === undefined ? {} : { [how === 'stop' ? 'targetDirectory' : 'target-directory']: place };
   const begun = (await client.request('POST', `${job}/${how}`, body)) as OperationBegun;
   terminal.err('taking a savepoint …\n');
-  const location = await endOf(client, `${job}/savepoints/${begun['request-id']}`, 'the savepoint failed', signal);
-  terminal.out(values['json'] === true ? `${JSON.stringify({ location })}\n` : `${String(location)}\n`);
+  const outcome = await endOf(client, `${job}/savepoints/${begun['request-id']}`, signal);
+  if (outcome.location === undefined) {
+    throw new MillraceError('MILLRACE_CHECKPOINT_DECLINED', `the savepoint failed: ${causeOf(outcome)}`);
+  }
+  const { location } = outcome;
+  terminal.out(values['json'] === true ? `${JSON.stringify({ location })}\n` : `${location}\n`);
   return EXIT_OK;
 }
 
@@ -67,31 +76,23 @@ async function dispose({ values, terminal, signal }: Invocation, path: string | 
   if (path === undefined) throw new UsageError('expected the path of a savepoint');
   const client = await AdminClient.of(values, (file) => readFile(file, 'utf8'));
   const begun = (await client.request('POST', '/savepoint-disposal', { 'savepoint-path': path })) as OperationBegun;
-  await endOf(client, `/savepoint-disposal/${begun['request-id']}`, 'the savepoint is not removed', signal);
+  const outcome = await endOf(client, `/savepoint-disposal/${begun['request-id']}`, signal);
+  if (outcome['failure-cause'] !== undefined) {
+    throw new MillraceError('MILLRACE_REQUEST_INVALID', `the savepoint is not removed: ${causeOf(outcome)}`);
+  }
   terminal.out(values['json'] === true ? `${JSON.stringify({ disposed: path })}\n` : `disposed of ${path}\n`);
   return EXIT_OK;
 }
 
-/**
- * Waits until an operation has ended.
- *
- * @returns the place of what came of it, where something has
- * @throws MillraceError why it failed
- */
-async function endOf(
-  client: AdminClient,
-  path: string,
-  what: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+/** Waits until an operation has ended. @returns what came of it */
+async function endOf(client: AdminClient, path: string, signal: AbortSignal): Promise<OperationOutcome> {
   for (;;) {
-    const { status, operation } = (await client.request('GET', path)) as OperationProgress;
-    if (status.id === 'COMPLETED') {
-      const failure = operation?.['failure-cause'];
-      if (failure === undefined) return operation?.location;
-      const cause = failure['stack-trace'] ?? 'no cause given';
-      throw new MillraceError('MILLRACE_CHECKPOINT_DECLINED', `${what}: ${cause}`);
-    }
+    const { status, operation = {} } = (await client.request('GET', path)) as OperationProgress;
+    if (status.id === 'COMPLETED') return operation;
     await delay(POLL_MS, undefined, { signal });
   }
+}
+
+function causeOf(outcome: OperationOutcome): string {
+  return outcome['failure-cause']?.['stack-trace'] ?? 'no cause given';
 }

@@ -28,6 +28,7 @@ describe('commands beside a running job', { timeout: 240_000 }, () => {
         await expect.poll(() => readdir(folder)).toEqual([path.split('/').at(-1)]);
         const refused = await runMillrace(['savepoint', 'dispose', join(folder, 'nothing'), ...url]);
         expect(refused.code).toBe(1);
+        expect(refused.stderr).toContain('the savepoint is not removed');
 
         const last = await runMillrace(['savepoint', 'stop', folder, ...url]);
         expect(last.code, last.stderr).toBe(0);
