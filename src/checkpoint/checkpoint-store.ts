@@ -17,7 +17,7 @@ import { invariant } from '../base/invariant.js';
 import type { Logger } from '../base/log.js';
 import { segmentFilesOf } from '../protocol/snapshot-handle.js';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.js';
-import { createDirectory, storageError, syncDirectory } from '../storage/disk.js';
+import { confirmNames, createDirectory, storageError, syncDirectory } from '../storage/disk.js';
 import { type CheckpointManifest, decodeManifest, encodeManifest } from './checkpoint-manifest.js';
 
 export interface CheckpointStoreOptions {
@@ -65,6 +65,8 @@ export class CheckpointStore {
     invariant(options.retainedCount >= 1, 'at least one checkpoint is kept');
     await createDirectory(options.checkpointDir);
     await createDirectory(options.segmentDir);
+    // What follows from a manifest is about to be seen: it must not go with the machine's power.
+    await confirmNames(options.checkpointDir);
     const ids = await manifestIds(options.checkpointDir);
     const damagedIds: number[] = [];
     const retained: CheckpointManifest[] = [];

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rm } from 'node:fs/promises';
 import type { ErrorCode } from '../base/errors.js';
-import { storageError, syncDirectory, systemCode } from './disk.js';
+import { replaceFile, storageError, systemCode } from './disk.js';
 import { encodeFileHeader, FILE_HEADER_BYTES, fileKinds, FRAME_HEADER_BYTES, sealFrame } from './frame-codec.js';
 import { corruptError, FramedFileReader } from './framed-file.js';
 
@@ -21,8 +20,7 @@ export async function writeAtomicFile(path: string, payload: Uint8Array): Promis
   const aside = `${path}.tmp`;
   try {
     await writeDurably(aside, bytes);
-    await rename(aside, path);
-    await syncDirectory(dirname(path));
+    await replaceFile(aside, path);
   } catch (error) {
     await rm(aside, { force: true }).catch(() => undefined); // the first error is the one to report
     throw storageError(error, 'replace the file', path);

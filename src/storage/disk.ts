@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js';
 
@@ -73,7 +73,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Creates a directory and those above it that are missing, durably. */
+/** Makes durable which entries a directory has: whoever made them may have been killed before that. */
+export async function confirmNames(path: string): Promise<void> {
+  try {
+    await syncDirectory(path);
+  } catch (error) {
+    throw storageError(error, 'make the names in the folder durable', path);
+  }
+}
+
+/** Creates a directory and those above it that are missing, durably: also those that a process made which died before it said so. */
 export async function createDirectory(path: string): Promise<void> {
   try {
     await makeDirectory(resolve(path));
@@ -85,24 +94,34 @@ export async function createDirectory(path: string): Promise<void> {
 /**
  * Not Node's recursive `mkdir`, which never returns where a file system answers ENOENT although the parent exists, as
  * /proc does: here each missing level is tried once after its parent.
+ *
+ * A level is made only when the one above it is durable. So of those that are there, whoever made them, only the last may not be.
  */
 async function makeDirectory(path: string): Promise<void> {
+  const parent = dirname(path);
+  if (!(await isThere(parent))) await makeDirectory(parent);
+  await syncIfAllowed(dirname(parent));
   try {
     await mkdir(path);
   } catch (error) {
-    const code = systemCode(error);
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await isDirectory(parent))) throw error;
-    await makeDirectory(parent);
-    await mkdir(path);
+    if (systemCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
   }
-  await syncDirectory(dirname(path));
+  await syncIfAllowed(parent);
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** A folder that is not ours to read was there before us. */
+async function syncIfAllowed(path: string): Promise<void> {
   try {
-    return (await stat(path)).isDirectory();
+    await syncDirectory(path);
+  } catch (error) {
+    if (!unusableCodes.has(systemCode(error))) throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
@@ -116,6 +135,16 @@ export async function listDirectory(path: string): Promise<readonly string[]> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw storageError(error, 'list the folder', path);
+  }
+}
+
+/** Puts a file, already durable, in the place of another one in the same directory, durably. */
+export async function replaceFile(aside: string, path: string): Promise<void> {
+  try {
+    await rename(aside, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    throw storageError(error, 'replace the file', path);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   isZero,
   sealFrame,
   type FileKind,
+  unsyncedBytesOf,
 } from './frame-codec.js';
 import { isZeroUntil, judgeTail, readFully } from './tail-check.js';
 
@@ -71,7 +72,7 @@ export class FramedFileWriter {
       await writeFully(file, header, header.length, 0);
       return new FramedFileWriter(path, file, salt);
     } catch (error) {
-      await file?.close();
+      await file?.close().catch(() => undefined);
       throw storageError(error, 'create the file', path);
     }
   }
@@ -123,7 +124,7 @@ export class FramedFileWriter {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#writing;
-    await this.#file.close();
+    await this.#file.close().catch(() => undefined); // what was synced is there, and nothing else was promised
   }
 
   async #syncFile(target: number): Promise<void> {
@@ -197,6 +198,8 @@ export interface ScanResult {
   readonly discardedBytes: number;
   /** Whether the last write was cut short. */
   readonly isTorn: boolean;
+  /** Where the last write began that there is a frame of: what is before it was durable by then. 0 when there is no frame. */
+  readonly lastWritePosition: number;
 }
 
 const FIRST_READ_BYTES = 4096;
@@ -232,7 +235,7 @@ export class FramedFileReader {
       const { size } = await file.stat();
       return new FramedFileReader(path, file, size, decoded.salt, corruptCode);
     } catch (error) {
-      await file?.close();
+      await file?.close().catch(() => undefined);
       throw storageError(error, 'open the file', path);
     }
   }
@@ -249,7 +252,7 @@ export class FramedFileReader {
     } catch (error) {
       throw storageError(error, 'open the file', path);
     } finally {
-      await file?.close();
+      await file?.close().catch(() => undefined);
     }
   }
 
@@ -281,13 +284,26 @@ export class FramedFileReader {
     startPosition: number = FILE_HEADER_BYTES,
   ): Promise<ScanResult> {
     let position = startPosition;
+    let lastWritePosition = 0;
     while (position < this.sizeBytes) {
       const block = await this.#readBlock(position, this.sizeBytes, READ_BLOCK_BYTES);
-      if (block.positions.length === 0) return this.#judgeEnd(position);
+      if (block.positions.length === 0) return { ...(await this.#judgeEnd(position)), lastWritePosition };
       visitBlock(block, visit);
+      lastWritePosition = startOfLastWrite(block);
       position = block.nextPosition;
     }
-    return { endPosition: position, discardedBytes: 0, isTorn: false };
+    return { endPosition: position, discardedBytes: 0, isTorn: false, lastWritePosition };
+  }
+
+  /** The bytes between two positions, whatever they are. */
+  async readBytes(position: number, endPosition: number): Promise<Buffer> {
+    try {
+      const buffer = Buffer.alloc(endPosition - position);
+      const length = await readFully(this.#file, buffer, buffer.length, position);
+      return buffer.subarray(0, length);
+    } catch (error) {
+      throw storageError(error, 'read the file', this.path);
+    }
   }
 
   /**
@@ -314,7 +330,7 @@ export class FramedFileReader {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#file.close();
+    await this.#file.close().catch(() => undefined); // it was only read
   }
 
   async #readBlock(position: number, endPosition: number, targetBytes: number): Promise<FrameBlock> {
@@ -335,8 +351,10 @@ export class FramedFileReader {
     }
   }
 
-  async #judgeEnd(position: number): Promise<ScanResult> {
-    const verdict = await judgeTail(this.#file, position, this.sizeBytes, this.salt);
+  async #judgeEnd(position: number): Promise<Omit<ScanResult, 'lastWritePosition'>> {
+    const verdict = await judgeTail(this.#file, position, this.sizeBytes, this.salt).catch((error: unknown) => {
+      throw storageError(error, 'read the file', this.path);
+    });
     if (verdict.kind === 'damaged') throw corruptError(this.#corruptCode, this.path, position, verdict.reason);
     return { endPosition: position, discardedBytes: this.sizeBytes - position, isTorn: verdict.kind === 'torn' };
   }
@@ -347,6 +365,11 @@ function visitBlock(block: FrameBlock, visit: (payload: Buffer, position: number
     const start = block.payloadStarts[index] ?? 0;
     visit(block.buffer.subarray(start, start + (block.payloadLengths[index] ?? 0)), position);
   }
+}
+
+function startOfLastWrite({ buffer, positions, payloadStarts }: FrameBlock): number {
+  const headerStart = (payloadStarts.at(-1) ?? 0) - FRAME_HEADER_BYTES;
+  return (positions.at(-1) ?? 0) - unsyncedBytesOf(buffer, headerStart);
 }
 
 function splitFrames(buffer: Buffer, length: number, position: number, salt: number): FrameBlock {

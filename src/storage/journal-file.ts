@@ -27,8 +27,6 @@ export interface JournalFile {
   write(regions: readonly Buffer[], byteCount: number, position: number, done: (error: Error | null) => void): void;
   /** Cuts the file at `position`, durably. */
   truncate(position: number): Promise<void>;
-  /** Makes durable whatever the file holds, also what another process wrote. */
-  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -40,6 +38,13 @@ export interface JournalDisk {
   open(path: string, salt: number): Promise<JournalFile>;
   remove(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
+}
+
+/** Writes bytes durably, for whoever waits for them. Rejects with the system's own error. */
+export function writeDurably(file: JournalFile, bytes: Buffer, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.write([bytes], bytes.length, position, (error) => (error === null ? resolve() : reject(error)));
+  });
 }
 
 export interface JournalDiskOptions {
@@ -163,10 +168,6 @@ class SystemJournalFile implements JournalFile {
     await ftruncate(this.#fd, position);
     await fdatasync(this.#fd);
     this.#allottedEnd = position;
-  }
-
-  sync(): Promise<void> {
-    return fdatasync(this.#fd);
   }
 
   close(): Promise<void> {

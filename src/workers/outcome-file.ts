@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { MillraceError } from '../base/errors.js';
-import { createDirectory, listDirectory, removeFile, storageError } from '../storage/disk.js';
+import { createDirectory, listDirectory, removeFile, replaceFile, storageError } from '../storage/disk.js';
 import { fileKinds } from '../storage/frame-codec.js';
 import { FramedFileReader, FramedFileWriter } from '../storage/framed-file.js';
 
@@ -26,26 +26,17 @@ export interface OutcomeSink {
   close(): Promise<void>;
 }
 
-/** Where the files lie. */
-export interface OutcomeFolder {
-  /** Files of all workers, by their numbers, ascending. */
-  list(): Promise<readonly OutcomeFileName[]>;
-  /** The frames of a file, oldest first: all that anybody was told of, and of the others any. */
-  read(name: OutcomeFileName): Promise<readonly Uint8Array[]>;
-  create(name: OutcomeFileName): OutcomeSink;
-  remove(name: OutcomeFileName): Promise<void>;
-}
-
 const FILE_NAME = /^outcomes-(\d+)-(\d+)\.log$/;
 
-/** A folder on disk, made when it is needed. */
-export class OutcomeDirectory implements OutcomeFolder {
+/** Where the files lie; made when it is needed. */
+export class OutcomeDirectory {
   readonly #path: string;
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** Files of all workers, by their numbers, ascending. */
   async list(): Promise<OutcomeFileName[]> {
     const files = (await listDirectory(this.#path)).flatMap((name) => {
       const [, number, worker] = FILE_NAME.exec(name) ?? [];
@@ -54,6 +45,7 @@ export class OutcomeDirectory implements OutcomeFolder {
     return files.sort((a, b) => a.number - b.number);
   }
 
+  /** The frames of a file, oldest first: all that anybody was told of, and of the others any. */
   async read(name: OutcomeFileName): Promise<Uint8Array[]> {
     const path = this.#pathOf(name);
     if (await FramedFileReader.isUnfinished(path)) return [];
@@ -72,6 +64,23 @@ export class OutcomeDirectory implements OutcomeFolder {
 
   create(name: OutcomeFileName): OutcomeSink {
     return new OutcomeFile(this.#path, this.#pathOf(name));
+  }
+
+  /**
+   * Puts the same frames in the place of a file, durably. What was read of it may have been in the memory of the system alone: its
+   * writer was killed before it had synced it, or its sync failed.
+   */
+  async rewrite(name: OutcomeFileName, frames: readonly Uint8Array[]): Promise<void> {
+    const path = this.#pathOf(name);
+    const aside = `${path}.tmp`;
+    const writer = await FramedFileWriter.create(aside, { kind: fileKinds.outcomes });
+    try {
+      for (const frame of frames) writer.append(frame);
+      await writer.sync();
+    } finally {
+      await writer.close();
+    }
+    await replaceFile(aside, path);
   }
 
   remove(name: OutcomeFileName): Promise<void> {

@@ -21,7 +21,7 @@ import type { CheckpointId } from '../base/ids.js';
 import type { OutcomeOrigin, OutcomeRecall } from '../operators/operator.js';
 import type { SourcePositions } from '../protocol/control-message.js';
 import { MessagePackSerde } from '../protocol/msgpack-serde.js';
-import type { OutcomeFileName, OutcomeFolder, OutcomeListener, OutcomeSink } from './outcome-file.js';
+import type { OutcomeDirectory, OutcomeFileName, OutcomeListener, OutcomeSink } from './outcome-file.js';
 
 /** The outcome of one asynchronous request, and what it was asked for. */
 export interface Outcome {
@@ -37,7 +37,7 @@ export interface Outcome {
 }
 
 export interface OutcomeJournalOptions {
-  readonly folder: OutcomeFolder;
+  readonly folder: OutcomeDirectory;
   readonly worker: number;
   /** Uids of the job's topic sources, in their order. */
   readonly sources: readonly string[];
@@ -58,7 +58,7 @@ interface EarlierFile {
 
 export class OutcomeJournal {
   readonly #options: OutcomeJournalOptions;
-  readonly #folder: OutcomeFolder;
+  readonly #folder: OutcomeDirectory;
   readonly #serde = new MessagePackSerde<unknown>();
   /** Of earlier attempts, by what was asked for, oldest first. */
   readonly #known = new Map<string, Outcome[]>();
@@ -78,7 +78,10 @@ export class OutcomeJournal {
   static async open(options: OutcomeJournalOptions): Promise<OutcomeJournal> {
     const journal = new OutcomeJournal(options);
     for (const name of await options.folder.list()) {
-      const outcomes = (await options.folder.read(name)).map((frame) => journal.#serde.deserialise(frame) as Outcome);
+      const frames = await options.folder.read(name);
+      // Nobody runs before every worker has come so far: one of them does it for all.
+      if (options.worker === 0) await options.folder.rewrite(name, frames);
+      const outcomes = frames.map((frame) => journal.#serde.deserialise(frame) as Outcome);
       journal.#earlier.push({ name, outcomes });
       for (const outcome of outcomes) journal.#remember(outcome);
       journal.#nextNumber = name.number + 1;

@@ -1,6 +1,6 @@
 import type { KeyedStateBackend } from '../api/internal/state-backend.js';
 import { shardsOfSubtask } from '../api/internal/key-groups.js';
-import type { Clock } from '../base/clock.js';
+import { type Clock, type MonotonicClock, systemMonotonicClock } from '../base/clock.js';
 import type { CheckpointId, ShardId } from '../base/ids.js';
 import { invariant } from '../base/invariant.js';
 import type { ExecutionPlan, PlanVertex } from '../graph/execution-plan.js';
@@ -12,6 +12,9 @@ import { StateStore } from '../state/state-store.js';
 /** Checkpoints whose segments are written to the bases together: at one a second, what a restore reads again at most. */
 const SEGMENTS_HELD_MAX = 8;
 
+/** What a worker's state needs to know of its worker. */
+export type StateDeployment = Pick<WorkerDeployment<ExecutionPlan>, 'worker' | 'plan' | 'state' | 'attempt'>;
+
 /**
  * The keyed state of one worker: one store per state namespace and subtask. A store owns whole shards; operators of equal
  * namespace and subtask share it, since the same shards are theirs.
@@ -19,16 +22,26 @@ const SEGMENTS_HELD_MAX = 8;
  * Thread: its worker, from opening to closing.
  */
 export class WorkerState {
-  readonly #deployment: WorkerDeployment<ExecutionPlan>;
+  readonly #deployment: StateDeployment;
   readonly #clock: Clock;
   readonly #wake: () => void;
+  readonly #monotonicClock: MonotonicClock;
   readonly #stores = new Map<string, StateStore>();
 
-  /** @param wake rings the worker's doorbell: background work has gone on, and tasks that waited for it may run again */
-  constructor(deployment: WorkerDeployment<ExecutionPlan>, clock: Clock, wake: () => void) {
+  /**
+   * @param wake rings the worker's doorbell: background work has gone on, and tasks that waited for it may run again
+   * @param monotonicClock measures how long upkeep takes
+   */
+  constructor(
+    deployment: StateDeployment,
+    clock: Clock,
+    wake: () => void,
+    monotonicClock: MonotonicClock = systemMonotonicClock,
+  ) {
     this.#deployment = deployment;
     this.#clock = clock;
     this.#wake = wake;
+    this.#monotonicClock = monotonicClock;
   }
 
   /** Opens and restores every store that this worker's subtasks need. */
@@ -46,6 +59,7 @@ export class WorkerState {
         shardCount: plan.shardCount,
         memtableBudgetBytes: state.memtableBudgetBytes / needed.size,
         clock: this.#clock,
+        monotonicClock: this.#monotonicClock,
         restore: restored?.keyed[namespace] ?? null,
         segmentsHeldMax: SEGMENTS_HELD_MAX,
         // The first attempt has checked them, or is followed by none; but not those of shards that have come since.

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import type { Prng } from '../../src/base/prng.js';
-import type { JournalDisk, JournalFile } from '../../src/storage/journal-file.js';
+import { type JournalDisk, type JournalFile, writeDurably } from '../../src/storage/journal-file.js';
 
 /** How often what goes wrong, each from 0 to 1. */
 export interface FaultRates {
@@ -88,7 +88,7 @@ export class FaultyDisk implements JournalDisk {
     const bytes = Buffer.concat(regions);
     const fault = this.#chooseFault();
     const landing = fault === 'none' || fault === 'crash' ? bytes.length : this.#chooseLanding(position, bytes.length);
-    if (landing > 0) await writeThrough(file, bytes.subarray(0, landing), position);
+    if (landing > 0) await writeDurably(file, bytes.subarray(0, landing), position);
     if (fault === 'crash') {
       this.#torn = { path, position, byteCount: bytes.length };
       this.stop();
@@ -167,19 +167,9 @@ class FaultyFile implements JournalFile {
     return this.#disk.mayFailOn(() => this.#inner.truncate(position));
   }
 
-  sync(): Promise<void> {
-    return this.#inner.sync();
-  }
-
   close(): Promise<void> {
     return this.#inner.close();
   }
-}
-
-function writeThrough(file: JournalFile, bytes: Buffer, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    file.write([bytes], bytes.length, position, (error) => (error === null ? resolve() : reject(error)));
-  });
 }
 
 function systemError(code: string): Error {

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/log.js';
 import { listDirectory, storageError } from '../../storage/disk.js';
 import { FILE_HEADER_BYTES, fileKinds } from '../../storage/frame-codec.js';
 import { corruptError, FramedFileReader, type ScanResult } from '../../storage/framed-file.js';
-import type { JournalDisk, JournalFile } from '../../storage/journal-file.js';
+import { type JournalDisk, type JournalFile, writeDurably } from '../../storage/journal-file.js';
 import {
   decodeSegmentStart,
   PAYLOAD_PREFIX_BYTES,
@@ -23,7 +23,8 @@ import type { JournalState } from './topic-journal.js';
  *
  * Every segment but the last is sealed by the first frame of the one after it: its length, its end offsets and its latest
  * timestamp stand there, so it is not read. Only the last one is scanned, which bounds the time to open by one segment.
- * A torn tail is cut off, and what is kept is synced before it counts as durable: it may have been in the page cache only.
+ * A torn tail is cut off, and the last write that is kept is written again before it counts as durable: it may have been in the
+ * page cache only, and a sync would not say so of pages that an earlier one has failed to write.
  */
 export async function recoverJournal(spec: RecoverySpec): Promise<JournalState> {
   const found = await findSegments(spec);
@@ -151,6 +152,8 @@ function seal(segment: Segment, successor: FoundSegment, sizeBytes: number, spec
 
 interface ActiveScan {
   readonly result: ScanResult;
+  /** The bytes of the last write. */
+  readonly lastWrite: Buffer;
   readonly salt: number;
   readonly endOffsets: readonly number[];
   readonly index: SparseIndex;
@@ -172,7 +175,8 @@ async function scanActive(spec: RecoverySpec, active: Segment): Promise<ActiveSc
       const { topic } = spec;
       spec.logger.warn({ topic, path: active.path, position: result.endPosition }, 'torn tail of the log cut off');
     }
-    return { result, salt: reader.salt, endOffsets, index };
+    const lastWrite = await reader.readBytes(result.lastWritePosition, result.endPosition);
+    return { result, lastWrite, salt: reader.salt, endOffsets, index };
   } finally {
     await reader.close();
   }
@@ -205,7 +209,7 @@ async function openActive(spec: RecoverySpec, active: Segment, scan: ActiveScan)
   try {
     const file = await disk.open(active.path, scan.salt);
     if (scan.result.isTorn) await file.truncate(active.lengthBytes);
-    else await file.sync();
+    await writeDurably(file, scan.lastWrite, scan.result.lastWritePosition);
     await disk.syncDirectory(directory);
     return file;
   } catch (error) {

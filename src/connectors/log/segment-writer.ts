@@ -3,7 +3,7 @@ import { invariant } from '../../base/invariant.js';
 import type { Logger } from '../../base/log.js';
 import { isStorageFull, storageError, systemCode } from '../../storage/disk.js';
 import { FILE_HEADER_BYTES, FRAME_HEADER_BYTES, sealFrame } from '../../storage/frame-codec.js';
-import type { JournalDisk, JournalFile } from '../../storage/journal-file.js';
+import { type JournalDisk, type JournalFile, writeDurably } from '../../storage/journal-file.js';
 import { encodeSegmentStart, segmentStartBytes } from './record-codec.js';
 import { Segment, segmentFileName } from './segment.js';
 import type { CachedFrame } from './tail-cache.js';
@@ -202,10 +202,4 @@ export async function createSegment(spec: NewSegment): Promise<{ segment: Segmen
   }
   const dataStart = FILE_HEADER_BYTES + frame.length;
   return { segment: new Segment(spec.number, path, spec.startAddress, dataStart, spec.beginOffsets), file };
-}
-
-function writeDurably(file: JournalFile, bytes: Buffer, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    file.write([bytes], bytes.length, position, (error) => (error === null ? resolve() : reject(error)));
-  });
 }
