@@ -1,5 +1,8 @@
-import { describe, it } from 'vitest';
+import { describe, it, vi } from 'vitest';
 import { expectLedgerRuns, ledgerBatches } from './ledger-batch.js';
+
+vi.mock('node:fs', () => import('../disk/node-fs.js'));
+vi.mock('node:fs/promises', () => import('../disk/node-fs-promises.js'));
 
 const TIMEOUT_MS = 300_000;
 const batches = ledgerBatches(1, 2);

@@ -8,7 +8,7 @@ import { buildStreamGraph, type StreamGraph } from '../../../src/graph/stream-gr
 import type { Reply } from '../../../src/main/job-control.js';
 import { type CheckedEntry, type Entry, ledgerJob, type QuotedEntry, type Service } from './ledger-job.js';
 import type { Variant } from './simulated-attempt.js';
-import { correlationOf, SimulatedService } from './simulated-service.js';
+import { correlationOf, isOfDisk, SimulatedService } from './simulated-service.js';
 
 const SHARDS = 4;
 /** In the order of the job's routes. */
@@ -106,7 +106,7 @@ export class LedgerRun {
       if (steps > STEPS_MAX) return this.#outcome(steps, `it never comes to an end: ${this.#state()}`);
       this.#stepClient();
       await this.#service.step();
-      if (steps % WATCHED_EVERY === 0 || !this.#service.isUp) this.#watchAll();
+      if (steps % WATCHED_EVERY === 0 || this.#service.log === null) this.#watchAll();
     }
     return this.#outcome(steps, this.#failure ?? this.#finalFailure());
   }
@@ -120,7 +120,7 @@ export class LedgerRun {
   #stepClient(): void {
     const { value: faultRate } = this.#faultRate;
     const operation = this.#operations[this.#prng.below(this.#operations.length)];
-    if (operation === undefined || !this.#service.isUp) return;
+    if (operation === undefined || this.#service.log === null) return;
     const isFirst = operation.attempts === 0;
     // An impatient client repeats its request while the first one runs, and after it was answered.
     const isRepeated = this.#prng.next() < (operation.answers.length > 0 ? 0.002 : faultRate > 0 ? 0.03 : 0.01);
@@ -175,7 +175,8 @@ export class LedgerRun {
 
   /** A reader outside, which survives every crash of the service: what it has seen once it must not see again. */
   #watch(topic: string): void {
-    if (!this.#service.isUp) {
+    const { log } = this.#service;
+    if (log === null) {
       this.#readers.get(topic)?.lose();
       return;
     }
@@ -185,7 +186,7 @@ export class LedgerRun {
       this.#readers.set(topic, watcher);
     }
     watcher.read(() =>
-      this.#service.log.openReader(topic, {
+      log.openReader(topic, {
         positions: watcher.positions,
         visibility: this.#variant === 'uncommitted-read' ? 'durable' : 'committed',
         onReadable: () => undefined,
@@ -256,10 +257,15 @@ class Watcher {
   read(open: () => TopicReader): void {
     this.#reader ??= open();
     const reader = this.#reader;
-    reader.poll(100, (record) => {
-      this.#take(JSON.parse(Buffer.from(record.value ?? []).toString()) as Entry & Partial<CheckedEntry>);
-      return true;
-    });
+    try {
+      reader.poll(100, (record) => {
+        this.#take(JSON.parse(Buffer.from(record.value ?? []).toString()) as Entry & Partial<CheckedEntry>);
+        return true;
+      });
+    } catch (error) {
+      if (!isOfDisk(error)) throw error;
+      this.#reader = null;
+    }
     for (const partition of this.positions.keys()) this.positions.set(partition, reader.position(partition));
   }
 

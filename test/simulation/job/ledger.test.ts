@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { expectLedgerRuns, ledgerBatches } from './ledger-batch.js';
 import { LedgerRun, type RunOutcome } from './ledger-run.js';
 import type { Variant } from './simulated-attempt.js';
+
+vi.mock('node:fs', () => import('../disk/node-fs.js'));
+vi.mock('node:fs/promises', () => import('../disk/node-fs-promises.js'));
 
 const TIMEOUT_MS = 300_000;
 
@@ -32,7 +35,15 @@ describe('the simulation itself', () => {
     expect(await run()).toEqual(await run());
   });
 
-  it.each<Variant>(['unaligned', 'uncommitted-read', 'forgetful', 'asks-again'])(
+  it.each<Variant>([
+    'unaligned',
+    'uncommitted-read',
+    'forgetful',
+    'late-snapshot',
+    'asks-again',
+    'unsynced-content',
+    'unsynced-names',
+  ])(
     'finds a service that is wrong: %s',
     async (variant) => {
       for (let seed = 1; seed <= 600; seed++) {

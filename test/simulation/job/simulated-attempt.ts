@@ -17,7 +17,6 @@ import { TaskCountersWriter } from '../../../src/metrics/counters.js';
 import { ChannelOutput } from '../../../src/protocol/channel-output.js';
 import type { WorkerEvent } from '../../../src/protocol/control-message.js';
 import type { RestoredJob } from '../../../src/protocol/deployment.js';
-import type { SnapshotHandle } from '../../../src/protocol/snapshot-handle.js';
 import { TOPIC_BATCH } from '../../../src/protocol/stream-element.js';
 import { ChannelReader } from '../../../src/shared-memory/channel-reader.js';
 import { ChannelWriter } from '../../../src/shared-memory/channel-writer.js';
@@ -28,17 +27,16 @@ import {
   SharedRegion,
   type RingDescriptor,
 } from '../../../src/shared-memory/shared-region.js';
-import { MemoryStateStore, type MemorySnapshot } from '../../../src/state/memory-state-store.js';
+import type { KeyedStateBackend } from '../../../src/api/internal/state-backend.js';
+import { MemoryStateStore } from '../../../src/state/memory-state-store.js';
 import { CheckpointParticipant } from '../../../src/workers/checkpoint-participant.js';
 import { LocalChannel } from '../../../src/workers/local-channel.js';
 import type { OutcomeJournal } from '../../../src/workers/outcome-journal.js';
 import { buildTask } from '../../../src/workers/task-builder.js';
 import type { Task } from '../../../src/workers/task.js';
 import { WorkerRecordScope } from '../../../src/workers/worker-record-scope.js';
+import type { WorkerState } from '../../../src/workers/worker-state.js';
 import { makeAlignmentBoard, makeControlBlock } from '../../helpers/shared-memory.js';
-
-/** What a segment file holds: the state of each operator of one store. */
-export type SegmentContent = ReadonlyMap<string, MemorySnapshot>;
 
 /**
  * How the service works: as in production, or wrong in one way, which the simulation must find.
@@ -46,9 +44,19 @@ export type SegmentContent = ReadonlyMap<string, MemorySnapshot>;
  * - `unaligned`: main goes on reading a subtask's output behind its barrier.
  * - `uncommitted-read`: readers of output see what is not committed, and what was aborted.
  * - `forgetful`: what is kept of a request with an idempotency key is not part of the checkpoint.
+ * - `late-snapshot`: the state of a checkpoint is that of its end, and not that of its barrier.
  * - `asks-again`: outcomes of asynchronous requests are not written down.
+ * - `unsynced-content`, `unsynced-names`: the disk says that files, or names in folders, are durable, and they are not.
  */
-export type Variant = 'production' | 'unaligned' | 'uncommitted-read' | 'forgetful' | 'asks-again';
+export type Variant =
+  | 'production'
+  | 'unaligned'
+  | 'uncommitted-read'
+  | 'forgetful'
+  | 'late-snapshot'
+  | 'asks-again'
+  | 'unsynced-content'
+  | 'unsynced-names';
 
 export interface AttemptOptions {
   readonly variant: Variant;
@@ -59,11 +67,9 @@ export interface AttemptOptions {
   readonly producer: TransactionalProducer;
   readonly positions: SourceOffsets;
   readonly restored: readonly RestoredJob[] | null;
-  /** Of each worker, over files that survive. */
+  /** Of each worker, open. */
+  readonly states: readonly WorkerState[];
   readonly outcomes: readonly OutcomeJournal[];
-  /** Files that survive everything. */
-  readonly segments: Map<string, SegmentContent>;
-  readonly prng: Prng;
   readonly clock: Clock & MonotonicClock;
   readonly onEvent: (event: WorkerEvent) => void;
   readonly onEgressDurable: (channel: number, checkpointId: number) => void;
@@ -71,7 +77,7 @@ export interface AttemptOptions {
   readonly onFailure: (error: Error) => void;
 }
 
-/** What a worker has been told, or a disk has been given, and has not done yet. */
+/** What a worker has been told, and has not done yet. */
 type Errand = () => void;
 
 /**
@@ -88,12 +94,9 @@ export class SimulatedAttempt {
   /** By worker: commands arrive in their order, and at any time. */
   readonly #commands: Errand[][];
   readonly #participants: readonly CheckpointParticipant[];
-  /** Segments that are being written. */
-  readonly #writes: { readonly done: Errand; readonly fail: (error: Error) => void }[] = [];
   /** By subtask, as in a worker. */
   readonly #graphs = new Map<number, StreamGraph>();
   readonly #localChannels = new Map<number, LocalChannel>();
-  readonly #stores = new Map<string, SimulatedStore>();
   #offsets: SourceOffsets = new Map();
   #isStopped = false;
 
@@ -118,15 +121,15 @@ export class SimulatedAttempt {
 
   // ------------------------------------------------------------------------------------------------------------- steps
 
-  /** A worker carries out the next command, or runs a task for one frame. */
+  /** A worker carries out the next command, looks after its state, or runs a task for one frame. */
   stepWorker(prng: Prng): void {
     const worker = prng.below(this.#commands.length);
     const command = prng.below(2) === 0 ? this.#commands[worker]?.shift() : undefined;
     if (command !== undefined) return command();
     const task = this.tasks[prng.below(this.tasks.length)];
-    if (task === undefined || !task.isRunnable()) return;
     try {
-      task.runStep(0);
+      if (prng.below(8) === 0) this.#options.states[worker]?.runUpkeep(0);
+      else if (task?.isRunnable() === true) task.runStep(0);
     } catch (error) {
       this.#options.onFailure(error as Error);
     }
@@ -136,18 +139,6 @@ export class SimulatedAttempt {
   stepMain(): void {
     this.egress.drain();
     this.ingress.resume();
-  }
-
-  /** The disk of the workers ends a write. */
-  stepDisk(prng: Prng, failure: Error | null): void {
-    const [write] = this.#writes.splice(prng.below(Math.max(1, this.#writes.length)), 1);
-    if (failure === null) write?.done();
-    else write?.fail(failure);
-  }
-
-  get isIdle(): boolean {
-    const isQuiet = this.#writes.length === 0 && this.#commands.every(({ length }) => length === 0);
-    return isQuiet && !this.egress.hasWork() && !this.tasks.map((task) => task.isRunnable()).includes(true);
   }
 
   stop(): void {
@@ -175,6 +166,7 @@ export class SimulatedAttempt {
     for (const worker of this.#commands.keys()) {
       this.#tell(worker, () => {
         for (const task of this.#tasksOf(worker)) task.chain.notifyCheckpointComplete(checkpointId);
+        this.#options.states[worker]?.notifyCheckpointComplete(checkpointId);
         this.#options.outcomes[worker]?.onCheckpointComplete(checkpointId, positions);
       });
     }
@@ -185,6 +177,7 @@ export class SimulatedAttempt {
     for (const worker of this.#commands.keys()) {
       this.#tell(worker, () => {
         for (const task of this.#tasksOf(worker)) task.abortCheckpoint(checkpointId);
+        this.#options.states[worker]?.notifyCheckpointAborted(checkpointId);
       });
     }
   }
@@ -193,19 +186,19 @@ export class SimulatedAttempt {
     this.#commands[worker]?.push(command);
   }
 
+  #workerOf(subtask: number): number {
+    return subtask % this.#options.plan.workerCount;
+  }
+
   #tasksOf(worker: number): readonly Task[] {
-    const { workerCount } = this.#options.plan;
-    return this.tasks.filter(({ name }) => name.subtask % workerCount === worker);
+    return this.tasks.filter(({ name }) => this.#workerOf(name.subtask) === worker);
   }
 
   #participant(worker: number): CheckpointParticipant {
-    const stores = [...this.#stores.values()].filter(
-      ({ subtask }) => subtask % this.#options.plan.workerCount === worker,
-    );
     return new CheckpointParticipant({
       worker,
       taskCount: this.#tasksOf(worker).length,
-      stores: () => stores,
+      stores: () => this.#options.states[worker]?.stores() ?? [],
       post: (event) => {
         if (!this.#isStopped) this.#options.onEvent(event);
       },
@@ -214,19 +207,17 @@ export class SimulatedAttempt {
 
   #onSnapshot(task: Task, id: number): void {
     const checkpointId = id as CheckpointId;
-    const { vertex, subtask } = task.name;
+    const worker = this.#workerOf(task.name.subtask);
     const operatorStates = task.chain.snapshotOperatorStates();
-    for (const operator of this.#options.plan.vertices[vertex]?.operators ?? []) {
-      if (operator.stateNamespace === null) continue;
-      this.#stores.get(storeName(operator.stateNamespace, subtask))?.seal(operator.id, checkpointId);
-    }
-    this.#participants[subtask % this.#options.plan.workerCount]?.add(checkpointId, operatorStates, 0);
+    if (this.#options.variant !== 'late-snapshot') this.#options.states[worker]?.beginSnapshot(task.name, checkpointId);
+    this.#participants[worker]?.add(checkpointId, operatorStates, 0);
   }
 
   // ------------------------------------------------------------------------------------------------------------ building
 
   #buildTask(vertex: ExecutionPlan['vertices'][number], subtask: number): Task {
     const { plan, graphOf, restored, clock, variant, outcomes } = this.#options;
+    const worker = this.#workerOf(subtask);
     const graph = this.#graphs.get(subtask) ?? graphOf();
     this.#graphs.set(subtask, graph);
     return buildTask(
@@ -242,15 +233,15 @@ export class SimulatedAttempt {
           return new TaskCountersWriter(allocateTaskCounters(region, vertex.operators.length));
         },
         openKeyedState: (namespace, index, operatorId) =>
-          this.#store(namespace, index, vertex.parallelism).open(operatorId),
-        restored: restored?.[subtask % plan.workerCount] ?? null,
+          this.#openState(namespace, index, vertex.parallelism, operatorId),
+        restored: restored?.[worker] ?? null,
         outcomesOf: (operatorId, barrier) =>
-          variant === 'asks-again' ? null : (outcomes[subtask % plan.workerCount]?.of(operatorId, barrier) ?? null),
+          variant === 'asks-again' ? null : (outcomes[worker]?.of(operatorId, barrier) ?? null),
         newScope: () => new WorkerRecordScope(makeControlBlock()),
         setAside: [],
         clock,
         attempt: 0,
-        worker: subtask % plan.workerCount,
+        worker,
         spans: { add: () => undefined, newSpanId: () => '0000000000000001' },
         mailbox: { wake: () => undefined, addPending: () => undefined },
         writeLine: () => undefined,
@@ -268,32 +259,16 @@ export class SimulatedAttempt {
     );
   }
 
-  #store(namespace: string, subtask: number, parallelism: number): SimulatedStore {
-    const name = storeName(namespace, subtask);
-    const known = this.#stores.get(name);
-    if (known !== undefined) return known;
-    const { plan, restored, segments, clock, variant } = this.#options;
-    const handles = restored?.[subtask % plan.workerCount]?.keyed[namespace]?.handles ?? [];
-    const sources = plan.topicSources.map(({ operatorId }) => operatorId);
-    const store = new SimulatedStore({
-      forgets: new Set(variant === 'forgetful' ? sources : []),
-      namespace,
-      subtask,
-      parallelism,
-      shardCount: plan.shardCount,
-      clock,
-      restored: handles.flatMap((handle) => handle.segments.map(({ file }) => segments.get(file) ?? missing(file))),
-      write: (file, content) =>
-        new Promise((resolve, reject) => {
-          const done = (): void => {
-            segments.set(file, content);
-            resolve();
-          };
-          this.#writes.push({ done, fail: reject });
-        }),
-    });
-    this.#stores.set(name, store);
-    return store;
+  #openState(namespace: string, subtask: number, parallelism: number, operatorId: string): KeyedStateBackend {
+    const { plan, states, clock, variant } = this.#options;
+    if (variant === 'forgetful' && plan.topicSources.some((source) => source.operatorId === operatorId)) {
+      const shards = shardsOfSubtask(subtask, parallelism, plan.shardCount);
+      const store = new MemoryStateStore({ shardCount: plan.shardCount, shards, clock, restore: [] });
+      return store.openBackend(operatorId);
+    }
+    const state = states[this.#workerOf(subtask)];
+    invariant(state !== undefined, 'each worker has its state');
+    return state.openBackend(namespace, subtask, operatorId);
   }
 
   #transactionalChannels(): number {
@@ -373,77 +348,6 @@ class UnalignedOutput extends TransactionalOutput {
   override isBlocked(): boolean {
     return false;
   }
-}
-
-interface SimulatedStoreOptions {
-  /** Operators whose state is lost in a restore. */
-  readonly forgets: ReadonlySet<string>;
-  readonly namespace: string;
-  readonly subtask: number;
-  readonly parallelism: number;
-  readonly shardCount: number;
-  readonly clock: Clock;
-  readonly restored: readonly SegmentContent[];
-  readonly write: (file: string, content: SegmentContent) => Promise<void>;
-}
-
-/** The keyed state of one subtask, in memory; each operator in a store of its own, since barriers reach them one by one. */
-class SimulatedStore {
-  readonly subtask: number;
-  readonly #options: SimulatedStoreOptions;
-  readonly #operators = new Map<string, MemoryStateStore>();
-  #sealedId = 0;
-  #sealed = new Map<string, MemorySnapshot>();
-
-  constructor(options: SimulatedStoreOptions) {
-    this.subtask = options.subtask;
-    this.#options = options;
-  }
-
-  open(operatorId: string): ReturnType<MemoryStateStore['openBackend']> {
-    const { subtask, parallelism, shardCount, clock, restored, forgets } = this.#options;
-    const shards = shardsOfSubtask(subtask, parallelism, shardCount);
-    const restore = forgets.has(operatorId) ? [] : restored.flatMap((content) => content.get(operatorId) ?? []);
-    const store = new MemoryStateStore({ shardCount, shards, clock, restore });
-    this.#operators.set(operatorId, store);
-    return store.openBackend(operatorId);
-  }
-
-  seal(operatorId: string, checkpointId: number): void {
-    if (checkpointId > this.#sealedId) {
-      this.#sealedId = checkpointId;
-      this.#sealed = new Map();
-    }
-    const store = this.#operators.get(operatorId);
-    if (store !== undefined) this.#sealed.set(operatorId, store.snapshotToMemory());
-  }
-
-  async finishSnapshot(checkpointId: CheckpointId): Promise<SnapshotHandle> {
-    const { namespace, subtask, parallelism, shardCount, write } = this.#options;
-    const content = this.#sealed;
-    invariant(content.size === this.#operators.size, 'every operator of a store has had its barrier');
-    const file = `${namespace}-${String(subtask)}-${String(checkpointId)}`;
-    await write(file, content);
-    return {
-      namespace,
-      backend: 'heap',
-      checkpointId,
-      shards: shardsOfSubtask(subtask, parallelism, shardCount),
-      shardCount,
-      segments: [{ file, checkpointId, kind: 'full', bytes: 0, rows: 0, sections: [] }],
-      bases: [],
-      bytes: 0,
-      rows: 0,
-    };
-  }
-}
-
-function storeName(namespace: string, subtask: number): string {
-  return `${namespace}#${String(subtask)}`;
-}
-
-function missing(file: string): never {
-  throw new Error(`the manifest names the segment '${file}', which is not there`);
 }
 
 const silence = makeControlBlock();
