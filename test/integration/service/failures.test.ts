@@ -242,3 +242,19 @@ describe('a worker thread that dies', () => {
     },
   );
 });
+
+describe('a record that runs the thread of its worker out of memory each time', () => {
+  it('is given up after some attempts, while its process lives on and others lose nothing', async () => {
+    const memory = { NODE_OPTIONS: '--max-old-space-size=96' };
+    const options = { job: 'deadly-record', args: [...args, '--record-failures-max', '2'], env: memory };
+    await withService(options, async (service) => {
+      const keys = ['a', 'b', 'c', 'deadly'];
+      const count = async (key: string): Promise<unknown> => (await service.post(`/deaths/${key}`, {})).json();
+      for (const key of keys) expect(await count(key)).toEqual({ key, count: 1 });
+      const deadly = await service.post('/deaths/deadly', { how: 'memory' });
+      expect(await problemOf(deadly)).toMatchObject({ status: 500, code: 'MILLRACE_RECORD_POISONOUS' });
+      for (const key of keys) expect(await count(key)).toEqual({ key, count: 2 });
+      expect(service.stderr.match(/the job has failed and is restarted .*out of memory/g)).toHaveLength(2);
+    });
+  });
+});
