@@ -78,9 +78,9 @@ interface JobRun {
 }
 
 /** Per record that enters, by the clock, at the given parallelism. */
-async function microseconds(job: string, parallelism: number, run: JobRun = {}): Promise<number> {
-  const { records = RECORDS, sinkRecords = records, factor = 1 } = run;
-  const env = { ...run.env, BENCH_RECORDS: String(records), BENCH_PARALLELISM: String(parallelism) };
+async function microseconds(job: string, parallelism: number, options: JobRun = {}): Promise<number> {
+  const { records = RECORDS, sinkRecords = records, factor = 1 } = options;
+  const env = { ...options.env, BENCH_RECORDS: String(records), BENCH_PARALLELISM: String(parallelism) };
   const args = ['--parallelism', String(parallelism), '--state-backend', 'heap', '--checkpoint-interval-ms', '600000'];
   const output = await runJob(`build/bench/jobs/${job}.js`, args, env);
   return 1e6 / (recordsPerSecond(output, sinkRecords) * factor);
