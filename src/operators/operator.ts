@@ -1,4 +1,5 @@
 import type { KeyedStateBackend, OperatorStateStore } from '../api/internal/state-backend.js';
+import type { Collector } from '../api/functions.js';
 import type { OutputTag, RequestHandle } from '../api/process-function.js';
 import type { Clock, MonotonicClock } from '../base/clock.js';
 import type { MillraceError } from '../base/errors.js';
@@ -137,9 +138,9 @@ export interface OperatorContext<Out> {
 
 /** What an operator does to one record when that is all it does: the chain may call this in place of `processElement`. */
 export interface StatelessStep {
-  /** Whether `call` gives the result, or says whether the record passes. */
-  readonly kind: 'map' | 'filter';
-  readonly call: (value: unknown) => unknown;
+  /** Whether `call` gives the result, says whether the record passes, or hands results to `out`. */
+  readonly kind: 'map' | 'filter' | 'flat-map';
+  readonly call: (value: unknown, out: Collector<unknown>) => unknown;
   /** What to throw in place of an error of `call`. */
   readonly fail: (error: unknown) => unknown;
 }

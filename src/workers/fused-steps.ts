@@ -1,3 +1,5 @@
+import { compile } from '../base/compile.js';
+import { invariant } from '../base/invariant.js';
 import type { StatelessStep, StreamOperator, TwoInputStreamOperator, WatermarkStatus } from '../operators/operator.js';
 import type { ChainTarget, OperatorTally, OutputTargets, RecordSamples } from './operator-chain.js';
 
@@ -8,6 +10,7 @@ interface CountedStep extends StatelessStep {
 }
 
 type Run = (value: unknown, timestamp: number) => void;
+type WriteRun = (steps: readonly CountedStep[], next: ChainTarget, sample: () => void) => Run;
 
 /**
  * Steps of one chain that follow each other without a branch, run by one function that is written for them.
@@ -23,11 +26,13 @@ export class FusedSteps implements ChainTarget {
   /** The first operator's input: the way from operator to operator. */
   readonly linked: ChainTarget;
 
-  constructor(steps: readonly CountedStep[], next: ChainTarget, linked: ChainTarget) {
+  constructor(write: WriteRun, steps: readonly CountedStep[], next: ChainTarget, linked: ChainTarget) {
     this.steps = steps;
     this.next = next;
     this.linked = linked;
-    this.collect = writeRun(steps)(steps, next);
+    this.collect = write(steps, next, () => {
+      for (const { samples, tally } of steps) samples?.sample(tally);
+    });
   }
 
   emitWatermark(timestamp: number): void {
@@ -40,8 +45,8 @@ export class FusedSteps implements ChainTarget {
 }
 
 /**
- * The inputs of an operator whose output leads to `targets`. What only maps or filters into one place is fused with the steps that
- * begin there; everything else keeps its `linked` inputs, and so does all in a process that forbids code from strings.
+ * The inputs of an operator whose output leads to `targets`. What only maps, filters or flat-maps into one place is fused with the
+ * steps that begin there; everything else keeps its `linked` inputs, and so does all in a process that forbids code from strings.
  */
 export function fusedInputs(
   operator: StreamOperator<unknown, unknown> | TwoInputStreamOperator<unknown, unknown, unknown>,
@@ -50,20 +55,17 @@ export function fusedInputs(
   tally: OperatorTally,
   samples: RecordSamples | null,
 ): ChainTarget[] {
-  const [next] = targets.main;
+  const [target] = targets.main;
   const [input] = linked;
   const step = 'processElement' in operator ? operator.step : undefined;
-  if (step === undefined || input === undefined || next === undefined) return linked;
+  if (step === undefined || input === undefined || target === undefined) return linked;
   if (targets.main.length > 1 || targets.side.size > 0) return linked;
   const first = { ...step, tally, samples };
-  try {
-    return next instanceof FusedSteps
-      ? [new FusedSteps([first, ...next.steps], next.next, input)]
-      : [new FusedSteps([first], next, input)];
-  } catch (error) {
-    if (error instanceof EvalError) return linked;
-    throw error;
-  }
+  // A flat map may call what follows any number of times: that is a function of its own.
+  const isJoined = target instanceof FusedSteps && step.kind !== 'flat-map';
+  const steps = isJoined ? [first, ...target.steps] : [first];
+  const write = writeRun(steps);
+  return write === null ? linked : [new FusedSteps(write, steps, isJoined ? target.next : target, input)];
 }
 
 /**
@@ -81,17 +83,28 @@ export function fusedInputs(
  * }
  * ```
  *
+ * A flat map comes last, and calls what follows by itself:
+ *
+ * ```js
+ *     at = 2; tally2.numRecordsIn++; stamp = timestamp; call2(v, out);
+ * ```
+ *
  * A record that came through is looked at for all its steps at once: they took it within the same moment. Nothing of the job gets into the text: functions come in as values.
+ *
+ * @returns `null` where code from strings is forbidden
  */
-function writeRun(steps: readonly CountedStep[]): (steps: readonly CountedStep[], next: ChainTarget) => Run {
+function writeRun(steps: readonly CountedStep[]): WriteRun | null {
   const names = steps.map(
     (_, index) => `const call${index} = steps[${index}].call, tally${index} = steps[${index}].tally;`,
   );
-  const calls = steps.map(({ kind }, index) => {
-    const call = kind === 'map' ? `v = call${index}(v);` : `if (!call${index}(v)) return;`;
-    return `at = ${index}; tally${index}.numRecordsIn++; ${call} tally${index}.numRecordsOut++;`;
-  });
-  const text = `'use strict'; ${names.join('\n')}
+  const calls = steps.map(
+    ({ kind }, index) => `at = ${index}; tally${index}.numRecordsIn++; ${callOf(kind, index, steps.length)}`,
+  );
+  const last = steps.length - 1;
+  const isFlat = steps[last]?.kind === 'flat-map';
+  const out = `const out = { collect(v) { tally${last}.numRecordsOut++; next.collect(v, stamp); } }; let stamp = 0;`;
+  const text = `${names.join('\n')}
+${isFlat ? out : ''}
 return function run(value, timestamp) {
   let at = 0, v = value;
   try {
@@ -99,17 +112,15 @@ return function run(value, timestamp) {
   } catch (error) {
     throw steps[at].fail(error);
   }
-  next.collect(v, timestamp);
+  ${isFlat ? '' : 'next.collect(v, timestamp);'}
   if (tally0.numRecordsIn >= tally0.sampleAt) sample();
 };`;
-  // oxlint-disable-next-line typescript/no-implied-eval -- call sites of its own are the point: decision 0232
-  const write = new Function('steps', 'next', 'sample', text) as (
-    steps: readonly CountedStep[],
-    next: ChainTarget,
-    sample: () => void,
-  ) => Run;
-  return (ownSteps, next) =>
-    write(ownSteps, next, () => {
-      for (const { samples, tally } of ownSteps) samples?.sample(tally);
-    });
+  return compile(['steps', 'next', 'sample'], text) as WriteRun | null;
+}
+
+function callOf(kind: StatelessStep['kind'], index: number, count: number): string {
+  invariant(kind !== 'flat-map' || index === count - 1, 'nothing is fused behind a flat map');
+  if (kind === 'flat-map') return `stamp = timestamp; call${index}(v, out);`;
+  const call = kind === 'map' ? `v = call${index}(v);` : `if (!call${index}(v)) return;`;
+  return `${call} tally${index}.numRecordsOut++;`;
 }

@@ -1,4 +1,5 @@
 import type { OutputTag } from '../api/process-function.js';
+import { compile } from '../base/compile.js';
 import type { Output, StreamOperator, TwoInputStreamOperator, WatermarkStatus } from '../operators/operator.js';
 
 /**
@@ -158,13 +159,18 @@ class DirectOutput implements ChainOutput {
 }
 
 class FanOutput implements ChainOutput {
-  #main: readonly ChainTarget[];
+  readonly #plain: readonly ChainTarget[];
+  /** Into the targets of before anything was led elsewhere. */
+  readonly #collectPlain: Collect;
+  #collect: Collect;
   #side: ReadonlyMap<string, readonly ChainTarget[]>;
   readonly #all: readonly ChainTarget[];
   readonly #tally: OperatorTally;
 
   constructor(targets: OutputTargets, tally: OperatorTally) {
-    this.#main = targets.main;
+    this.#plain = targets.main;
+    this.#collectPlain = collectorInto(targets.main);
+    this.#collect = this.#collectPlain;
     this.#side = targets.side;
     this.#all = [...targets.main, ...[...targets.side.values()].flat()];
     this.#tally = tally;
@@ -172,13 +178,13 @@ class FanOutput implements ChainOutput {
 
   /** Watermarks go where they went: both targets of a place pass them on alike. */
   retarget({ main, side }: OutputTargets): void {
-    this.#main = main;
+    this.#collect = main === this.#plain ? this.#collectPlain : loopInto(main);
     this.#side = side;
   }
 
   collect(value: unknown, timestamp: number): void {
     this.#tally.numRecordsOut++;
-    for (const target of this.#main) target.collect(value, timestamp);
+    this.#collect(value, timestamp);
   }
 
   collectSide<S>(tag: OutputTag<S>, value: S, timestamp: number): void {
@@ -195,4 +201,20 @@ class FanOutput implements ChainOutput {
   emitStatus(status: WatermarkStatus): void {
     for (const target of this.#all) target.emitStatus(status);
   }
+}
+
+type Collect = (value: unknown, timestamp: number) => void;
+
+/** Hands a record to each target in turn, by code written for them, whose call sites see nothing else (decision 0232). */
+function collectorInto(targets: readonly ChainTarget[]): Collect {
+  const names = targets.map((_, index) => `const target${index} = targets[${index}];`).join(' ');
+  const calls = targets.map((_, index) => `target${index}.collect(value, timestamp);`).join(' ');
+  const write = compile(['targets'], `${names} return (value, timestamp) => { ${calls} };`);
+  return write === null ? loopInto(targets) : (write as (targets: readonly ChainTarget[]) => Collect)(targets);
+}
+
+function loopInto(targets: readonly ChainTarget[]): Collect {
+  return (value, timestamp) => {
+    for (const target of targets) target.collect(value, timestamp);
+  };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OperatorSpec } from '../../../src/api/internal/operator-spec.js';
+import { MillraceError } from '../../../src/base/errors.js';
 import { createOperator } from '../../../src/operators/operator-factory.js';
 import type { OperatorContext, StreamOperator } from '../../../src/operators/operator.js';
 import { OperatorRuntimeContext } from '../../../src/operators/operator-runtime-context.js';
@@ -13,12 +14,16 @@ import {
   type OutputTargets,
 } from '../../../src/workers/operator-chain.js';
 
-type Steps = readonly ('map' | 'filter')[];
+type Kind = 'map' | 'filter' | 'flat-map';
+type Steps = readonly Kind[];
 type MakeInputs = typeof fusedInputs;
 
 const linkedInputs: MakeInputs = (_operator, linked) => linked;
 
-/** A chain whose first to last operator are named 0, 1, …; each maps by adding its number, or filters out its multiples. */
+/**
+ * A chain whose first to last operator are named 0, 1, …; each maps by adding its number, filters out its multiples, or gives as many of
+ * a record as what is left of it by three.
+ */
 class Chain {
   readonly received: unknown[] = [];
   readonly tallies: OperatorTally[] = [];
@@ -58,14 +63,19 @@ class Chain {
 }
 
 /** Step `index` fails on records that are 1000 + index by the time that they reach it. */
-function specOf(kind: 'map' | 'filter', index: number): OperatorSpec {
+function specOf(kind: Kind, index: number): OperatorSpec {
   const check = (value: unknown): number => {
     if (value === 1000 + index) throw new RangeError(`step ${index}`);
     return value as number;
   };
-  return kind === 'map'
-    ? { kind, fn: (value) => check(value) + index }
-    : { kind, fn: (value) => check(value) % (index + 2) !== 0 };
+  if (kind === 'map') return { kind, fn: (value) => check(value) + index };
+  if (kind === 'filter') return { kind, fn: (value) => check(value) % (index + 2) !== 0 };
+  return {
+    kind,
+    fn: (value, out) => {
+      for (let left = check(value) % 3; left > 0; left--) out.collect((value as number) + left);
+    },
+  };
 }
 
 function contextOf(index: number, output: OperatorContext<unknown>['output']): OperatorContext<unknown> {
@@ -86,7 +96,7 @@ function contextOf(index: number, output: OperatorContext<unknown>['output']): O
 
 describe('fused steps', () => {
   it('emit, count and fail as linked operators do', () => {
-    const steps = fc.array(fc.constantFrom('map' as const, 'filter' as const), { minLength: 1, maxLength: 5 });
+    const steps = fc.array(fc.constantFrom<Kind>('map', 'filter', 'flat-map'), { minLength: 1, maxLength: 6 });
     const values = fc.array(fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 985, max: 1005 })));
     fc.assert(
       fc.property(steps, values, (kinds, records) => {
@@ -105,11 +115,17 @@ describe('fused steps', () => {
   });
 
   it('leave what fails behind them as it is', () => {
-    const failure = new RangeError('behind');
-    const chain = new Chain(['map', 'filter'], fusedInputs, () => {
-      throw failure;
-    });
-    expect(() => chain.head.collect(1, 0)).toThrow(failure);
+    const failure = new MillraceError('MILLRACE_USER_FUNCTION_FAILED', 'behind');
+    for (const kinds of [
+      ['map', 'filter'],
+      ['map', 'flat-map'],
+      ['flat-map', 'map'],
+    ] as const) {
+      const chain = new Chain(kinds, fusedInputs, () => {
+        throw failure;
+      });
+      expect(() => chain.head.collect(1, 0)).toThrow(failure);
+    }
   });
 
   it('have a record that came through looked at for each of them', () => {
