@@ -137,7 +137,7 @@ async function measure({ query, parallelism, backend }: Case, rounds: number): P
  */
 function eventCountOf(query: string, backend: Backend): number {
   if (backend === 'lmdb') return 1_500_000;
-  return query === 'generator' || NEAR_THE_GENERATOR.has(query) ? 24_000_000 : 6_000_000;
+  return query === 'generator' || NEAR_THE_GENERATOR.has(query) ? 16_000_000 : 6_000_000;
 }
 
 /** Ratios are for a machine at its nominal speed. */
