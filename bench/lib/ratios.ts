@@ -14,7 +14,7 @@ export interface Ratio {
 }
 
 export interface BaselineRow extends Ratio {
-  /** How far the runs lay apart, as a part of their median: half the distance of the largest from the least. */
+  /** How far a run lay from their median at most, as a part of it. */
   readonly noise: number;
 }
 
@@ -47,7 +47,7 @@ export function toBaseline(runs: readonly (readonly Ratio[])[]): BaselineRow[] {
   return [...byName].map(([name, same]) => {
     const values = same.map(({ ratio }) => ratio);
     const middle = median(values);
-    const noise = (Math.max(...values) - Math.min(...values)) / 2 / middle;
+    const noise = Math.max(...values.map((value) => Math.abs(value - middle))) / middle;
     return { name, ratio: round(middle), isRate: same[0]?.isRate ?? true, noise: round(Math.max(noise, NOISE_LEAST)) };
   });
 }

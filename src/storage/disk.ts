@@ -11,6 +11,8 @@ import { ConnectorError, MillraceError, type ErrorCode } from '../base/errors.js
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const unusableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
+const unsyncableCodes: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP']);
+
 /** The operating system's name of an error (`ENOSPC`), or the empty string. */
 export function systemCode(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return '';
@@ -100,21 +102,22 @@ export async function createDirectory(path: string): Promise<void> {
 async function makeDirectory(path: string): Promise<void> {
   const parent = dirname(path);
   if (!(await isThere(parent))) await makeDirectory(parent);
-  await syncIfAllowed(dirname(parent));
+  await syncIfPossible(dirname(parent));
   try {
     await mkdir(path);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
   }
-  await syncIfAllowed(parent);
+  await syncIfPossible(parent);
 }
 
-/** A folder that is not ours to read was there before us. */
-async function syncIfAllowed(path: string): Promise<void> {
+/** A folder that is not ours to read, or of a file system that does not sync folders, was there before us. */
+async function syncIfPossible(path: string): Promise<void> {
   try {
     await syncDirectory(path);
   } catch (error) {
-    if (!unusableCodes.has(systemCode(error))) throw error;
+    const code = systemCode(error);
+    if (!unusableCodes.has(code) && !unsyncableCodes.has(code)) throw error;
   }
 }
 
