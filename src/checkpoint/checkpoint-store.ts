@@ -9,7 +9,7 @@
  *
  * Thread: main, one store per folder (the data folder's lock sees to it); calls come one after another.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../base/errors.js';
 import type { CheckpointId } from '../base/ids.js';
@@ -17,7 +17,7 @@ import { invariant } from '../base/invariant.js';
 import type { Logger } from '../base/log.js';
 import { segmentFilesOf } from '../protocol/snapshot-handle.js';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.js';
-import { confirmNames, createDirectory, storageError, syncDirectory } from '../storage/disk.js';
+import { confirmNames, createDirectory, removeFile, storageError } from '../storage/disk.js';
 import { type CheckpointManifest, decodeManifest, encodeManifest } from './checkpoint-manifest.js';
 
 export interface CheckpointStoreOptions {
@@ -37,6 +37,8 @@ export class CheckpointStore {
   #retained: CheckpointManifest[];
   /** The newest id that was ever written here, damaged files included. */
   #newestId: number;
+  /** A checkpoint whose commit has failed, as far as anybody could tell. */
+  #doubtfulId: number | null = null;
   /** Checkpoints whose manifest was found damaged at opening, ascending. Not empty means that work is repeated or lost. */
   readonly damagedIds: readonly number[];
 
@@ -96,7 +98,8 @@ export class CheckpointStore {
 
   /**
    * Commits a checkpoint: when this resolves, it is the one that a restart goes on from. When it rejects, it may or may not
-   * be: the next commit decides. Then drops checkpoints beyond the retained count; a failure of that is only logged.
+   * be: the next commit decides, or {@link settle}. Then drops checkpoints beyond the retained count; a failure of that is only
+   * logged.
    *
    * @throws MillraceError a storage error
    */
@@ -104,13 +107,31 @@ export class CheckpointStore {
     invariant(manifest.checkpointId > this.#newestId, 'checkpoint ids grow and are used once');
     this.#newestId = manifest.checkpointId;
     const path = manifestPath(this.#options.checkpointDir, manifest.checkpointId);
+    this.#doubtfulId = manifest.checkpointId;
     await writeAtomicFile(path, encodeManifest(manifest));
+    this.#doubtfulId = null;
     this.#retained.push(manifest);
     try {
       await this.#dropOldest();
     } catch (error) {
       this.#options.logger.warn({ error }, 'old checkpoints could not be deleted');
     }
+  }
+
+  /**
+   * Decides about a commit that has failed: the checkpoint counts when its manifest is there. To be awaited before anybody goes
+   * on from {@link latest} in the same process: else output would be given up here that a later start finds committed.
+   *
+   * @returns the checkpoint that counts after all; `null` when there is none
+   */
+  async settle(): Promise<CheckpointManifest | null> {
+    const id = this.#doubtfulId;
+    if (id === null) return null;
+    await confirmNames(this.#options.checkpointDir);
+    const manifest = await readIfIntact(this.#options, id);
+    this.#doubtfulId = null;
+    if (manifest !== null) this.#retained.push(manifest);
+    return manifest;
   }
 
   /** Forgets every checkpoint but the newest: they are of a job that has been restored to another point. */
@@ -159,13 +180,13 @@ export class CheckpointStore {
   async #removeManifests(isRemoved: (id: number) => boolean): Promise<void> {
     const { checkpointDir } = this.#options;
     for (const id of await manifestIds(checkpointDir)) {
-      if (isRemoved(id)) await rm(manifestPath(checkpointDir, id), { force: true });
+      if (isRemoved(id)) await removeFile(manifestPath(checkpointDir, id));
     }
-    await syncDirectory(checkpointDir);
+    await confirmNames(checkpointDir);
   }
 
   async #deleteSegments(files: readonly string[]): Promise<void> {
-    await Promise.all(files.map((file) => rm(join(this.#options.segmentDir, file), { force: true })));
+    await Promise.all(files.map((file) => removeFile(join(this.#options.segmentDir, file))));
   }
 }
 

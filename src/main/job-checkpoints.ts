@@ -81,6 +81,8 @@ export class JobCheckpoints {
 
   /** Where an attempt begins, and what its exactly-once output is written with. The attempt before has ended. */
   async begin(plan: ExecutionPlan, { port }: AttemptTopics): Promise<AttemptBeginning> {
+    const settled = await this.#store.settle();
+    if (settled !== null) await this.announce(settled);
     const restorePoint = this.restorePoint(plan);
     return { restorePoint, producer: await openProducer(port, plan, this.committedOutput()) };
   }
