@@ -37,8 +37,8 @@ export class CheckpointStore {
   #retained: CheckpointManifest[];
   /** The newest id that was ever written here, damaged files included. */
   #newestId: number;
-  /** A checkpoint whose commit has failed, as far as anybody could tell. */
-  #doubtfulId: number | null = null;
+  /** Checkpoints since the last commit whose own has failed, as far as anybody could tell; ascending. */
+  #doubtfulIds: number[] = [];
   /** Checkpoints whose manifest was found damaged at opening, ascending. Not empty means that work is repeated or lost. */
   readonly damagedIds: readonly number[];
 
@@ -107,9 +107,9 @@ export class CheckpointStore {
     invariant(manifest.checkpointId > this.#newestId, 'checkpoint ids grow and are used once');
     this.#newestId = manifest.checkpointId;
     const path = manifestPath(this.#options.checkpointDir, manifest.checkpointId);
-    this.#doubtfulId = manifest.checkpointId;
+    this.#doubtfulIds.push(manifest.checkpointId);
     await writeAtomicFile(path, encodeManifest(manifest));
-    this.#doubtfulId = null;
+    this.#doubtfulIds = [];
     this.#retained.push(manifest);
     try {
       await this.#dropOldest();
@@ -119,19 +119,22 @@ export class CheckpointStore {
   }
 
   /**
-   * Decides about a commit that has failed: the checkpoint counts when its manifest is there. To be awaited before anybody goes
+   * Decides about commits that have failed: a checkpoint counts when its manifest is there. To be awaited before anybody goes
    * on from {@link latest} in the same process: else output would be given up here that a later start finds committed.
    *
-   * @returns the checkpoint that counts after all; `null` when there is none
+   * @returns the newest that counts after all; `null` when none does
    */
   async settle(): Promise<CheckpointManifest | null> {
-    const id = this.#doubtfulId;
-    if (id === null) return null;
+    if (this.#doubtfulIds.length === 0) return null;
     await confirmNames(this.#options.checkpointDir);
-    const manifest = await readIfIntact(this.#options, id);
-    this.#doubtfulId = null;
-    if (manifest !== null) this.#retained.push(manifest);
-    return manifest;
+    const found: CheckpointManifest[] = [];
+    for (const id of this.#doubtfulIds) {
+      const manifest = await readIfIntact(this.#options, id);
+      if (manifest !== null) found.push(manifest);
+    }
+    this.#doubtfulIds = [];
+    this.#retained.push(...found);
+    return found.at(-1) ?? null;
   }
 
   /** Forgets every checkpoint but the newest: they are of a job that has been restored to another point. */
