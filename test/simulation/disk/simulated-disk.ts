@@ -4,8 +4,8 @@ import { turnsOfEventLoop } from './turns.js';
 import { SECTOR_BYTES, SimulatedFile } from './simulated-file.js';
 import { type Entry, SimulatedFolder } from './simulated-folder.js';
 
-/** Calls that need room on the disk. */
-const writers: ReadonlySet<string> = new Set(['open', 'mkdir', 'rename', 'write', 'sync']);
+/** Calls that a full disk refuses; it fails the others in other ways. */
+const needRoom: ReadonlySet<string> = new Set(['create', 'mkdir', 'rename', 'write', 'sync']);
 
 /** Of the flags of `open` those that mean something here. */
 export interface OpenMode {
@@ -68,7 +68,7 @@ export class SimulatedDisk {
       if (isFault) {
         operation.runInPart?.(prng);
         throw systemError(
-          writers.has(operation.name) && prng.below(2) === 0 ? 'ENOSPC' : 'EIO',
+          needRoom.has(operation.name) && prng.below(2) === 0 ? 'ENOSPC' : 'EIO',
           `${operation.name} '${operation.path}'`,
         );
       }
@@ -123,7 +123,7 @@ export class SimulatedDisk {
   // -------------------------------------------------------------------------------------------------- calls by path
 
   open(path: string, mode: OpenMode): Promise<number> {
-    return this.#submit('open', path, () => {
+    return this.#submit(mode.creates ? 'create' : 'open', path, () => {
       const handle = { path, entry: this.#openEntry(path, mode), isSynced: mode.isSynced };
       this.#handles.set(this.#nextHandle, handle);
       return this.#nextHandle++;
