@@ -4,7 +4,8 @@ import { MillraceError } from '../base/errors.js';
 import type { ShardId } from '../base/ids.js';
 import { settledWithin } from './event-loop.js';
 import { LmdbEnvironment } from './lmdb-environment.js';
-import { MergeCursor, type Section } from './section.js';
+import { MergeCursor, type SnapshotSection } from './section.js';
+import { SectionMerge } from './section-merge.js';
 import type { Shard } from './shard.js';
 
 /**
@@ -14,8 +15,8 @@ import type { Shard } from './shard.js';
  * records the checkpoint: so at most one thread of the process-wide pool is taken by this store, and the files of the
  * embedded log do not wait behind state.
  *
- * Segments that completed while a round was under way are merged by the next one: of rows written more than once only the
- * newest goes to the base. A round that failed, as on a full disk, is tried again a second later, whole, together with what
+ * A shard's rows are merged first (section-merge.ts), those of segments that completed while a round was under way by the next
+ * one: of rows written more than once only the newest goes to the base. A round that failed, as on a full disk, is tried again a second later, whole, together with what
  * has come since: writing a row twice means the same. Nothing is lost meanwhile, since the segments stay.
  *
  * One thread: the store's. Nothing here waits; {@link step} is called again after `onProgress`.
@@ -24,7 +25,7 @@ import type { Shard } from './shard.js';
 /** A segment on its way into the base. */
 export interface PendingSegment {
   readonly checkpointId: number;
-  readonly sections: readonly Section[];
+  readonly sections: readonly SnapshotSection[];
 }
 
 export interface BaseApplierOptions<S extends PendingSegment> {
@@ -64,11 +65,16 @@ interface Round<S> {
   readonly touched: LmdbEnvironment[];
 }
 
-interface ShardWrite {
+/** A round's part of a shard before it is written. */
+interface ShardPart {
   readonly environment: LmdbEnvironment;
-  readonly cursor: MergeCursor;
   readonly checkpointId: number;
   readonly shard: Shard;
+  readonly merge: SectionMerge;
+}
+
+interface ShardWrite extends ShardPart {
+  readonly cursor: MergeCursor;
   readonly rowsPerTransaction: number;
   /** At most so many rows are left. */
   rowsLeft: number;
@@ -78,6 +84,7 @@ export class BaseApplier<S extends PendingSegment> {
   readonly #options: BaseApplierOptions<S>;
   #queue: S[] = [];
   #round: Round<S> | null = null;
+  #merging: ShardPart | null = null;
   #write: ShardWrite | null = null;
   #inFlight = 0;
   #isWaitingForShard = false;
@@ -121,6 +128,7 @@ export class BaseApplier<S extends PendingSegment> {
     this.#throwIfHopeless();
     if (this.#inFlight >= TRANSACTIONS_IN_FLIGHT_MAX || this.#isWaitingForShard) return false;
     if (this.#write !== null) return this.#writeSome(this.#write);
+    if (this.#merging !== null) return this.#mergeSome(this.#merging);
     if (this.#round === null && !this.#startRound()) return false;
     this.#nextShard();
     return true;
@@ -161,7 +169,7 @@ export class BaseApplier<S extends PendingSegment> {
     }
     const environment = this.#environmentOf(shard.id);
     round.touched.push(environment);
-    const sections: Section[] = [];
+    const sections: SnapshotSection[] = [];
     // Not that of the round: segments that were restored with it may be of another instance, which had other shards.
     let checkpointId = environment.appliedCheckpointId;
     for (const segment of round.segments) {
@@ -169,18 +177,24 @@ export class BaseApplier<S extends PendingSegment> {
       if (ofShard.length > 0) checkpointId = Math.max(checkpointId, segment.checkpointId);
       sections.push(...ofShard);
     }
+    this.#merging = { environment, shard, checkpointId, merge: new SectionMerge(sections) };
+  }
+
+  #mergeSome(part: ShardPart): boolean {
+    if (part.merge.step()) return true;
+    const { sections } = part.merge;
     const rows = sections.reduce((sum, section) => sum + section.rows, 0);
+    this.#merging = null;
     this.#write = {
-      environment,
-      shard,
+      ...part,
       cursor: new MergeCursor(sections),
-      checkpointId,
       rowsPerTransaction: Math.min(
         Math.max(Math.ceil(rows / TRANSACTIONS_PER_SHARD), ROWS_PER_TRANSACTION_LEAST),
         ROWS_PER_TRANSACTION_MOST,
       ),
       rowsLeft: rows,
     };
+    return true;
   }
 
   #writeSome(write: ShardWrite): boolean {
@@ -249,6 +263,7 @@ export class BaseApplier<S extends PendingSegment> {
     if (round === null) return;
     this.#queue = [...round.segments, ...this.#queue];
     this.#round = null;
+    this.#merging = null;
     this.#write = null;
     this.#isWaitingForShard = false;
   }

@@ -4,7 +4,8 @@ import type { ShardId } from '../base/ids.js';
 
 /**
  * Numbers under integer keys in a snapshot, much as they lie in memory: neither sorted nor serialised, so that a checkpoint costs
- * the thread that processes records little more than a copy. Who reads them makes rows of them (section-reader.ts).
+ * the thread that processes records little more than a copy. Who reads them makes rows of them (section-reader.ts, section-merge.ts).
+ * A key of a state and namespace is in a snapshot once.
  *
  * ```text
  * frame   block │ block │ …
@@ -176,14 +177,49 @@ export function* blocksOf(frame: Buffer): IterableIterator<NumberBlock> {
   }
 }
 
-/** Visits the rows of a block; `undefined` stands for the value of one that was removed. */
+/** A block in parts of at most so many rows. */
+export function* piecesOf(block: NumberBlock, rowsMax: number): IterableIterator<NumberBlock> {
+  const step = rowsMax * rowBytesOf(block);
+  for (let at = block.rowsAt; at < block.end; at += step) {
+    yield { ...block, rowsAt: at, end: Math.min(at + step, block.end) };
+  }
+}
+
+/**
+ * Visits the rows of a block; `undefined` stands for the value of one that was removed.
+ *
+ * @param met keys that are passed over, and that those which are not are added to
+ */
 export function forEachNumber(
   frame: Buffer,
-  { isRemoval, rowsAt, end }: NumberBlock,
+  block: NumberBlock,
   visit: (key: number, value: number | undefined) => void,
+  met: KeySet | null = null,
 ): void {
-  const rowBytes = isRemoval ? REMOVED_ROW_BYTES : ROW_BYTES;
+  const { isRemoval, rowsAt, end } = block;
+  const rowBytes = rowBytesOf(block);
   for (let at = rowsAt; at < end; at += rowBytes) {
-    visit(frame.readInt32LE(at), isRemoval ? undefined : frame.readDoubleLE(at + 4));
+    const key = int32At(frame, at);
+    if (met !== null && !met.add(key)) continue;
+    visit(key, isRemoval ? undefined : frame.readDoubleLE(at + 4));
   }
+}
+
+export interface KeySet {
+  /** @returns whether the key was not there before */
+  add(key: number): boolean;
+}
+
+/** Byte by byte: methods of Buffer check their arguments, which costs more than the reading here. */
+function int32At(bytes: Buffer, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+  return low | ((bytes[at + 3] as number) << 24);
+}
+
+export function rowCountOf(block: NumberBlock): number {
+  return (block.end - block.rowsAt) / rowBytesOf(block);
+}
+
+function rowBytesOf({ isRemoval }: Pick<NumberBlock, 'isRemoval'>): number {
+  return isRemoval ? REMOVED_ROW_BYTES : ROW_BYTES;
 }

@@ -1,8 +1,8 @@
 import type { Namespace } from '../api/internal/state-backend.js';
 import { RowKeyReader } from './key-encoding.js';
 import { blocksOf, forEachNumber } from './number-blocks.js';
-import { CHECKSUM_BYTES, MergeCursor, type Section, SectionCursor, type SnapshotSection } from './section.js';
-import { numberRows, sortedRows, sortedSection } from './section-reader.js';
+import { CHECKSUM_BYTES, MergeCursor, type Section, type SectionCursor, type SnapshotSection } from './section.js';
+import { hasRowsOf, numberRows, numberVersionsOf, sortedRows, sortedSection } from './section-reader.js';
 import type { WriteBuffer } from './write-buffer.js';
 
 /** The rows of one state in one shard, as they lie in the frames of sections. */
@@ -31,9 +31,6 @@ export interface RestoredRowVisitor {
   /** A number under an integer key, or that it was removed: later ones replace earlier ones. */
   readonly onNumber: (namespace: Namespace, key: number, value: number | undefined) => void;
 }
-
-/** Of a state with numbers of several schema versions. */
-const SEVERAL = -1;
 
 /**
  * Rows of one shard that were restored into memory and wait, in bytes, for their state to be asked for: only then is it
@@ -166,23 +163,6 @@ export class RestoredRows {
     }
     return list;
   }
-}
-
-function numberVersionsOf(sections: readonly SnapshotSection[]): Map<number, number> {
-  const versions = new Map<number, number>();
-  for (const frame of sections.flatMap(({ numberFrames }) => numberFrames)) {
-    for (const { stateId, version } of blocksOf(frame)) {
-      const known = versions.get(stateId) ?? version;
-      versions.set(stateId, known === version ? version : SEVERAL);
-    }
-  }
-  return versions;
-}
-
-function hasRowsOf(section: Section, states: ReadonlyMap<number, unknown>): boolean {
-  const cursor = new SectionCursor(section);
-  while (cursor.advance()) if (states.has(cursor.stateId)) return true;
-  return false;
 }
 
 class RowPlace implements RestoredRow {

@@ -1,7 +1,7 @@
 import { keyGroupOfInt32 } from '../api/internal/key-groups.js';
 import { VOID_NAMESPACE } from '../api/internal/state-backend.js';
 import { Entry, NamespacedEntry } from './entry.js';
-import { blocksOf, forEachNumber, type NumberBlock } from './number-blocks.js';
+import { blocksOf, forEachNumber, type KeySet, type NumberBlock, rowCountOf } from './number-blocks.js';
 import { type Section, SectionCursor, type SnapshotSection } from './section.js';
 import { numberCodec } from './value-codec.js';
 import { WriteBuffer } from './write-buffer.js';
@@ -23,8 +23,10 @@ export function sortedSection(section: SnapshotSection): Section {
 }
 
 /** The rows that are sorted already. */
-export function sortedRows({ shard, dictionary, rowFrames, rows }: SnapshotSection): Section {
-  return { shard, dictionary, frames: rowFrames, rows };
+export function sortedRows({ shard, dictionary, rowFrames, numberFrames, rows }: SnapshotSection): Section {
+  let numbers = 0;
+  for (const frame of numberFrames) for (const block of blocksOf(frame)) numbers += rowCountOf(block);
+  return { shard, dictionary, frames: rowFrames, rows: rows - numbers };
 }
 
 /** The numbers of one state as rows. */
@@ -34,24 +36,52 @@ export function numberRows(section: SnapshotSection, stateId: number): Section {
   return rows.toSection(section.shard, section.dictionary);
 }
 
-/** Adds numbers as the state would have written them one by one. */
+/**
+ * Adds the numbers of a block as the state would have written them one by one.
+ *
+ * @param met keys that are passed over, and that those which are not are added to
+ */
+export function appendBlock(rows: WriteBuffer, frame: Buffer, block: NumberBlock, met: KeySet | null = null): void {
+  const { stateId, namespace } = block;
+  const codec = numberCodec(block.version);
+  const entry = namespace === VOID_NAMESPACE ? new Entry(0, 0) : new NamespacedEntry(0, 0, namespace, undefined);
+  const append = (key: number, value: number | undefined): void => {
+    entry.key = key;
+    entry.bits = keyGroupOfInt32(key);
+    entry.value = value;
+    rows.append(entry, stateId, codec);
+  };
+  forEachNumber(frame, block, append, met);
+}
+
 function appendNumbers(
   rows: WriteBuffer,
   { numberFrames }: SnapshotSection,
   isWanted: (block: NumberBlock) => boolean,
 ): void {
   for (const frame of numberFrames) {
-    for (const block of blocksOf(frame)) {
-      if (!isWanted(block)) continue;
-      const { stateId, namespace } = block;
-      const codec = numberCodec(block.version);
-      const entry = namespace === VOID_NAMESPACE ? new Entry(0, 0) : new NamespacedEntry(0, 0, namespace, undefined);
-      forEachNumber(frame, block, (key, value) => {
-        entry.key = key;
-        entry.bits = keyGroupOfInt32(key);
-        entry.value = value;
-        rows.append(entry, stateId, codec);
-      });
+    for (const block of blocksOf(frame)) if (isWanted(block)) appendBlock(rows, frame, block);
+  }
+}
+
+/** Of a state with numbers of several schema versions. */
+const SEVERAL_VERSIONS = -1;
+
+/** The states that have numbers, and under which schema version; -1 for several. */
+export function numberVersionsOf(sections: readonly SnapshotSection[]): Map<number, number> {
+  const versions = new Map<number, number>();
+  for (const frame of sections.flatMap(({ numberFrames }) => numberFrames)) {
+    for (const { stateId, version } of blocksOf(frame)) {
+      const known = versions.get(stateId) ?? version;
+      versions.set(stateId, known === version ? version : SEVERAL_VERSIONS);
     }
   }
+  return versions;
+}
+
+/** Whether rows of any of these states are there. */
+export function hasRowsOf(section: Section, states: ReadonlyMap<number, unknown>): boolean {
+  const cursor = new SectionCursor(section);
+  while (cursor.advance()) if (states.has(cursor.stateId)) return true;
+  return false;
 }

@@ -100,8 +100,9 @@ export class MergeCursor {
   current: SectionCursor | null = null;
   /** Oldest first. */
   #live: SectionCursor[];
-  /** Those that stand on the key of the current row, itself included. */
+  /** The first so many stand on the key of the current row, itself included. */
   readonly #onKey: SectionCursor[] = [];
+  #onKeyCount = 0;
 
   /** @param sections oldest first */
   constructor(sections: readonly Section[]) {
@@ -114,8 +115,8 @@ export class MergeCursor {
     for (const cursor of this.#live) {
       const order = least === null ? -1 : compareKeys(cursor, least);
       if (order > 0) continue;
-      if (order < 0) this.#onKey.length = 0;
-      this.#onKey.push(cursor);
+      if (order < 0) this.#onKeyCount = 0;
+      this.#onKey[this.#onKeyCount++] = cursor;
       // Of equal keys the newest section's row stands.
       least = cursor;
     }
@@ -125,8 +126,11 @@ export class MergeCursor {
 
   #leaveKey(): void {
     let hasEnded = false;
-    for (const cursor of this.#onKey) hasEnded = !cursor.advance() || hasEnded;
-    this.#onKey.length = 0;
+    for (let at = 0; at < this.#onKeyCount; at++) {
+      const cursor = this.#onKey[at] as SectionCursor;
+      hasEnded = !cursor.advance() || hasEnded;
+    }
+    this.#onKeyCount = 0;
     if (hasEnded) this.#live = this.#live.filter((cursor) => !cursor.hasEnded);
   }
 }

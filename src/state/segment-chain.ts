@@ -1,6 +1,6 @@
 import type { CheckpointId } from '../base/ids.js';
 import type { SegmentHandle } from '../protocol/snapshot-handle.js';
-import type { Section } from './section.js';
+import type { SnapshotSection } from './section.js';
 import type { StateRows } from './state-rows.js';
 
 /** A segment that a store has written, or was restored from. */
@@ -8,7 +8,7 @@ export interface ChainSegment {
   readonly handle: SegmentHandle;
   readonly checkpointId: CheckpointId;
   /** The rows, kept until they are in the base; empty where there is none to go to. */
-  readonly sections: readonly Section[];
+  readonly sections: readonly SnapshotSection[];
   /** The epochs whose changes have reached the base once this segment has. */
   readonly epochs: readonly SealedEpoch[];
 }

@@ -8,8 +8,7 @@ import { fileKinds } from '../storage/frame-codec.js';
 import { FramedFileReader, FramedFileWriter } from '../storage/framed-file.js';
 import { nextTurnOfEventLoop } from './event-loop.js';
 import { isNumberFrame } from './number-blocks.js';
-import type { Section, SnapshotSection } from './section.js';
-import { sortedSection } from './section-reader.js';
+import type { SnapshotSection } from './section.js';
 import type { DictionaryEntry } from './state-dictionary.js';
 
 /**
@@ -103,15 +102,6 @@ function headerOf({ namespace, checkpointId, kind, shardCount, sections }: Segme
       dictionary,
     })),
   };
-}
-
-/** Reads the rows of some shards. Errors are those of {@link readSnapshotSections}. */
-export async function readSegment(
-  segmentDir: string,
-  segment: SegmentHandle,
-  wanted: ReadonlySet<ShardId>,
-): Promise<Section[]> {
-  return (await readSnapshotSections(segmentDir, segment, wanted)).map(sortedSection);
 }
 
 /**

@@ -89,8 +89,9 @@ export class SingleRows extends StateRows {
       return;
     }
     this.beforeWrite(entry);
+    const isAsLarge = typeof value === 'number' && typeof entry.value === 'number';
     entry.value = value;
-    this.measure(entry);
+    if (!isAsLarge) this.measure(entry);
   }
 
   /**

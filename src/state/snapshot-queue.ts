@@ -3,7 +3,6 @@ import type { CheckpointId } from '../base/ids.js';
 import type { SegmentHandle } from '../protocol/snapshot-handle.js';
 import { fileNameOf } from '../storage/file-names.js';
 import type { OperatorStateBackend } from './keyed-state-backend.js';
-import { sortedSection } from './section-reader.js';
 import type { SegmentChain } from './segment-chain.js';
 import { writeSegment, type SegmentContent } from './segment-file.js';
 import type { Shard } from './shard.js';
@@ -214,7 +213,7 @@ export class SnapshotQueue {
     const isNeeded = content.sections.length > 0 || epochs.length > 0 || (content.kind === 'full' && !chain.isEmpty);
     if (!isNeeded) return 0;
     const handle = await writeSegment(segmentDir, content);
-    const sections = hasBase ? content.sections.map(sortedSection) : [];
+    const sections = hasBase ? content.sections : [];
     chain.add({ handle, checkpointId: work.checkpointId, sections, epochs });
     return handle.bytes;
   }

@@ -7,8 +7,9 @@ import { LmdbEnvironment } from './lmdb-environment.js';
 import { CHECKED_BYTES_MAX } from './lmdb-file-check.js';
 import { ReplayedRows } from './replayed-rows.js';
 import type { SnapshotSection } from './section.js';
+import { SectionMerge } from './section-merge.js';
 import type { RestoredSegment } from './segment-chain.js';
-import { readSegment, readSnapshotSections } from './segment-file.js';
+import { readSnapshotSections } from './segment-file.js';
 import type { Shard } from './shard.js';
 import { shardCountChanged } from './memory-state-store.js';
 import { WriteBuffer } from './write-buffer.js';
@@ -219,7 +220,7 @@ async function readLacking(
   for (const handle of source.segments) {
     // Segments that a base holds already may be gone from the disk: they are not even looked for.
     const lacking = [...owned].filter((shard) => (environments[shard]?.appliedCheckpointId ?? 0) < handle.checkpointId);
-    segments.push({ handle, sections: await readSegment(options.segmentDir, handle, new Set(lacking)) });
+    segments.push({ handle, sections: await readSnapshotSections(options.segmentDir, handle, new Set(lacking)) });
   }
   return segments;
 }
@@ -229,6 +230,6 @@ function replayedRows(shards: Shards, segments: readonly RestoredSegment[]): (Re
     if (shard === undefined) return undefined;
     const sections = segments.flatMap((segment) => segment.sections.filter((section) => section.shard === shard.id));
     for (const section of sections) shard.dictionary.merge(section.dictionary);
-    return sections.length === 0 ? undefined : new ReplayedRows(sections);
+    return sections.length === 0 ? undefined : new ReplayedRows(new SectionMerge(sections).sections);
   });
 }

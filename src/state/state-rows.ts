@@ -1,9 +1,18 @@
-import type { Namespace } from '../api/internal/state-backend.js';
+import { VOID_NAMESPACE, type Namespace } from '../api/internal/state-backend.js';
 import type { ShardId } from '../base/ids.js';
 import { MillraceError } from '../base/errors.js';
 import { invariant } from '../base/invariant.js';
 import type { TtlPolicy } from './ttl.js';
-import { DEAD_EPOCH, KEY_GROUP_BITS, PERSISTED, entryBytes, estimateBytes, type Entry } from './entry.js';
+import {
+  DEAD_EPOCH,
+  type Entry,
+  entryBytes,
+  estimateBytes,
+  KEY_GROUP_BITS,
+  NamespacedEntry,
+  PERSISTED,
+} from './entry.js';
+import { EntryList, type EntrySource, entriesOf } from './entry-list.js';
 import type { KeyContext } from './key-context.js';
 import type { StateKind } from './state-dictionary.js';
 import type { RowKeyReader } from './key-encoding.js';
@@ -34,8 +43,10 @@ export interface Seal {
   readonly epoch: number;
   /** Where serialised rows go. */
   readonly sink: RowSink;
+  /** Where those of numbers go which the sink takes as such; `null` when all rows are to be serialised. */
+  readonly numbers: NumberRowSink | null;
   /** The entries still to be looked at. */
-  readonly entries: Iterator<Entry>;
+  readonly entries: EntrySource;
 }
 
 export interface RowSink {
@@ -116,7 +127,9 @@ export abstract class StateRows {
   readonly seals: Seal[] = [];
   protected readonly context: KeyContext;
   protected readonly host: RowHost;
-  #dirty: Entry[] = [];
+  #dirty = new EntryList();
+  /** One that a seal is done with. */
+  #spare: EntryList | null = null;
   #dirtyBytes = 0;
   #deadCount = 0;
 
@@ -208,12 +221,16 @@ export abstract class StateRows {
   seal(kind: SealKind, sink: RowSink): Seal | null {
     const dirty = this.#dirty;
     const epoch = this.epoch;
-    this.#dirty = [];
+    this.#dirty = this.#spare ?? new EntryList();
+    this.#spare = null;
     this.#addDirtyBytes(-this.#dirtyBytes);
     this.#deadCount = 0;
     this.epoch = epoch + 1;
-    const entries = kind === 'delta' ? dirty[Symbol.iterator]() : this.entries();
-    const seal: Seal = { rows: this, kind, epoch, sink, entries };
+    const entries = kind === 'delta' ? dirty : entriesOf(this.entries());
+    // Without a base, numbers are in columns; what is among the entries all the same stays apart from them.
+    const areNumbersTaken = this.host.base !== null && this.codec.numberVersion !== null;
+    const numbers = areNumbersTaken ? sink.numbersOf(this, VOID_NAMESPACE) : null;
+    const seal: Seal = { rows: this, kind, epoch, sink, numbers, entries };
     const hasColumns = this.sealColumns(seal);
     if (kind === 'delta' && dirty.length === 0 && !hasColumns) return null;
     this.seals.push(seal);
@@ -227,13 +244,12 @@ export abstract class StateRows {
    */
   saveSome(seal: Seal, rowsMax: number): boolean {
     for (let count = 0; count < rowsMax; count++) {
-      const next = seal.entries.next();
-      if (next.done === true) {
+      const entry = seal.entries.take();
+      if (entry === null) {
         if (this.saveColumns(seal, rowsMax)) return true;
-        this.seals.splice(this.seals.indexOf(seal), 1);
+        this.#endSeal(seal);
         return false;
       }
-      const entry = next.value;
       if (!isSealed(entry, seal)) continue;
       this.#save(entry, seal);
       // A stored tombstone hides nothing in memory: without a base, absent and not there are the same.
@@ -317,10 +333,18 @@ export abstract class StateRows {
     );
   }
 
+  #endSeal(seal: Seal): void {
+    this.seals.splice(this.seals.indexOf(seal), 1);
+    const { entries } = seal;
+    if (!(entries instanceof EntryList) || !entries.isWorthKeeping) return;
+    entries.reuse();
+    this.#spare = entries;
+  }
+
   #markDirty(entry: Entry): void {
     entry.epoch = this.epoch;
     if (!this.host.tracksChanges) return;
-    this.#dirty.push(entry);
+    this.#dirty.add(entry);
     this.#addDirtyBytes(entry.size);
   }
 
@@ -334,6 +358,10 @@ export abstract class StateRows {
     const { value } = entry;
     const isAbsent = value === undefined || this.#isForgotten(value);
     if (isAbsent && (entry.bits & PERSISTED) === 0) return;
+    if (seal.numbers !== null && saveNumber(entry, seal.numbers)) {
+      this.#noteStored(entry, isAbsent);
+      return;
+    }
     let bytes: number;
     try {
       if (isAbsent) entry.value = undefined;
@@ -347,21 +375,22 @@ export abstract class StateRows {
       // Memory keeps it until somebody reads it, or adds to it.
       entry.value = value;
     }
+    this.#noteStored(entry, isAbsent);
+    // Objects take several times their serialised size; how large a serialised row is says more than a sample.
+    if (this.host.base !== null && !isAbsent && typeof value === 'object') {
+      this.resize(entry, Math.max(entry.size, entryBytes(entry) + 4 * bytes));
+    }
+  }
+
+  #noteStored(entry: Entry, isAbsent: boolean): void {
     // With a base, a tombstone leaves the row stored until its segment has been applied.
     const isStored = !isAbsent || this.host.base !== null;
     entry.bits = isStored ? entry.bits | PERSISTED : entry.bits & ~PERSISTED;
-    if (this.host.base !== null && !isAbsent) this.#measureSaved(entry, bytes);
   }
 
   /** What has expired is not stored any more. State for tests is stored as it is, which is what Flink does unless told otherwise. */
   #isForgotten(value: unknown): boolean {
     return this.ttl !== null && this.host.tracksChanges && this.ttl.hasAllExpired(value);
-  }
-
-  /** Objects take several times their serialised size; how large a serialised row is says more than a sample. */
-  #measureSaved(entry: Entry, savedBytes: number): void {
-    const isObject = typeof entry.value === 'object';
-    this.resize(entry, Math.max(entry.size, entryBytes(entry) + (isObject ? 4 * savedBytes : 0)));
   }
 
   /** Removes an entry for good, whether or not it is on the list of changed rows. */
@@ -384,7 +413,7 @@ export abstract class StateRows {
   #countDead(): void {
     this.#deadCount += 1;
     if (this.#deadCount < SWEEP_LEAST || this.#deadCount * 2 < this.#dirty.length) return;
-    this.#dirty = this.#dirty.filter((entry) => entry.epoch === this.epoch);
+    this.#dirty.keep((entry) => entry.epoch === this.epoch);
     this.#deadCount = 0;
   }
 
@@ -403,6 +432,22 @@ export abstract class StateRows {
     );
   }
 }
+
+/** Saves the row of a number, or its removal, under a 32-bit integer. @returns false for any other, of which nothing is done */
+function saveNumber(entry: Entry, numbers: NumberRowSink): boolean {
+  const { key, value } = entry;
+  if (typeof key !== 'number' || (key | 0) !== key || entry instanceof NamespacedEntry) return false;
+  if (value === undefined) {
+    numbers.appendRemoved(key);
+    return true;
+  }
+  if (typeof value !== 'number') return false;
+  numberToSave[0] = value;
+  numbers.append(key, numberToSave, 0);
+  return true;
+}
+
+const numberToSave = new Float64Array(1);
 
 /** Whether a seal still needs an entry as it is now. */
 function isSealed(entry: Entry, seal: Seal): boolean {

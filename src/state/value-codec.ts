@@ -126,9 +126,16 @@ export class SingleValueCodec implements ValueCodec {
   }
 }
 
+const numberCodecs = new Map<number, ValueCodec>();
+
 /** What writes numbers as a {@link SingleValueCodec} with a `numberVersion` does. */
 export function numberCodec(version: number): ValueCodec {
-  return new SingleValueCodec(new MessagePackSerde<unknown>(), false, new ValueSchema({ version }));
+  let codec = numberCodecs.get(version);
+  if (codec === undefined) {
+    codec = new SingleValueCodec(new MessagePackSerde<unknown>(), false, new ValueSchema({ version }));
+    numberCodecs.set(version, codec);
+  }
+  return codec;
 }
 
 /** The codec of list states: a row holds the whole list. */

@@ -108,6 +108,7 @@ export interface WorldOptions {
   readonly backend: 'heap' | 'lmdb';
   readonly directory: string;
   readonly memtableBudgetBytes: number;
+  readonly segmentsHeldMax: number;
 }
 
 export class StateWorld {
@@ -125,7 +126,7 @@ export class StateWorld {
   }
 
   async open(parallelism: number): Promise<void> {
-    const { backend, directory, memtableBudgetBytes } = this.#options;
+    const { backend, directory, memtableBudgetBytes, segmentsHeldMax } = this.#options;
     const segmentDir = join(directory, 'segments');
     await mkdir(segmentDir, { recursive: true });
     this.#parallelism = parallelism;
@@ -140,6 +141,7 @@ export class StateWorld {
         shards: shardsOfSubtask(subtask, parallelism, SHARD_COUNT),
         shardCount: SHARD_COUNT,
         memtableBudgetBytes,
+        segmentsHeldMax,
         clock: { now: () => 0 },
         restore: this.#completed?.restore ?? null,
       });

@@ -481,6 +481,50 @@ describe('an lmdb store', () => {
     });
   });
 
+  it('holds back half as many segments when they are large', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const store = await openStore(directory, { segmentsHeldMax: 4, memtableBudgetBytes: 1 << 30 });
+      const operator = store.openBackend('op');
+      const text = operator.valueState(valueState<string>('text'));
+      const listed: number[] = [];
+      for (const number of [1, 2, 3]) {
+        for (let key = 0; key < 20; key++) {
+          operator.setCurrentKey(key);
+          text.update(String(number).repeat(1 << 20));
+        }
+        const { handles } = await checkpoint(store, number);
+        listed.push(handles[0]?.segments.length ?? 0);
+      }
+      // The first is of 20 MiB, two of them are enough.
+      expect(listed).toEqual([1, 2, 1]);
+      await store.close();
+    });
+  });
+
+  it('keeps a removed number hidden while the base still has it', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const held = { segmentsHeldMax: 4, memtableBudgetBytes: 1 << 30 };
+      const store = await openStore(directory, held);
+      const counter = openCounter(store);
+      for (const number of [1, 2, 3, 4]) {
+        counter.set(0, 10, () => number);
+        await checkpoint(store, number);
+      }
+      await drain(store);
+      counter.clear(0, 10);
+      await checkpoint(store, 5);
+      counter.set(0, 5, () => 2);
+      counter.clear(0, 5);
+      expect(counter.all(0, 10)).toEqual(range(0, 10, () => 0).map(() => undefined));
+      const last = await checkpoint(store, 6);
+      expect(last.handles[0]?.segments.map(({ checkpointId }) => checkpointId)).toEqual([5, 6]);
+      await store.close();
+      const restored = await openStore(directory, { ...held, restore: last });
+      expect(openCounter(restored).all(0, 10)).toEqual(range(0, 10, () => 0).map(() => undefined));
+      await restored.close();
+    });
+  });
+
   it('reads what it holds back over the base after a restart, before and after that is written to it', async () => {
     await withTemporaryDirectory(async (directory) => {
       const statesOf = (store: StateStore) => {

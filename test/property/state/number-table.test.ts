@@ -40,9 +40,9 @@ class World implements NumberRowSink {
 
   begin(kind: SealKind): void {
     this.finish();
-    const entries = [][Symbol.iterator]();
+    const entries = { take: () => null };
     // The table uses the epoch and the kind alone.
-    this.seal = { rows: null as never, kind, epoch: this.epoch, sink: null as never, entries };
+    this.seal = { rows: null as never, kind, epoch: this.epoch, sink: null as never, numbers: null, entries };
     this.barrier = new Map(this.expected);
     this.epoch += 1;
     if (!this.table.seal(this.seal, this)) this.check();

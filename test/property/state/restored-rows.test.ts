@@ -1,51 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Namespace } from '../../../src/api/internal/state-backend.js';
 import { keyGroupOf } from '../../../src/api/internal/key-bytes.js';
 import type { ShardId } from '../../../src/base/ids.js';
-import { Entry, NamespacedEntry } from '../../../src/state/entry.js';
-import { NumberSink, type ShardBlocks } from '../../../src/state/number-blocks.js';
 import { RestoredRows } from '../../../src/state/restored-rows.js';
-import { SectionCursor, CHECKSUM_BYTES, type SnapshotSection } from '../../../src/state/section.js';
+import { CHECKSUM_BYTES, SectionCursor } from '../../../src/state/section.js';
 import { numberCodec, storedVersion } from '../../../src/state/value-codec.js';
 import { RowKeyReader } from '../../../src/state/key-encoding.js';
 import { WriteBuffer } from '../../../src/state/write-buffer.js';
-
-/** What a snapshot says of a row: of state 0 numbers and other rows, of state 1 numbers alone, of state 2 other rows alone. */
-const change = fc.record({
-  stateId: fc.nat(2),
-  version: fc.constantFrom(1, 2),
-  namespace: fc.constantFrom('', 60_000),
-  key: fc.nat(8),
-  value: fc.option(fc.integer({ min: 1 }), { nil: undefined }),
-});
-type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
-
-const nameOf = ({ namespace, key }: { namespace: Namespace; key: number }): string => `${namespace} ${key}`;
-
-/** One shard's part of a snapshot. Rows of state 0 with odd keys lie beside its numbers. */
-function sectionOf(changes: readonly Change[]): SnapshotSection {
-  const blocks: ShardBlocks[] = [];
-  const rows = new WriteBuffer();
-  const last = new Map(changes.map((each) => [`${each.stateId} ${nameOf(each)}`, each]));
-  for (const { stateId, version, namespace, key, value } of last.values()) {
-    if (stateId === 1 || (stateId === 0 && key % 2 === 0)) {
-      const sink = new NumberSink(blocks, { namespace, version, stateIds: [stateId] });
-      if (value === undefined) sink.appendRemoved(key);
-      else sink.append(key, Float64Array.of(value), 0);
-      continue;
-    }
-    const keyGroup = keyGroupOf(key);
-    const entry =
-      namespace === '' ? new Entry(key, keyGroup) : new NamespacedEntry(key, keyGroup, namespace, undefined);
-    entry.value = value;
-    rows.append(entry, stateId, numberCodec(version));
-  }
-  const { frames, rows: rowCount } = rows.toSection(0 as ShardId, []);
-  const numberFrames = blocks[0]?.finish() ?? [];
-  const numberCount = blocks[0]?.rowCount ?? 0;
-  return { shard: 0 as ShardId, dictionary: [], rowFrames: frames, numberFrames, rows: rowCount + numberCount };
-}
+import { change, type Change, nameOf, sectionOf } from '../../helpers/snapshot-sections.js';
 
 /** Value and schema version by namespace and key; of the newest change of each row that was not its removal. */
 function modelOf(changes: readonly Change[], stateId: number): Map<string, [number, number]> {

@@ -64,9 +64,10 @@ describe.each(['heap', 'lmdb'] as const)('state on the %s backend', (backend) =>
         fc.constantFrom(0, 3000, 1_000_000),
         // Few keys meet themselves again soon, many do not all fit into memory.
         fc.constantFrom(1, 3, 20),
-        async (commands, memtableBudgetBytes, keyCount) =>
+        fc.constantFrom(1, 4),
+        async (commands, memtableBudgetBytes, keyCount, segmentsHeldMax) =>
           withTemporaryDirectory(async (directory) => {
-            const world = new StateWorld({ backend, directory, memtableBudgetBytes });
+            const world = new StateWorld({ backend, directory, memtableBudgetBytes, segmentsHeldMax });
             await world.open(1);
             try {
               for (const step of commands) await run(world, step, keyCount);
