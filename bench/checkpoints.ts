@@ -22,8 +22,9 @@ const TURNS = 3;
 /** Until what the turn before has left behind is written. */
 const SETTLE_SECONDS = 1;
 /** As workers hold segments back: a measurement has to last for some rounds of writing them to the bases. */
-const SEGMENTS_HELD_MAX = 8;
+const SEGMENTS_HELD_MAX = 16;
 const SECONDS = { heap: 3, lmdb: SEGMENTS_HELD_MAX };
+const SECONDS_WITHOUT = 3;
 /** About what a worker does between two turns of its loop, which it gives a millisecond. */
 const UPDATES_PER_BATCH = 5_000;
 const KEYS = 100_000;
@@ -56,9 +57,15 @@ async function cost(
   const ratios: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const measured = await updatesPerSecond(modules, backend, keys);
-    without.push(measured.without);
-    withCheckpoints.push(measured.withCheckpoints);
-    ratios.push(measured.withCheckpoints / measured.without);
+    without.push(...measured.without);
+    withCheckpoints.push(...measured.withCheckpoints);
+    // Each turn against those before and behind it: the machine's speed drifts.
+    ratios.push(
+      ...measured.withCheckpoints.map((rate, turn) => {
+        const [before, behind] = measured.without.slice(turn, turn + 2) as [number, number];
+        return (2 * rate) / (before + behind);
+      }),
+    );
   }
   const ratio = median(ratios);
   const name = `${backend}: ${keys.keyGroups.length.toLocaleString('en')} keys, all changed in each second`;
@@ -74,12 +81,16 @@ async function cost(
   ];
 }
 
-/** In turns in one store: where its rows came to lie in memory makes more of a difference than what is measured. */
+/**
+ * In turns in one store: where its rows came to lie in memory makes more of a difference than what is measured.
+ *
+ * @returns one turn more without checkpoints than with them
+ */
 async function updatesPerSecond(
   modules: Modules,
   kind: 'heap' | 'lmdb',
   { sequence, keyGroups }: Keys,
-): Promise<{ without: number; withCheckpoints: number }> {
+): Promise<{ without: readonly number[]; withCheckpoints: readonly number[] }> {
   return withStore(
     modules,
     { backend: kind, budgetBytes: BUDGET_BYTES, segmentsHeldMax: SEGMENTS_HELD_MAX },
@@ -111,19 +122,20 @@ async function updatesPerSecond(
       // In the first pass keys come into being.
       for (let done = 0; done < sequence.length; done += UPDATES_PER_BATCH) await batch(false);
       await rate(true, SETTLE_SECONDS);
-      const without: number[] = [];
+      await rate(false, SETTLE_SECONDS);
+      const without = [await rate(false, SECONDS_WITHOUT)];
       const withCheckpoints: number[] = [];
       for (let turn = 0; turn < TURNS; turn++) {
-        await rate(false, SETTLE_SECONDS);
-        without.push(await rate(false, SECONDS[kind] / 2));
         withCheckpoints.push(await rate(true, SECONDS[kind]));
+        await rate(false, SETTLE_SECONDS);
+        without.push(await rate(false, SECONDS_WITHOUT));
       }
       await checkpoints.finish();
       for (let key = 0; key < expected.length; key++) {
         backend.setCurrentKeyAndGroup(key, keyGroups[key] as KeyGroup);
         if ((count.value() ?? 0) !== expected[key]) throw new Error(`key ${String(key)} is miscounted`);
       }
-      return { without: median(without), withCheckpoints: median(withCheckpoints) };
+      return { without, withCheckpoints };
     },
   );
 }

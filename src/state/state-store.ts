@@ -63,7 +63,7 @@ export interface StateStoreOptions {
   readonly restore: RestoredState | null;
   /**
    * With lmdb: how many segments of completed checkpoints may wait for each other before they are written to the base
-   * together. @defaultValue 1
+   * together; half as many of large ones. @defaultValue 1
    */
   readonly segmentsHeldMax?: number;
   /**
@@ -102,6 +102,8 @@ const CHECKED_AT_OPENING_BYTES_MAX = 8 << 20;
 const DIRTY_SHARE_MAX = 1 / 3;
 /** With so many times its budget in memory while the base is being written, a store asks for inputs to wait. */
 const OVERLOAD_FACTOR = 2;
+/** Held back, so many bytes are enough to read at a restore, and to keep in memory. */
+const HELD_BYTES_MANY = 32 << 20;
 /** A slice that nobody gave a budget to: between two turns of the event loop. */
 const IDLE_SLICE_MS = 1;
 
@@ -393,10 +395,10 @@ export class StateStore implements BackendHost, RowHost {
    * what only the base can relieve.
    */
   #isWorthApplying(segments: readonly ChainSegment[]): boolean {
-    return (
-      segments.length >= (this.#options.segmentsHeldMax ?? 1) ||
-      this.usage.bytes > this.#options.memtableBudgetBytes / 2
-    );
+    const { segmentsHeldMax = 1, memtableBudgetBytes } = this.#options;
+    const heldBytes = segments.reduce((sum, { handle }) => sum + handle.bytes, 0);
+    const heldMax = heldBytes > HELD_BYTES_MANY ? segmentsHeldMax / 2 : segmentsHeldMax;
+    return segments.length >= heldMax || this.usage.bytes > memtableBudgetBytes / 2;
   }
 
   /** Brings some restored rows into memory. @returns whether more wait */

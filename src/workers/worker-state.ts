@@ -10,7 +10,7 @@ import type { RestoredJob, WorkerDeployment } from '../protocol/deployment.js';
 import { StateStore } from '../state/state-store.js';
 
 /** Checkpoints whose segments are written to the bases together: at one a second, what a restore reads again at most. */
-const SEGMENTS_HELD_MAX = 8;
+const SEGMENTS_HELD_MAX = 16;
 
 /** What a worker's state needs to know of its worker. */
 export type StateDeployment = Pick<WorkerDeployment<ExecutionPlan>, 'worker' | 'plan' | 'state' | 'attempt'>;
