@@ -243,19 +243,22 @@ export abstract class StateRows {
    * @returns whether more are waiting.
    */
   saveSome(seal: Seal, rowsMax: number): boolean {
-    for (let count = 0; count < rowsMax; count++) {
+    // All are looked at before the first is saved: so the processor waits for the memory of several at a time.
+    const sealed: Entry[] = [];
+    let hasMore = true;
+    for (let count = 0; count < rowsMax && hasMore; count++) {
       const entry = seal.entries.take();
-      if (entry === null) {
-        if (this.saveColumns(seal, rowsMax)) return true;
-        this.#endSeal(seal);
-        return false;
-      }
-      if (!isSealed(entry, seal)) continue;
+      if (entry === null) hasMore = false;
+      else if (isSealed(entry, seal)) sealed.push(entry);
+    }
+    for (const entry of sealed) {
       this.#save(entry, seal);
       // A stored tombstone hides nothing in memory: without a base, absent and not there are the same.
       if (entry.value === undefined && entry.epoch !== this.epoch && this.host.base === null) this.#bury(entry);
     }
-    return true;
+    if (hasMore || this.saveColumns(seal, rowsMax)) return true;
+    this.#endSeal(seal);
+    return false;
   }
 
   /** A stored value, from its bytes. */
