@@ -15,9 +15,10 @@ import type { Shard } from './shard.js';
  * records the checkpoint: so at most one thread of the process-wide pool is taken by this store, and the files of the
  * embedded log do not wait behind state.
  *
- * A shard's rows are merged first (section-merge.ts), those of segments that completed while a round was under way by the next
- * one: of rows written more than once only the newest goes to the base. A round that failed, as on a full disk, is tried again a second later, whole, together with what
- * has come since: writing a row twice means the same. Nothing is lost meanwhile, since the segments stay.
+ * A shard's rows are merged first (section-merge.ts), and those of segments that completed while a round was under way by the
+ * next one: of rows written more than once only the newest goes to the base. A round that failed, as on a full disk, is tried
+ * again a second later, whole, together with what has come since: writing a row twice means the same. Nothing is lost
+ * meanwhile, since the segments stay.
  *
  * One thread: the store's. Nothing here waits; {@link step} is called again after `onProgress`.
  */

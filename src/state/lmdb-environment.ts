@@ -39,6 +39,7 @@ import type { DictionaryEntry } from './state-dictionary.js';
 /** LMDB's own limit is 1,978 bytes with pages of 4 KiB. */
 const PLAIN_KEY_BYTES_MAX = 1500;
 const LONG_KEY_BYTES = PLAIN_KEY_BYTES_MAX + 32;
+/** Up to so many bytes a loop copies a key faster than a call into native code. */
 const LOOP_BYTES_MAX = 64;
 const META_KEY = Buffer.of(0xff);
 const FORMAT_VERSION = 1;
@@ -66,7 +67,6 @@ class SectionKey implements KeySource {
 
   writeKey(target: Buffer, at: number): number {
     const { source, keyStart, keyEnd } = this.cursor as SectionCursor;
-    // Up to some sixty bytes a loop is faster than a call into native code.
     if (keyEnd - keyStart > LOOP_BYTES_MAX) source.copy(target, at, keyStart, keyEnd);
     else for (let from = keyStart, to = at; from < keyEnd; from++) target[to++] = source[from] as number;
     return at + keyEnd - keyStart;

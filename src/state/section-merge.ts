@@ -23,7 +23,7 @@ export class SectionMerge {
   readonly #work: Iterator<void, readonly Section[]>;
   #merged: readonly Section[] | null = null;
 
-  /** @param sections oldest first; not empty */
+  /** @param sections of one shard, oldest first */
   constructor(sections: readonly SnapshotSection[]) {
     this.#work = merge(sections);
   }
