@@ -10,6 +10,7 @@ import {
   LEVELS,
   requests,
   WireBroker,
+  WireConnectionError,
   WireConnectionPool,
   type WireRequest,
 } from './kafkajs-wire.js';
@@ -327,8 +328,18 @@ export class KafkaConnection {
 const promptSockets: ReturnType<typeof defaultSocketFactory> = (options) => defaultSockets(options).setNoDelay(true);
 const defaultSockets = defaultSocketFactory();
 
+/**
+ * Waits for one that is being opened by somebody else, too. kafkajs calls a broker connected once its socket is open, though it has
+ * to ask for the versions of requests first; after a failure in between it would say so for as long as the socket stays open.
+ */
 async function connect(broker: WireBroker): Promise<void> {
-  if (!broker.isConnected()) await broker.connect();
+  if (isReady(broker)) return;
+  await broker.connect();
+  if (!isReady(broker)) throw new WireConnectionError('the connection was not opened all the way');
+}
+
+function isReady(broker: WireBroker): boolean {
+  return broker.versions !== null && broker.isConnected();
 }
 
 /** Errors of single topics are ours to look at. */

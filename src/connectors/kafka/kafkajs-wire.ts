@@ -6,6 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { ISocketFactory, logCreator, SASLOptions } from 'kafkajs';
 import brokerModule from 'kafkajs/src/broker/index.js';
 import assignerModule from 'kafkajs/src/consumer/assignerProtocol.js';
+import errorsModule from 'kafkajs/src/errors.js';
 import loggersModule from 'kafkajs/src/loggers/index.js';
 import connectionPoolModule from 'kafkajs/src/network/connectionPool.js';
 import socketFactoryModule from 'kafkajs/src/network/socketFactory.js';
@@ -60,7 +61,9 @@ export interface WireConnectionPool {
 /** Connections to one broker: one for fetches, one for everything else. */
 export interface WireBroker {
   readonly connectionPool: WireConnectionPool;
-  /** By the versions that both sides know; after {@link connect}. */
+  /** What the broker knows of each request; `null` until it has been asked. */
+  readonly versions: object | null;
+  /** By the versions that both sides know; throws before they are known. */
   readonly lookupRequest: (apiKey: number, request: unknown) => (options: object) => WireRequest<unknown>;
   isConnected(): boolean;
   connect(): Promise<void>;
@@ -101,6 +104,11 @@ export const { createLogger, LEVELS } = loggersModule as {
 };
 
 export const defaultSocketFactory = socketFactoryModule as () => ISocketFactory;
+
+/** A connection failed, or was never whole. */
+export const { KafkaJSConnectionError: WireConnectionError } = errorsModule as {
+  readonly KafkaJSConnectionError: new (message: string) => Error;
+};
 
 export const { createErrorFromCode } = errorModule as {
   readonly createErrorFromCode: (code: number) => WireProtocolError;
