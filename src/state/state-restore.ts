@@ -216,13 +216,16 @@ async function readLacking(
   environments: readonly (LmdbEnvironment | null)[],
   { source, owned }: { readonly source: SnapshotHandle; readonly owned: ReadonlySet<ShardId> },
 ): Promise<RestoredSegment[]> {
-  const segments: RestoredSegment[] = [];
-  for (const handle of source.segments) {
-    // Segments that a base holds already may be gone from the disk: they are not even looked for.
-    const lacking = [...owned].filter((shard) => (environments[shard]?.appliedCheckpointId ?? 0) < handle.checkpointId);
-    segments.push({ handle, sections: await readSnapshotSections(options.segmentDir, handle, new Set(lacking)) });
-  }
-  return segments;
+  // Several at a time: they are small, and a start waits for them.
+  return Promise.all(
+    source.segments.map(async (handle) => {
+      // Segments that a base holds already may be gone from the disk: they are not even looked for.
+      const lacking = [...owned].filter(
+        (shard) => (environments[shard]?.appliedCheckpointId ?? 0) < handle.checkpointId,
+      );
+      return { handle, sections: await readSnapshotSections(options.segmentDir, handle, new Set(lacking)) };
+    }),
+  );
 }
 
 function replayedRows(shards: Shards, segments: readonly RestoredSegment[]): (ReplayedRows | undefined)[] {
