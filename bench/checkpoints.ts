@@ -33,30 +33,52 @@ const BARRIERS = 100;
 /** Everything fits, so that what is measured is checkpoints and not reads from disk. */
 const BUDGET_BYTES = 2 ** 32;
 
+/** What is counted, and how. */
+interface Counters<V> {
+  readonly keyOf: (key: number) => unknown;
+  readonly increased: (value: V | undefined) => V;
+  readonly countIn: (value: V | undefined) => number;
+}
+
+const numbers: Counters<number> = {
+  keyOf: (key) => key,
+  increased: (count) => (count ?? 0) + 1,
+  countIn: (count) => count ?? 0,
+};
+
+const accounts: Counters<{ count: number; owner: string }> = {
+  keyOf: (key) => `account-${key}`,
+  increased: (account) => ({ count: (account?.count ?? 0) + 1, owner: 'somebody' }),
+  countIn: (account) => account?.count ?? 0,
+};
+
 export async function run(): Promise<Row[]> {
   const modules = await loadModules();
   const few = chooseKeys(modules, KEYS, 2_000_000);
   const many = chooseKeys(modules, MANY_KEYS, 2_000_000);
   return [
-    ...(await cost(modules, 'heap', few, ROUNDS, true)),
-    ...(await cost(modules, 'lmdb', few, ROUNDS, true)),
-    ...(await cost(modules, 'heap', many, 1, false)),
+    ...(await cost(modules, 'heap', 'keys', few, numbers, { rounds: ROUNDS, isPromised: true })),
+    ...(await cost(modules, 'lmdb', 'keys', few, numbers, { rounds: ROUNDS, isPromised: true })),
+    ...(await cost(modules, 'heap', 'keys', many, numbers, { rounds: 1, isPromised: false })),
+    ...(await cost(modules, 'heap', 'objects under texts', few, accounts, { rounds: 1, isPromised: false })),
+    ...(await cost(modules, 'lmdb', 'objects under texts', few, accounts, { rounds: 1, isPromised: false })),
     ...(await barrier(modules)),
   ];
 }
 
-async function cost(
+async function cost<V>(
   modules: Modules,
   backend: 'heap' | 'lmdb',
+  what: string,
   keys: Keys,
-  rounds: number,
-  isPromised: boolean,
+  counters: Counters<V>,
+  { rounds, isPromised }: { readonly rounds: number; readonly isPromised: boolean },
 ): Promise<Row[]> {
   const without: number[] = [];
   const withCheckpoints: number[] = [];
   const ratios: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    const measured = await updatesPerSecond(modules, backend, keys);
+    const measured = await updatesPerSecond(modules, backend, keys, counters);
     without.push(...measured.without);
     withCheckpoints.push(...measured.withCheckpoints);
     // Each turn against those before and behind it: the machine's speed drifts.
@@ -68,7 +90,7 @@ async function cost(
     );
   }
   const ratio = median(ratios);
-  const name = `${backend}: ${keys.keyGroups.length.toLocaleString('en')} keys, all changed in each second`;
+  const name = `${backend}: ${keys.keyGroups.length.toLocaleString('en')} ${what}, all changed in each second`;
   return [
     { name: `${name}, no checkpoints`, value: median(without), unit: 'updates/s' },
     {
@@ -86,17 +108,20 @@ async function cost(
  *
  * @returns one turn more without checkpoints than with them
  */
-async function updatesPerSecond(
+async function updatesPerSecond<V>(
   modules: Modules,
   kind: 'heap' | 'lmdb',
   { sequence, keyGroups }: Keys,
+  { keyOf, increased, countIn }: Counters<V>,
 ): Promise<{ without: readonly number[]; withCheckpoints: readonly number[] }> {
   return withStore(
     modules,
     { backend: kind, budgetBytes: BUDGET_BYTES, segmentsHeldMax: SEGMENTS_HELD_MAX },
     async (store) => {
       const backend = store.openBackend('op');
-      const count = backend.valueState(modules.keyedState.valueState<number>('count'));
+      const state = backend.valueState(modules.keyedState.valueState<V>('count'));
+      const names = Array.from(keyGroups, (_, key) => keyOf(key));
+      const groups = names.map((name) => modules.keyGroupOf(name));
       const expected = new Uint32Array(keyGroups.length);
       const checkpoints = new Upkeep(store, 1000);
       let at = 0;
@@ -104,8 +129,8 @@ async function updatesPerSecond(
         const end = Math.min(at + UPDATES_PER_BATCH, sequence.length);
         for (; at < end; at++) {
           const key = sequence[at] as number;
-          backend.setCurrentKeyAndGroup(key, keyGroups[key] as KeyGroup);
-          count.update((count.value() ?? 0) + 1);
+          backend.setCurrentKeyAndGroup(names[key], groups[key] as KeyGroup);
+          state.update(increased(state.value()));
           expected[key] = (expected[key] as number) + 1;
         }
         if (at === sequence.length) at = 0;
@@ -132,8 +157,8 @@ async function updatesPerSecond(
       }
       await checkpoints.finish();
       for (let key = 0; key < expected.length; key++) {
-        backend.setCurrentKeyAndGroup(key, keyGroups[key] as KeyGroup);
-        if ((count.value() ?? 0) !== expected[key]) throw new Error(`key ${String(key)} is miscounted`);
+        backend.setCurrentKeyAndGroup(names[key], groups[key] as KeyGroup);
+        if (countIn(state.value()) !== expected[key]) throw new Error(`key ${String(key)} is miscounted`);
       }
       return { without, withCheckpoints };
     },
