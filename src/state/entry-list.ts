@@ -25,7 +25,7 @@ export class EntryList implements EntrySource {
     return this.#end - this.#next;
   }
 
-  /** Whether most of its room was needed this time. */
+  /** Whether at least a quarter of its room was needed this time, or there is little of it. */
   get isWorthKeeping(): boolean {
     return this.#end * 4 >= this.#items.length || this.#items.length < ROOM_LEAST;
   }
